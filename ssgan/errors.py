@@ -1,0 +1,28 @@
+"""The errors that are meant for people: one sentence that names the key, the value and the remedy.
+
+The command line prints them without a stack trace (unless ``--debug``). Anything else that escapes is a bug.
+"""
+
+
+class SsganError(ValueError):
+    """Base of every error that a user can mend."""
+
+
+class ConfigError(SsganError):
+    """A parameter is unknown, has the wrong type or contradicts another one."""
+
+
+class DataError(SsganError):
+    """Images, labels or splits are not what they have to be."""
+
+
+class CheckpointError(SsganError):
+    """A checkpoint is missing, damaged or belongs to another config, data set or code."""
+
+
+class StorageError(SsganError):
+    """Storage (a folder or S3) refused, or failed for good after the retries."""
+
+
+class TrainingError(SsganError):
+    """Training cannot go on: a non-finite loss, too few resources, a lost worker."""

@@ -1,0 +1,78 @@
+"""Losses: tensors in, one scalar out. No parameters, no state, no randomness.
+
+Letters: L labeled, U unlabeled, N any number of images, K classes, F features.
+``r`` is a real/fake logit, P(real|x) = sigmoid(r); ``lse`` is log-sum-exp over classes. All losses are computed in float32
+(``logsumexp`` and ``softplus`` lose too much in bfloat16), and check shapes at the door: (N, 1) against (N,) broadcasts
+silently.
+
+With the identity -a + softplus(a) = softplus(-a), every GAN term below is a softplus of plus or minus r.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ssgan.distributed import batch_mean
+
+
+def _check(x: Tensor, dims: int, name: str) -> Tensor:
+    if x.ndim != dims:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; expected {dims} dimension(s)")
+    return x.float()
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over L of lse(l) - l_y: (L, K) logits, (L,) int64 labels -> scalar >= 0.
+
+    With K logits of a discriminator with an implicit fake class this is -log p(y | x, y <= K)
+    (Salimans et al. 2016, section 5, L_supervised).
+    """
+    logits = _check(logits, 2, "logits")
+    if labels.shape != logits.shape[:1]:
+        raise ValueError(f"labels have shape {tuple(labels.shape)}; expected {tuple(logits.shape[:1])}")
+    return F.cross_entropy(logits, labels)
+
+
+def implicit_real_logit(logits: Tensor) -> Tensor:
+    """r(x) = lse(l(x)): (N, K) -> (N,). From D(x) = Z/(Z+1), Z = sum_k exp l_k (Salimans et al. 2016, section 5)."""
+    return torch.logsumexp(_check(logits, 2, "logits"), dim=1)
+
+
+def explicit_real_logit(logits: Tensor) -> Tensor:
+    """r(x) = lse(l_1..l_K) - l_fake: (N, K+1), fake class last -> (N,). (Odena 2016; Salimans et al. 2016, section 5)"""
+    logits = _check(logits, 2, "logits")
+    return torch.logsumexp(logits[:, :-1], dim=1) - logits[:, -1]
+
+
+def real(r: Tensor) -> Tensor:
+    """Cost of not calling it real: mean softplus(-r) = -mean log D: (N,) -> scalar >= 0 (Goodfellow 2014, eq. 1)."""
+    return F.softplus(-_check(r, 1, "r")).mean()
+
+
+def fake(r: Tensor) -> Tensor:
+    """Cost of not calling it fake: mean softplus(r) = -mean log(1 - D): (N,) -> scalar >= 0 (Goodfellow 2014, eq. 1)."""
+    return F.softplus(_check(r, 1, "r")).mean()
+
+
+def generator_nonsaturating(r: Tensor) -> Tensor:
+    """The generator's cost -mean log D(G(z)): (N,) -> scalar >= 0 (Goodfellow 2014, section 3)."""
+    return real(r)
+
+
+def feature_matching(features_fake: Tensor, features_real: Tensor) -> Tensor:
+    """Mean over F of the squared difference of batch means: (N, F), (M, F) -> scalar >= 0.
+
+    Salimans et al. 2016, section 3.1, divided by F as in the authors' MNIST code. The means are over the global batch.
+    """
+    fake_mean = batch_mean(_check(features_fake, 2, "features_fake"))
+    real_mean = batch_mean(_check(features_real, 2, "features_real"))
+    return (fake_mean - real_mean).square().mean()
+
+
+def feature_matching_l1(features_fake: Tensor, features_real: Tensor) -> Tensor:
+    """Mean over F of the absolute difference of batch means, as in the authors' SVHN and CIFAR-10 code."""
+    fake_mean = batch_mean(_check(features_fake, 2, "features_fake"))
+    real_mean = batch_mean(_check(features_real, 2, "features_real"))
+    return (fake_mean - real_mean).abs().mean()

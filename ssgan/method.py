@@ -1,0 +1,136 @@
+"""The contract that makes one method one file.
+
+Every semi-supervised GAN of the literature is some networks, pure losses, and an ordered list of phases, each of which
+updates one group of parameters. ``training/step.py`` runs the phases of any method and knows none of them.
+
+A file ``ssgan/methods/NAME.py`` holds a docstring (paper, objective in the paper's symbols, numbered deviations, expected
+error), a class ``Config(MethodConfig)`` and a class ``Method`` that derives from ``SemiSupervisedMethod``. The file name is
+the registry: nothing else names the method.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, cast
+
+from torch import Tensor, nn
+
+from ssgan.batch import Batch
+from ssgan.config import ImageSpec, MethodConfig, NetConfig, parse
+from ssgan.errors import ConfigError
+
+Terms = dict[str, Tensor]
+"""Named scalars of one phase. ``"total"`` is differentiated; all are logged."""
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Settings of Adam (Kingma & Ba 2015). ``lr`` is the peak rate; ``MethodConfig.lr_tail`` lets it fall at the end."""
+
+    lr: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One update of one group of parameters.
+
+    Attributes:
+        name: prefix of the logged terms.
+        trains: keys of ``Method.nets`` whose parameters this phase updates; everything else is constant in it.
+        loss: pure function of the batch. It sees the networks in training mode.
+        optimizer: settings of the optimiser that belongs to this phase.
+        every: run at steps divisible by this number.
+    """
+
+    name: str
+    trains: tuple[str, ...]
+    loss: Callable[[Batch], Terms]
+    optimizer: Adam
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a method is asked to learn: image shape, number of classes, networks to use."""
+
+    image: ImageSpec
+    num_classes: int
+    net: NetConfig
+
+
+class SemiSupervisedMethod(ABC):
+    """Base of every method.
+
+    Class attributes:
+        unlabeled_streams: how many independent unlabeled streams a step needs (0, 1 or 2).
+        classifier: key of ``nets`` of the network that ``predict`` uses.
+    """
+
+    unlabeled_streams: ClassVar[int] = 1
+    classifier: ClassVar[str] = "classifier"
+
+    def __init__(self, config: MethodConfig, problem: Problem) -> None:
+        self.config = config
+        self.problem = problem
+        self.nets = nn.ModuleDict()
+
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """The phases of one step, in order."""
+
+    @abstractmethod
+    def predict(self, x: Tensor) -> Tensor:
+        """(N, C, S, S) images in [0, 1] -> (N, K) logits of the K real classes, networks in evaluation mode."""
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """Keys of the networks of which an exponential moving average is kept and evaluated."""
+        return (self.classifier,)
+
+    def init(self, batch: Batch) -> None:  # noqa: B027 - optional hook
+        """Data-dependent initialisation, once before the first step, on the global batch on every rank."""
+
+    def after_step(self, batch: Batch) -> None:  # noqa: B027 - optional hook
+        """Bookkeeping after all phases of a step (never a gradient)."""
+
+    def sample(self, n: int) -> Tensor | None:
+        """(n, C, S, S) generated images in [0, 1] for the report, or None where the method has no generator."""
+        return None
+
+
+class MethodModule(Protocol):
+    """What a file of ``ssgan/methods`` defines."""
+
+    Config: type[MethodConfig]
+    Method: type[SemiSupervisedMethod]
+
+
+def names() -> list[str]:
+    """Every method there is: the files of ``ssgan/methods``."""
+    import ssgan.methods
+
+    return sorted(m.name for m in pkgutil.iter_modules(ssgan.methods.__path__))
+
+
+def module(name: str) -> MethodModule:
+    """The module of a method. Raises ConfigError with the list of names where there is none."""
+    if name not in names():
+        raise ConfigError(f"`method.name` is {name!r}, which does not exist; choose one of {', '.join(names())}")
+    return cast(MethodModule, importlib.import_module(f"ssgan.methods.{name}"))
+
+
+def resolve_config(name: str, options: dict[str, Any]) -> MethodConfig:
+    """Defaults of the method with ``method.options`` laid over them. Raises ConfigError on unknown options."""
+    return parse(module(name).Config, options, where=f"method.options (of method {name!r})")
+
+
+def build(name: str, config: MethodConfig, problem: Problem) -> SemiSupervisedMethod:
+    """Networks and losses of a method, with random initial weights from torch's default generator."""
+    return module(name).Method(config, problem)
