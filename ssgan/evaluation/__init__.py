@@ -1,0 +1,29 @@
+"""How finished models are judged: sums and counts, divided once at the end. Numpy only, no torch.
+
+    scores.py       logits and labels -> error rate, balanced accuracy, recall, negative log-likelihood, confusion
+    calibration.py  temperature, reliability bins, expected calibration error
+    comparison.py   Wilson interval, paired bootstrap of the gain over the twin, exact McNemar test, verdict
+    proofs.py       hashes of the run, classes, label budget: what must hold before a number is worth reading
+    judge.py        all of the above for one model, and for a model and its twin: the metrics
+    history.py      the training history as rows
+    outputs.py      files: CSV for ``dvc plots``, Parquet and npy for the report
+
+Letters: N images, K classes, M calibration bins, T temperature.
+"""
+
+from ssgan.evaluation.judge import Judgement, judge, metrics
+from ssgan.evaluation.outputs import KEPT_IMAGES, write_all
+from ssgan.evaluation.proofs import BudgetProof, prove_budget, require_same_classes, trained_model, verify_run
+
+__all__ = [
+    "KEPT_IMAGES",
+    "BudgetProof",
+    "Judgement",
+    "judge",
+    "metrics",
+    "prove_budget",
+    "require_same_classes",
+    "trained_model",
+    "verify_run",
+    "write_all",
+]

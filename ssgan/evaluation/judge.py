@@ -1,0 +1,148 @@
+"""From logits to the numbers that are published. Letters: N test images, K classes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ssgan.config import EvaluateConfig
+from ssgan.evaluation.calibration import Reliability, Temperature, fit_temperature, reliability
+from ssgan.evaluation.comparison import compare, wilson
+from ssgan.evaluation.proofs import BudgetProof
+from ssgan.evaluation.scores import Floats, Ints, balanced_accuracy, checked, confusion, error_rate, log_softmax, nll, recall
+
+DIGITS = 6  # decimals of a published number: finer than one image in 100,000, coarse enough for a readable diff
+COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.5)  # shares of images that are answered in the abstention table
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One model on the test set. ``prediction`` (N,); ``probability`` (N,) of the predicted class, calibrated;
+    ``right`` (N,); ``before`` and ``after`` are the reliability with T = 1 and with the fitted temperature."""
+
+    prediction: Ints
+    probability: Floats
+    right: npt.NDArray[np.bool_]
+    counts: Ints
+    temperature: Temperature
+    before: Reliability
+    after: Reliability
+    metrics: dict[str, Any]
+
+
+def judge(
+    logits: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    val_logits: npt.NDArray[Any],
+    val_labels: npt.NDArray[Any],
+    classes: list[str],
+    config: EvaluateConfig,
+) -> Judgement:
+    """Judge test logits (N, K) against labels (N,); the temperature comes from val only.
+
+    Raises:
+        DataError: shapes or labels that do not belong together, an empty test set. CheckpointError: non-finite logits.
+    """
+    logits, labels = checked(logits, labels)
+    temperature = fit_temperature(val_logits, val_labels)
+    prediction = logits.argmax(axis=1).astype(np.int64)
+    right = prediction == labels
+    plain = _top(logits, prediction, 1.0)
+    calibrated = _top(logits, prediction, temperature.value)
+    counts = confusion(prediction, labels, logits.shape[1])
+    before, after = (reliability(p, right, config.ece_bins) for p in (plain, calibrated))
+    wrong = int((~right).sum())
+    error = error_rate(prediction, labels)
+    low, high = wilson(wrong, len(labels), config.confidence)
+    numbers = {
+        "error_rate": error,
+        "error_rate_low": low,
+        "error_rate_high": high,
+        "errors": wrong,
+        "balanced_accuracy": balanced_accuracy(counts),
+        "nll": nll(logits, labels),
+        "nll_calibrated": nll(logits, labels, temperature.value),
+        "ece": before.ece,
+        "ece_calibrated": after.ece,
+        "temperature": temperature.value,
+        "temperature_note": temperature.note,
+        "per_class": _per_class(counts, classes, config.confidence),
+        "answering_only_the_surest": _abstention(calibrated, right),
+    }
+    return Judgement(prediction, calibrated, right, counts, temperature, before, after, numbers)
+
+
+def metrics(
+    main: Judgement,
+    twin: Judgement | None,
+    proof: BudgetProof,
+    config: EvaluateConfig,
+    counts: dict[str, int],
+    about: dict[str, Any],
+) -> dict[str, Any]:
+    """The content of ``metrics/evaluate.json``: fractions, rounded, lists where ``dvc metrics`` should stay narrow.
+
+    ``counts`` are images per set; ``about`` is copied in (run id, class names, shape of the images).
+    """
+    gain = None
+    if twin is not None:
+        g = compare(main.right, twin.right, config.bootstrap_samples, config.confidence)
+        removed = g.value / twin.metrics["error_rate"] if twin.metrics["errors"] else 0.0
+        gain = {**asdict(g), "share_of_errors_removed": removed}
+        gain["error_rate"] = gain.pop("value")
+    value = {
+        "format": FORMAT,
+        **about,
+        "checkpoint": config.checkpoint,
+        "confidence": config.confidence,
+        "bootstrap_samples": config.bootstrap_samples,
+        "images": counts,
+        "main": main.metrics,
+        "twin": twin.metrics if twin else None,
+        "gain": gain,
+        "budget": {**asdict(proof), "test_opened_by": "evaluate", "test_images_opened": len(main.prediction)},
+        "test_opened_by": "evaluate",
+    }
+    rounded: dict[str, Any] = round_floats(value)
+    return rounded
+
+
+def round_floats(value: Any) -> Any:
+    """Floats rounded to DIGITS decimals, NaN as null (JSON knows no NaN), containers rebuilt."""
+    if isinstance(value, float):
+        # A p-value of 3e-9 must not become 0: keep four significant digits of small numbers.
+        return None if math.isnan(value) else float(f"{value:.4g}") if 0 < abs(value) < 1e-3 else round(value, DIGITS)
+    if isinstance(value, dict):
+        return {k: round_floats(v) for k, v in value.items()}
+    return [round_floats(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _top(logits: Floats, prediction: Ints, temperature: float) -> Floats:
+    """(N,) probability of the predicted class."""
+    out: Floats = np.exp(log_softmax(logits, temperature)[np.arange(len(logits)), prediction])
+    return out
+
+
+def _per_class(counts: Ints, classes: list[str], confidence: float) -> list[dict[str, Any]]:
+    rows = []
+    for name, share, row, found in zip(classes, recall(counts), counts, np.diag(counts), strict=True):
+        images = int(row.sum())
+        low, high = wilson(int(found), images, confidence) if images else (math.nan, math.nan)
+        rows.append({"class": name, "images": images, "recall": float(share), "low": low, "high": high})
+    return rows
+
+
+def _abstention(probability: Floats, right: npt.NDArray[np.bool_]) -> list[dict[str, float]]:
+    """Error among the surest images if the rest is left to a person (risk against coverage; El-Yaniv & Wiener 2010)."""
+    order = np.argsort(-probability, kind="stable")
+    rows = []
+    for coverage in COVERAGES:
+        kept = order[: max(1, math.ceil(coverage * len(order)))]
+        risk = int((~right[kept]).sum()) / len(kept)
+        rows.append({"coverage": coverage, "error_rate": risk, "least_probability": float(probability[kept[-1]])})
+    return rows
