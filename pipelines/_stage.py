@@ -1,17 +1,29 @@
-"""What every stage script shares: errors that people can mend become one line and an exit code."""
+"""How every stage script ends: an error that a person can mend is one sentence and an exit code, not a stack trace."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
 from ssgan.errors import ConfigError, SsganError
 
+FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
+
 
 def main(run: Callable[[], None]) -> None:
-    """Call ``run``; an SsganError is printed as ``error: ...`` on stderr and exits 1 (ConfigError: 2), without a trace."""
+    """Run a stage. Exits with 1 on an SsganError, 2 on a ConfigError, 130 on Ctrl-C; other exceptions are bugs and propagate.
+
+    With SSGAN_DEBUG=1 in the environment nothing is caught.
+    """
+    if os.environ.get("SSGAN_DEBUG") == "1":
+        run()
+        return
     try:
         run()
     except SsganError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        sys.exit(MISCONFIGURED if isinstance(error, ConfigError) else FAILED)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)

@@ -7,6 +7,7 @@ and up to 4 times larger.
 
     images/*.parquet            IMAGES: one row per accepted distinct image, ordered by id within a shard
     rejected.parquet            REJECTED: one row per file that was not accepted
+    duplicates.parquet          DUPLICATES: every file of every group of byte-identical files
     splits/labeled/*.parquet    LABELED
     splits/unlabeled/*.parquet  UNLABELED: no label, and no path that could give one away
     splits/val/*.parquet        LABELED
@@ -56,8 +57,24 @@ def images_schema(spec: ImageSpec, classes: list[str]) -> pa.Schema:
 
 
 def rejected_schema() -> pa.Schema:
-    """Schema of ``rejected.parquet``: ``reason`` is a short code (see ssgan.data.images), ``detail`` a sentence."""
+    """Schema of ``rejected.parquet``: ``reason`` is a short code (see ssgan.data.rejections), ``detail`` a sentence."""
     return pa.schema([("path", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
+
+
+def duplicates_schema() -> pa.Schema:
+    """Schema of ``duplicates.parquet``, sorted by id, the kept file first.
+
+    ``kept`` marks the one file of each group of byte-identical files that is in ``images``; the other rows are the
+    duplicates. Different ``folder_class`` within an id is a conflict of labels, different ``official_split`` a leak.
+    """
+    fields = [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("folder_class", pa.string()),
+        pa.field("official_split", pa.string()),
+        pa.field("kept", pa.bool_(), nullable=False),
+    ]
+    return pa.schema(fields)
 
 
 def labeled_schema(spec: ImageSpec, classes: list[str]) -> pa.Schema:

@@ -1,0 +1,74 @@
+"""The careful codec: Pillow, for formats and modes that the fast codecs do not decode exactly right.
+
+GIF, WebP, BMP, TIFF, JPEG 2000, AVIF, odd netpbm; CMYK and oddly subsampled JPEG; PNG with transparency outside an alpha
+channel.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ssgan.data.raw import Raw, check_pixels, to_eight_bits
+from ssgan.data.rejections import Rejected
+
+_DIRECT = ("L", "LA", "RGB", "RGBA", "I;16")
+_TRUNCATED = ("truncated", "premature", "not enough", "unexpected end", "too short", "eof")
+
+
+def decode(data: bytes, name: str, channels: int, max_pixels: int) -> Raw:
+    """Decode ``data`` by Pillow's codec ``name``. Raises Rejected."""
+    _check_end(data, name)
+    try:
+        with Image.open(BytesIO(data), formats=[name]) as image:
+            return _decode(image, channels, max_pixels)
+    except Rejected:
+        raise
+    except UnidentifiedImageError:
+        raise Rejected("not_an_image", f"begins like {name}, but is none (or ends within its header)") from None
+    except Image.DecompressionBombError as error:
+        raise Rejected("too_many_pixels", str(error)) from None
+    except Exception as error:  # Pillow's plugins raise whatever the damage led them to, from SyntaxError to KeyError
+        text = f"{type(error).__name__}: {error}"
+        reason = "truncated" if any(word in text.lower() for word in _TRUNCATED) else "corrupt"
+        raise Rejected(reason, f"{name} of {len(data)} bytes: {text}") from None
+
+
+def _check_end(data: bytes, name: str) -> None:
+    """The ends that Pillow does not insist on. Raises Rejected."""
+    if name == "GIF" and not data.rstrip(b"\x00").endswith(b";"):
+        raise Rejected("truncated", f"the GIF ends after {len(data)} bytes, without its trailer")
+    if name == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8:
+        raise Rejected("truncated", f"{len(data)} bytes; the header of the WebP promises more")
+    if name == "BMP" and len(data) < int.from_bytes(data[2:6], "little"):
+        raise Rejected("truncated", f"{len(data)} bytes; the header of the BMP promises more")
+
+
+def _decode(image: Image.Image, channels: int, max_pixels: int) -> Raw:
+    width, height = image.size
+    check_pixels(height, width, max_pixels)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise Rejected("animated", f"{frames} frames or pages")
+    mode = image.mode
+    image.load()
+    # exif_transpose and not our own: Pillow has already turned TIFF upright while loading it, and dropped the tag
+    upright = ImageOps.exif_transpose(image)
+    return Raw(to_eight_bits(_to_array(upright), channels), height, width, mode, orientation=1)
+
+
+def _to_array(image: Image.Image) -> npt.NDArray[Any]:
+    """uint8 or uint16, grey, grey + alpha, RGB or RGBA. Raises Rejected for modes without an agreed meaning."""
+    if image.mode in ("F", "I"):
+        raise Rejected("unsupported_mode", f"mode {image.mode} (32-bit values) has no agreed range; store 8 or 16 bits")
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.has_transparency_data:
+        return np.asarray(image.convert("RGBA"))
+    if image.mode not in _DIRECT:
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return np.asarray(image)

@@ -1,0 +1,161 @@
+"""From the bytes of an image file to (C, S, S) uint8 pixels.
+
+The format is told by the first bytes, never by the file's name. Pixels pass through four steps: the codec of the format
+(``codecs``, ``codec_pillow``), EXIF orientation, the resize policy, and the layout C, S, S.
+
+What is decided here, for every format: an alpha channel is composited on black; 16-bit values are divided by 257 (the full
+range becomes 0-255, no stretching per image); color becomes grey by 0.299 R + 0.587 G + 0.114 B; color profiles and gamma
+are ignored.
+
+Letters: H, W raw height and width, C channels, S image_size.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ssgan.config import DataConfig, ImageSpec
+from ssgan.data import codec_pillow, codecs
+from ssgan.data.rejections import Rejected
+
+Pixels = npt.NDArray[np.uint8]
+
+__all__ = ["Decoded", "Limits", "Rejected", "decode", "decode_info"]
+
+PILLOW_FORMATS = (
+    (0, b"GIF87a", "GIF"),
+    (0, b"GIF89a", "GIF"),
+    (8, b"WEBP", "WEBP"),
+    (0, b"BM", "BMP"),
+    (0, b"II*\x00", "TIFF"),
+    (0, b"MM\x00*", "TIFF"),
+    (0, b"\x00\x00\x00\x0cjP  ", "JPEG2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG2000"),
+    (4, b"ftypavi", "AVIF"),
+)
+UNSUPPORTED = (
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftypmif", "HEIC"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"\x00\x00\x01\x00", "ICO"),
+    (0, b"II+\x00", "BigTIFF"),
+    (0, b"MM\x00+", "BigTIFF"),
+    (0, b"%PDF", "PDF"),
+)
+
+
+class Limits(NamedTuple):
+    """Sizes above which a file is rejected before work is spent on it."""
+
+    max_file_bytes: int
+    max_pixels: int
+
+    @classmethod
+    def of(cls, config: DataConfig) -> Limits:
+        """The limits in the ``data`` section."""
+        return cls(config.max_file_bytes, config.max_pixels)
+
+
+class Decoded(NamedTuple):
+    """One accepted image; ``height``, ``width`` and ``mode`` are those of the raw file, before EXIF orientation."""
+
+    pixels: Pixels  # (C, S, S)
+    height: int
+    width: int
+    mode: str  # as Pillow names it: 1, L, LA, P, RGB, RGBA, CMYK, I;16, ...
+
+
+def decode(data: bytes, spec: ImageSpec, limits: Limits) -> Pixels:
+    """(C, S, S) uint8 pixels of one image file. Raises Rejected."""
+    return decode_info(data, spec, limits).pixels
+
+
+def decode_info(data: bytes, spec: ImageSpec, limits: Limits) -> Decoded:
+    """``decode``, with what the file's header said. Raises Rejected."""
+    if not data:
+        raise Rejected("empty", "the file has no bytes")
+    if len(data) > limits.max_file_bytes:
+        raise Rejected("too_large_file", f"{len(data)} bytes; data.max_file_bytes is {limits.max_file_bytes}")
+    raw = _decode_raw(data, spec, limits.max_pixels)
+    image = _orient(raw.image, raw.orientation) if raw.orientation != 1 else raw.image
+    return Decoded(_to_spec(image, spec), raw.height, raw.width, raw.mode)
+
+
+def _decode_raw(data: bytes, spec: ImageSpec, max_pixels: int) -> codecs.Raw:
+    if data.startswith(codecs.PNG_SIGNATURE):
+        return codecs.decode_png(data, spec.channels, max_pixels)
+    if data.startswith(b"\xff\xd8\xff"):
+        return codecs.decode_jpeg(data, spec.channels, max_pixels, lambda h, w: _least_size(h, w, spec))
+    if data[:2] in (b"P5", b"P6") and data[2:3].isspace():
+        return codecs.decode_netpbm(data, spec.channels, max_pixels)
+    for offset, magic, name in PILLOW_FORMATS:
+        if data.startswith(magic, offset):
+            return codec_pillow.decode(data, name, spec.channels, max_pixels)
+    for offset, magic, name in UNSUPPORTED:
+        if data.startswith(magic, offset):
+            raise Rejected("unsupported_format", f"{name} is not decoded; convert the file to JPEG or PNG")
+    raise Rejected("not_an_image", f"begins with {data[:12]!r}, like no supported image format")
+
+
+# --- geometry --------------------------------------------------------------------------------------------------------
+
+
+def _fit_size(height: int, width: int, size: int) -> tuple[int, int]:
+    """(height, width) of the whole image scaled so that its longer side is ``size``."""
+    longer = max(height, width)
+    return max(1, round(height * size / longer)), max(1, round(width * size / longer))
+
+
+def _least_size(height: int, width: int, spec: ImageSpec) -> tuple[int, int]:
+    """The smallest (height, width) that a decoder may hand out without losing detail that ``spec`` would keep."""
+    return _fit_size(height, width, spec.image_size) if spec.resize == "fit" else (spec.image_size, spec.image_size)
+
+
+def _orient(image: Pixels, orientation: int) -> Pixels:
+    """Undo the EXIF orientation (1-8): the image as the photographer saw it."""
+    if orientation >= 5:
+        image = image.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
+
+
+def _to_spec(image: Pixels, spec: ImageSpec) -> Pixels:
+    """(H, W) or (H, W, 3) to (C, S, S) by the resize policy."""
+    size = spec.image_size
+    height, width = image.shape[:2]
+    if (height, width) != (size, size):
+        if spec.resize == "fit":
+            image = _pad(_resize(image, *_fit_size(height, width, size)), size)
+        elif spec.resize == "crop":  # crop before resizing: a 1 x 100000 strip must not be blown up to a giant
+            side = min(height, width)
+            top, left = (height - side) // 2, (width - side) // 2
+            image = _resize(np.ascontiguousarray(image[top : top + side, left : left + side]), size, size)
+        else:
+            image = _resize(image, size, size)
+    return image[None] if image.ndim == 2 else np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def _resize(image: Pixels, height: int, width: int) -> Pixels:
+    """Shrink by areas and enlarge linearly, each axis as it needs (cv2's INTER_AREA enlarges by blocks)."""
+    small = (min(height, image.shape[0]), min(width, image.shape[1]))
+    if small != image.shape[:2]:
+        image = cv2.resize(image, small[::-1], interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    if small != (height, width):
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+    return image
+
+
+def _pad(image: Pixels, size: int) -> Pixels:
+    """Center the image on a black square."""
+    height, width = image.shape[:2]
+    out = np.zeros((size, size, *image.shape[2:]), np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    out[top : top + height, left : left + width] = image
+    return out
