@@ -17,7 +17,7 @@ from aiohttp import ClientError as HttpError
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 from fsspec.asyn import sync
 
-from ssgan.runtime.storage_faults import Limits, Verdict, judge_local
+from ssgan.runtime.storage_faults import Limits, MissingError, Verdict, judge_local
 
 CHECK_KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
 CHECK_ENDPOINT = "check that the server runs, and AWS_ENDPOINT_URL"
@@ -76,7 +76,7 @@ def s3_filesystem(limits: Limits, attempts: int) -> s3fs.S3FileSystem:
 
 
 class S3Objects:
-    """The objects below ``s3://bucket/root``. Methods raise the errors of botocore; a missing object is FileNotFoundError."""
+    """The objects below ``s3://bucket/root``. Methods raise the errors of botocore; a missing object is MissingError."""
 
     def __init__(self, url: str, limits: Limits) -> None:
         self.url, self.limits = url, limits
@@ -161,7 +161,7 @@ class S3Objects:
             if answer is None:
                 raise
             if _code(answer) in ("NoSuchKey", "404"):
-                raise FileNotFoundError(str(error)) from error
+                raise MissingError(str(error)) from error
             raise answer from None
 
 

@@ -11,23 +11,24 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import fsspec
 
 from ssgan.errors import StorageError
-from ssgan.runtime.storage_faults import DamagedError, Limits, Patience, Verdict, judge_local
+from ssgan.runtime.storage_faults import DamagedError, Limits, MissingError, Patience, Verdict
+from ssgan.runtime.storage_local import LocalObjects
 from ssgan.runtime.storage_manifest import MANIFEST, Entry, check_name, dump, parse
-
-T = TypeVar("T")
 
 PROBE_LIMITS = Limits(patience_s=20.0, attempts=4, read_timeout_s=10.0)
 
 
 class Objects(Protocol):
-    """What a kind of storage has to offer. Names are relative POSIX paths; sizes are bytes."""
+    """What a kind of storage has to offer. Names are relative POSIX paths; sizes are bytes.
+
+    ``read`` and ``download`` raise MissingError for what is not there; whatever else they raise, ``judge`` explains.
+    """
 
     url: str
 
@@ -41,68 +42,6 @@ class Objects(Protocol):
     def judge(self, error: BaseException) -> Verdict | None: ...
 
 
-class LocalObjects:
-    """Files below a folder. A file appears whole or not at all, and survives a power cut once the call has returned."""
-
-    def __init__(self, root: Path) -> None:
-        self.url, self.root = str(root), root
-
-    def names(self, prefix: str) -> dict[str, int]:
-        """Name and size of every file whose name starts with ``prefix`` (which ends with ``/``)."""
-        found = {}
-        for folder, _, files in os.walk(self.root / prefix):
-            for file in files:
-                path = Path(folder, file)
-                found[path.relative_to(self.root).as_posix()] = path.stat().st_size
-        return found
-
-    def upload(self, local: Path, name: str) -> None:
-        """Copy a file."""
-        with local.open("rb") as source:
-            self._write(name, lambda target: shutil.copyfileobj(source, target, 1 << 20))
-
-    def download(self, name: str, local: Path, size: int) -> None:
-        """Copy a file back."""
-        shutil.copyfile(self.root / name, local)
-
-    def write(self, name: str, data: bytes) -> None:
-        """Store a few bytes."""
-        self._write(name, lambda target: target.write(data))
-
-    def read(self, name: str) -> bytes:
-        """The bytes of a file; FileNotFoundError when there is none."""
-        return (self.root / name).read_bytes()
-
-    def remove(self, name: str) -> None:
-        """Remove a file and the folders that this leaves empty."""
-        path = self.root / name
-        path.unlink(missing_ok=True)
-        for parent in path.parents:
-            if parent == self.root or not _remove_empty(parent):
-                return
-
-    def renew(self) -> None:
-        """A folder has no credentials."""
-
-    def judge(self, error: BaseException) -> Verdict | None:
-        """Verdict on a failure."""
-        return judge_local(error)
-
-    def _write(self, name: str, fill: Callable[[Any], Any]) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
-        try:
-            with part.open("xb") as file:
-                fill(file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-            _sync_folder(path.parent)
-        finally:
-            part.unlink(missing_ok=True)
-
-
 class Store:
     """The ``FolderStore`` of ``ssgan.training.store``, over any ``Objects``. Can be pickled; opens nothing until used."""
 
@@ -113,7 +52,7 @@ class Store:
         """Store all files of ``local`` under ``key``; see FolderStore."""
         check_name(key)
         patience = self._patience()
-        entries = _entries(local, self.objects.url)
+        entries = patience(f"reading {local}", lambda: _entries(local, self.objects.url))
         self._delete(key, patience)
         for entry in entries:
             name = f"{key}/{entry.name}"
@@ -131,10 +70,10 @@ class Store:
         entries = self._manifest(key, patience)
         part = local.with_name(f".{local.name[:100]}.{uuid.uuid4().hex}.part")
         try:
-            part.mkdir(parents=True)
+            patience(f"making {part}", lambda: part.mkdir(parents=True))
             for entry in entries:
                 self._fetch(key, entry, part, patience)
-            part.replace(local)
+            patience(f"making {local}", lambda: part.replace(local))
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
@@ -181,7 +120,7 @@ class Store:
         name = f"{key}/{MANIFEST}"
         try:
             return patience(f"reading {name}", lambda: parse(self.objects.read(name), name), "s3:GetObject")
-        except FileNotFoundError:
+        except MissingError:
             raise StorageError(
                 f"{self.objects.url}: there is no complete folder {key} ({MANIFEST} is missing); choose another one"
             ) from None
@@ -197,7 +136,7 @@ class Store:
 
         try:
             patience(f"reading {name}", fetch, "s3:GetObject")
-        except FileNotFoundError:
+        except MissingError:
             raise StorageError(
                 f"{self.objects.url}: {key} is incomplete, {entry.name} is missing; delete that folder"
             ) from None
@@ -272,20 +211,3 @@ def _sha256(path: Path) -> str:
 
 def _depth(name: str, prefix: str) -> int:
     return name.removeprefix(f"{prefix}/").count("/") + 1
-
-
-def _remove_empty(folder: Path) -> bool:
-    try:
-        folder.rmdir()
-    except OSError:  # not empty, or somebody else was faster
-        return False
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

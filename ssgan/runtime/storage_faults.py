@@ -57,11 +57,16 @@ class DamagedError(Exception):
     """What arrived is not what was stored."""
 
 
+class MissingError(Exception):
+    """There is no such object: an answer, not a failure. The caller knows what it means."""
+
+
 DAMAGED_ALLOWED = 3  # damage on the way heals with the next attempt; damage at rest never does
+GONE_ALLOWED = 3
 
 DISK = {
-    errno.ENOSPC: ("the disk is full", "free space or point `storage.url` to a larger disk"),
-    errno.EDQUOT: ("the disk quota is used up", "free space or ask for a larger quota"),
+    errno.ENOSPC: ("the disk is full", "free space there"),
+    errno.EDQUOT: ("the disk quota is used up", "free space there or ask for a larger quota"),
     errno.EFBIG: ("the file is larger than this file system or account allows", "raise the limit (`ulimit -f`)"),
     errno.EROFS: ("the file system is read-only", "point `storage.url` to a folder that can be written"),
     errno.EACCES: ("this account may not do that", "change the folder's permissions or `storage.url`"),
@@ -78,6 +83,8 @@ def judge_local(error: BaseException) -> Verdict | None:
         return Verdict(str(error), "delete that folder, the copy in storage is damaged", DAMAGED_ALLOWED, "damaged")
     if not isinstance(error, OSError):
         return None
+    if error.errno == errno.ENOENT:  # the folder went while we wrote into it: a cleaner, or a mount that came late
+        return Verdict("the folder was removed meanwhile", "find out who cleans up there", GONE_ALLOWED, "gone")
     if error.errno in SHAKY:
         return Verdict(f"the file system does not answer properly ({error.strerror})", "check the disk or network mount")
     reason, remedy = DISK.get(error.errno or 0, (str(error), "check `storage.url`"))
@@ -101,7 +108,7 @@ class Patience:
         """Run ``action`` until it succeeds.
 
         ``what`` completes "... failed" (``writing a.bin``); ``needs`` is the permission that it takes.
-        Raises StorageError on a permanent failure or when the limits are reached; FileNotFoundError and bugs pass as is.
+        Raises StorageError on a permanent failure or when the limits are reached; MissingError and bugs pass as is.
         """
         return _Request(self, what, needs).run(action)
 
@@ -122,8 +129,6 @@ class _Request:
         retrying = Retrying(retry=self._judged, wait=self._pause, stop=self._enough, before_sleep=self._report, reraise=True)
         try:
             return retrying(timed)
-        except (StorageError, FileNotFoundError):
-            raise
         except Exception as error:
             verdict = self.patience.judge(error)
             if verdict is None:
@@ -133,7 +138,7 @@ class _Request:
     def _judged(self, state: RetryCallState) -> bool:
         """Is it a failure of storage that may pass?"""
         error = state.outcome.exception() if state.outcome else None
-        if error is None or isinstance(error, StorageError | FileNotFoundError):
+        if error is None:
             return False
         self.patience.spent_s += time.monotonic() - self.began
         verdict = self.patience.judge(error)
