@@ -23,3 +23,4 @@ class Batch:
     x_u: Tensor  # (U, C, S, S) unlabeled images; (0, C, S, S) where the method asks for none
     x_u2: Tensor  # (U, C, S, S) a second, independent unlabeled stream; (0, C, S, S) where the method asks for none
     step: int  # 0-based
+    seed: int  # of this step, the same on every rank: for draws that must not depend on the number of ranks

@@ -10,6 +10,7 @@ Hyperparameters of a method live with the method (``ssgan/methods/NAME.py``, cla
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -155,6 +156,15 @@ class NetConfig(Strict):
     family: str = "mlp"
     width: float = Field(default=1.0, gt=0)  # multiplies the number of hidden units or channels
     latent_dim: int = Field(default=100, gt=0)  # Z
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a method is asked to learn: image shape, number of classes K, networks to use."""
+
+    image: ImageSpec
+    num_classes: int
+    net: NetConfig
 
 
 class AugmentConfig(Strict):

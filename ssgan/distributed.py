@@ -9,6 +9,7 @@ All functions work without an initialised process group (world size 1).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def sum_over_ranks(x: Tensor) -> Tensor:
     """Sum of ``x`` (any shape, equal on all ranks) over ranks; differentiable."""
     if world_size() == 1:
         return x
-    return _SumOverRanks.apply(x.contiguous())  # type: ignore[no-any-return]
+    return _SumOverRanks.apply(x.contiguous())
 
 
 def batch_mean(x: Tensor) -> Tensor:
@@ -76,6 +77,14 @@ def average_(tensors: Sequence[Tensor]) -> None:
 
 
 @torch.no_grad()
+def broadcast_(tensors: Sequence[Tensor]) -> None:
+    """Give every rank the tensors of rank 0, in place."""
+    if world_size() > 1:
+        for t in tensors:
+            dist.broadcast(t, src=0)
+
+
+@torch.no_grad()
 def summed(values: Tensor) -> Tensor:
     """Sum of ``values`` over ranks, as a new tensor; for counts and sums of metrics."""
     total = values.clone()
@@ -84,13 +93,14 @@ def summed(values: Tensor) -> Tensor:
     return total
 
 
-def any_rank(flag: bool, device: torch.device | str = "cpu") -> bool:
-    """True on every rank if ``flag`` is true on at least one."""
-    if world_size() == 1:
-        return flag
-    return bool(summed(torch.tensor(float(flag), device=device)).item() > 0)
+def fold(*numbers: int | str) -> int:
+    """One 63-bit seed out of several numbers and words; the same in every process and on every machine."""
+    digest = hashlib.sha256(repr(numbers).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
 
 
-def barrier() -> None:
-    if world_size() > 1:
-        dist.barrier()
+def global_rand(n: int, dim: int, seed: int, device: torch.device) -> Tensor:
+    """(n, dim) uniform numbers in [0, 1): this rank's rows of the global draw, the same for any number of ranks."""
+    generator = torch.Generator(device).manual_seed(seed)
+    rows = torch.rand(n * world_size(), dim, generator=generator, device=device)
+    return rows[rank() * n : (rank() + 1) * n]

@@ -56,6 +56,22 @@ def fake(r: Tensor) -> Tensor:
     return F.softplus(_check(r, 1, "r")).mean()
 
 
+def discriminator_terms(logits_l: Tensor, y_l: Tensor, r_u: Tensor, r_f: Tensor, unlabeled_weight: float) -> dict[str, Tensor]:
+    """The K+1 discriminator's objective, of either form of the fake class (Salimans et al. 2016, section 5).
+
+    total = CE(l, y) + unlabeled_weight * (1/2 mean softplus(-r_u) + 1/2 mean softplus(r_f)); the halves are those of the
+    authors' code. Logits of the K real classes (L, K), labels (L,), real/fake logits (U,) of unlabeled and (N,) of fake
+    images. The accuracies are shares in [0, 1] of images called right, for the health monitor; no gradient.
+    """
+    terms = {"labeled": cross_entropy(logits_l, y_l), "unlabeled_real": real(r_u), "fake": fake(r_f)}
+    terms["total"] = terms["labeled"] + unlabeled_weight * 0.5 * (terms["unlabeled_real"] + terms["fake"])
+    with torch.no_grad():
+        terms["real_accuracy"] = (r_u > 0).float().mean()
+        terms["fake_accuracy"] = (r_f < 0).float().mean()
+        terms["labeled_accuracy"] = (logits_l.argmax(1) == y_l).float().mean()
+    return terms
+
+
 def generator_nonsaturating(r: Tensor) -> Tensor:
     """The generator's cost -mean log D(G(z)): (N,) -> scalar >= 0 (Goodfellow 2014, section 3)."""
     return real(r)

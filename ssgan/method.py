@@ -20,7 +20,8 @@ from typing import Any, ClassVar, Protocol, cast
 from torch import Tensor, nn
 
 from ssgan.batch import Batch
-from ssgan.config import ImageSpec, MethodConfig, NetConfig, parse
+from ssgan.config import MethodConfig, Problem, parse
+from ssgan.distributed import fold, global_rand
 from ssgan.errors import ConfigError
 
 Terms = dict[str, Tensor]
@@ -54,15 +55,6 @@ class Phase:
     loss: Callable[[Batch], Terms]
     optimizer: Adam
     every: int = 1
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a method is asked to learn: image shape, number of classes, networks to use."""
-
-    image: ImageSpec
-    num_classes: int
-    net: NetConfig
 
 
 class SemiSupervisedMethod(ABC):
@@ -99,6 +91,10 @@ class SemiSupervisedMethod(ABC):
 
     def after_step(self, batch: Batch) -> None:  # noqa: B027 - optional hook
         """Bookkeeping after all phases of a step (never a gradient)."""
+
+    def latent(self, batch: Batch, phase: str) -> Tensor:
+        """(U, Z) uniform latents in [0, 1), as many as this rank has unlabeled images; fresh for every step and phase."""
+        return global_rand(batch.x_u.shape[0], self.problem.net.latent_dim, fold(batch.seed, "latent", phase), batch.x_u.device)
 
     def sample(self, n: int) -> Tensor | None:
         """(n, C, S, S) generated images in [0, 1] for the report, or None where the method has no generator."""

@@ -1,0 +1,59 @@
+"""Label-preserving augmentation of a batch, on the device, seeded, the same for any number of ranks.
+
+Letters: N images of this rank, C channels, S pixels per side.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ssgan.config import AugmentConfig
+from ssgan.distributed import fold, global_rand
+
+
+def augment(x: Tensor, config: AugmentConfig, seed: int) -> Tensor:
+    """Shift, mirror, rotate and scale each image at random: (N, C, S, S) in [0, 1] -> the same shape, black outside.
+
+    Shifts are whole pixels (nothing is blurred) when neither rotation nor scaling is asked for.
+    """
+    if x.shape[0] == 0 or config == AugmentConfig():
+        return x
+    draws = global_rand(x.shape[0], 5, fold(seed, "augment"), x.device)
+    if config.flip:
+        x = torch.where((draws[:, 0] < 0.5).view(-1, 1, 1, 1), x.flip(3), x)
+    shift = ((2 * config.shift_px + 1) * draws[:, 1:3]).floor().clamp(max=2 * config.shift_px) - config.shift_px
+    if config.rotate_degrees == 0 and config.scale == 0:
+        return _shifted(x, shift, config.shift_px)
+    angle = (2 * draws[:, 3] - 1) * math.radians(config.rotate_degrees)
+    scale = 1 + (2 * draws[:, 4] - 1) * config.scale
+    return _affine(x, shift, angle, scale)
+
+
+def _shifted(x: Tensor, shift: Tensor, reach: int) -> Tensor:
+    """Shift by whole pixels: (N, 2) offsets in [-reach, reach], rows then columns."""
+    if reach == 0:
+        return x
+    n, c, size, _ = x.shape
+    padded = F.pad(x, (reach, reach, reach, reach))
+    grid = torch.arange(size, device=x.device)
+    rows = (grid + reach - shift[:, :1].long()).view(n, 1, size, 1)
+    columns = (grid + reach - shift[:, 1:].long()).view(n, 1, 1, size)
+    image = torch.arange(n, device=x.device).view(n, 1, 1, 1)
+    channel = torch.arange(c, device=x.device).view(1, c, 1, 1)
+    return padded[image, channel, rows, columns]
+
+
+def _affine(x: Tensor, shift: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
+    """Rotate by ``angle`` (N,) radians, scale by ``scale`` (N,), shift by pixels (N, 2), with bilinear sampling."""
+    cos, sin = angle.cos() / scale, angle.sin() / scale
+    offset = -2 * shift / x.shape[-1]
+    theta = torch.stack(
+        [torch.stack([cos, -sin, offset[:, 1]], 1), torch.stack([sin, cos, offset[:, 0]], 1)],
+        1,
+    )
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

@@ -1,0 +1,64 @@
+"""Where the four Parquet sets lie, for readers that must not care whether it is a folder or S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from ssgan.config import ImageSpec
+from ssgan.data import schema
+from ssgan.errors import DataError
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """The folder that holds ``labeled``, ``unlabeled``, ``val`` and ``test``.
+
+    Attributes:
+        root: path without protocol.
+        fs: any fsspec file system; the edge makes the one for S3.
+    """
+
+    root: str
+    fs: fsspec.AbstractFileSystem = field(default_factory=LocalFileSystem)
+
+    def shards(self, name: str) -> list[str]:
+        """Paths of the Parquet files of one set, in order. Raises DataError if there is none."""
+        found = sorted(self.fs.glob(f"{self.root}/{name}/*.parquet"))
+        if not found:
+            raise DataError(f"{self.root}/{name} holds no *.parquet file; run the stage that makes it (`dvc repro split`)")
+        return found
+
+    def open(self, shard: str) -> pq.ParquetFile:
+        """A Parquet file for reading; the caller closes it."""
+        return pq.ParquetFile(self.fs.open(shard, "rb"), pre_buffer=True)
+
+    def _each(self, name: str) -> Iterator[pq.ParquetFile]:
+        for shard in self.shards(name):
+            with self.open(shard) as file:
+                yield file
+
+    def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """A whole set in memory."""
+        return pa.concat_tables([file.read(columns=columns) for file in self._each(name)])
+
+    def num_rows(self, name: str) -> int:
+        return sum(file.metadata.num_rows for file in self._each(name))
+
+    def metadata(self) -> dict[str, Any]:
+        """Shape, classes and schema version of the data set (from the labeled set)."""
+        shard = self.shards("labeled")[0]
+        with self.open(shard) as file:
+            return schema.read_metadata(file.schema_arrow, shard)
+
+    def image_spec(self) -> ImageSpec:
+        return schema.spec_of(self.metadata())
+
+    def classes(self) -> list[str]:
+        return list(self.metadata()["classes"])

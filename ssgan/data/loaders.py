@@ -1,0 +1,154 @@
+"""The one batch iterator, with two ways behind it: the unlabeled set as uint8 on the device when it fits
+``loader.memory_budget``, else streaming by row groups. Both are deterministic, rank-partitioned and resumable.
+
+The labeled set is always in memory. Images leave as float32 in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssgan.augment import augment
+from ssgan.batch import Batch
+from ssgan.config import AugmentConfig, LoaderConfig
+from ssgan.data.files import SplitFiles
+from ssgan.data.sampler import Stream, part
+from ssgan.data.schema import pixels_to_numpy
+from ssgan.data.streaming import StreamingImages
+from ssgan.distributed import fold, rank, world_size
+from ssgan.errors import ConfigError
+
+INIT_IMAGES = 500  # images of the data-dependent initialisation, as in the Improved GAN code
+
+
+class Unlabeled(Protocol):
+    """A stream of unlabeled images, this rank's part."""
+
+    def read(self, step: int) -> Tensor:
+        """(U, C, S, S) uint8 on the device."""
+        ...
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A stream over images that lie on the device."""
+
+    images: Tensor  # (n, C, S, S) uint8
+    stream: Stream
+    rank: int
+    world: int
+
+    def read(self, step: int) -> Tensor:
+        return self.images[_index(self.stream, step, self.rank, self.world, self.images.device)]
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A stream over images that are read while training."""
+
+    images: StreamingImages
+    device: torch.device
+
+    def read(self, step: int) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self.images.read(step))).to(self.device)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run asks of the loader; sizes are those of the global batch."""
+
+    labeled: int
+    unlabeled: int
+    streams: int  # 0, 1 or 2 unlabeled streams
+    seed: int
+    augment: AugmentConfig | None  # None: off
+
+
+class Batches:
+    """This rank's batches of a run.
+
+    Attributes:
+        streaming: whether unlabeled images are streamed.
+        num_labeled, num_unlabeled: sizes of the sets (unlabeled: 0 where the run asks for no stream).
+        seen: (num_labeled,) bool, which labeled images this rank was given so far; for the budget proof.
+    """
+
+    def __init__(self, files: SplitFiles, request: Request, loader: LoaderConfig, device: torch.device) -> None:
+        for key, size in (("labeled_batch_size", request.labeled), ("batch_size", request.unlabeled)):
+            if size % world_size():
+                raise ConfigError(
+                    f"method.options.{key} is {size}, which {world_size()} workers cannot share evenly; "
+                    "change it or train.num_workers"
+                )
+        self._files, self._request, self._loader, self._device = files, request, loader, device
+        self._spec = files.image_spec()
+        table = files.read("labeled", ["label", "pixels"])
+        self._x = torch.from_numpy(pixels_to_numpy(table["pixels"], self._spec).copy()).to(device)
+        self._y = torch.from_numpy(table["label"].to_numpy().astype(np.int64)).to(device)
+        self._labeled = Stream(len(self._y), request.labeled, request.seed, "labeled")
+        self.num_labeled = len(self._y)
+        self.seen = torch.zeros(self.num_labeled, dtype=torch.bool, device=device)
+        self.num_unlabeled = files.num_rows("unlabeled") if request.streams else 0
+        self.streaming = self.num_unlabeled * self._spec.bytes > loader.memory_budget
+        self._pool = self._read_pool() if request.streams and not self.streaming else None
+        names = ("unlabeled-1", "unlabeled-2")[: request.streams]
+        self._streams = [self._unlabeled(name, request.unlabeled, rank(), world_size()) for name in names]
+
+    def _read_pool(self) -> Tensor:
+        pixels = self._files.read("unlabeled", ["pixels"])["pixels"]
+        return torch.from_numpy(pixels_to_numpy(pixels, self._spec).copy()).to(self._device)
+
+    def _unlabeled(self, name: str, batch: int, rank: int, world: int) -> Unlabeled:
+        seed, loader = self._request.seed, self._loader
+        if self._pool is not None:
+            return InMemory(self._pool, Stream(len(self._pool), batch, seed, name), rank, world)
+        images = StreamingImages(
+            self._files, self._spec, batch, seed, name, rank, world, loader.shuffle_row_groups, loader.prefetch_windows
+        )
+        return Streamed(images, self._device)
+
+    def init_batch(self) -> Batch:
+        """Up to 500 unlabeled images and all labeled ones (up to 500), the same on every rank."""
+        rows = self._labeled_order()
+        x_u = self._empty()
+        if self._request.streams:
+            x_u = self._unlabeled("init", min(INIT_IMAGES, self.num_unlabeled), 0, 1).read(0)
+        seed = fold(self._request.seed, "init")
+        return Batch(_float(self._x[rows]), self._y[rows], _float(x_u), _float(self._empty()), -1, seed)
+
+    def _labeled_order(self) -> Tensor:
+        stream = Stream(self.num_labeled, min(INIT_IMAGES, self.num_labeled), self._request.seed, "init-labeled")
+        return torch.from_numpy(stream.indices(0)).to(self._device)
+
+    def iterate(self, start: int, stop: int) -> Iterator[Batch]:
+        """The batches of steps ``start`` to ``stop`` - 1."""
+        for step in range(start, stop):
+            yield self._batch(step)
+
+    def _batch(self, step: int) -> Batch:
+        seed = fold(self._request.seed, "step", step)
+        rows = _index(self._labeled, step, rank(), world_size(), self._device)
+        self.seen[rows] = True
+        x_u = [stream.read(step) for stream in self._streams] + [self._empty()] * 2
+        images = [_float(x) for x in (self._x[rows], x_u[0], x_u[1])]
+        if self._request.augment is not None:
+            images = [augment(x, self._request.augment, fold(seed, i)) for i, x in enumerate(images)]
+        return Batch(images[0], self._y[rows], images[1], images[2], step, seed)
+
+    def _empty(self) -> Tensor:
+        return self._x[:0]
+
+
+def _index(stream: Stream, step: int, rank: int, world: int, device: torch.device) -> Tensor:
+    return torch.from_numpy(part(stream.indices(step), rank, world)).to(device)
+
+
+def _float(x: Tensor) -> Tensor:
+    """uint8 -> float32 in [0, 1]."""
+    return x * (1.0 / 255.0)

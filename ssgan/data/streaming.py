@@ -1,0 +1,152 @@
+"""Unlabeled images that do not fit into memory: read by row groups, shuffled in two levels, prefetched.
+
+An epoch is a permutation of the row groups; consecutive row groups form windows, and the rows of a window are permuted.
+In this order of rows, rank r of W takes one contiguous part, so that the ranks partition the epoch and each reads only its
+own windows (and shares at most the two at its borders). Every rank makes floor(n / batch) batches an epoch; the rest of the
+rows is left out of that epoch. All of it is a function of seed, epoch and position: resuming is seeking.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from ssgan.config import ImageSpec
+from ssgan.data.files import SplitFiles
+from ssgan.data.schema import pixels_to_numpy
+from ssgan.distributed import fold
+from ssgan.errors import ConfigError
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class RowGroup(NamedTuple):
+    """One row group of a shard."""
+
+    shard: str
+    number: int
+    rows: int
+
+
+class Window(NamedTuple):
+    """Row groups that are shuffled together, and the rows [low, high) of their permutation that this rank takes."""
+
+    groups: list[RowGroup]
+    number: int
+    low: int
+    high: int
+
+
+class StreamingImages:
+    """Global batches of unlabeled images, this rank's part: ``read(step)`` -> (batch / world, C, S, S) uint8.
+
+    Args:
+        files, spec: the data set; the set ``unlabeled`` is read.
+        batch: global batch size, divisible by ``world``.
+        seed, name: two streams with different names are independent.
+        rank, world: this rank and the number of ranks.
+        groups_per_window: row groups mixed by the second level of the shuffle.
+        prefetch: windows read ahead by a thread.
+    """
+
+    def __init__(
+        self,
+        files: SplitFiles,
+        spec: ImageSpec,
+        batch: int,
+        seed: int,
+        name: str,
+        rank: int,
+        world: int,
+        groups_per_window: int,
+        prefetch: int,
+    ) -> None:
+        self._files, self._spec, self._key = files, spec, (seed, name)
+        self._groups = list(_row_groups(files))
+        rows = sum(g.rows for g in self._groups)
+        if rows < batch:
+            raise ConfigError(
+                f"the unlabeled set has {rows} images, fewer than the batch of {batch}; raise loader.memory_budget (small sets "
+                "are read into memory) or lower method.options.batch_size"
+            )
+        self._part = batch // world
+        self._steps_per_epoch = rows // batch
+        self._first_row = rank * self._steps_per_epoch * self._part
+        self._groups_per_window, self._prefetch = groups_per_window, prefetch
+        self._open: dict[str, pq.ParquetFile] = {}
+        self._next_step = -1
+        self._rows: Iterator[Pixels] = iter(())
+        self._buffer: list[Pixels] = []
+
+    def read(self, step: int) -> Pixels:
+        """This rank's rows of one step. Reading steps in order is fast; any other step seeks."""
+        if step != self._next_step or step % self._steps_per_epoch == 0:
+            self._seek(step)
+        self._next_step = step + 1
+        have = sum(len(b) for b in self._buffer)
+        while have < self._part:
+            self._buffer.append(next(self._rows))
+            have += len(self._buffer[-1])
+        rows = np.concatenate(self._buffer) if len(self._buffer) > 1 else self._buffer[0]
+        self._buffer = [rows[self._part :]]
+        return rows[: self._part]
+
+    def _seek(self, step: int) -> None:
+        epoch, position = divmod(step, self._steps_per_epoch)
+        low = self._first_row + position * self._part
+        high = self._first_row + self._steps_per_epoch * self._part
+        self._rows = self._read_ahead(epoch, self._windows(epoch, low, high))
+        self._buffer = []
+
+    def _windows(self, epoch: int, low: int, high: int) -> Iterator[Window]:
+        """The windows of an epoch that overlap rows [low, high), in order."""
+        order = np.random.Generator(np.random.PCG64(fold(*self._key, epoch))).permutation(len(self._groups))
+        start = 0
+        for number, chosen in enumerate(_batched(order.tolist(), self._groups_per_window)):
+            groups = [self._groups[i] for i in chosen]
+            stop = start + sum(g.rows for g in groups)
+            if start < high and stop > low:
+                yield Window(groups, number, max(low - start, 0), min(high, stop) - start)
+            start = stop
+
+    def _read_ahead(self, epoch: int, windows: Iterator[Window]) -> Iterator[Pixels]:
+        """Read windows in a thread, ``prefetch`` of them ahead of the consumer."""
+        with ThreadPoolExecutor(1, thread_name_prefix="ssgan-prefetch") as pool:
+            pending: list[Future[Pixels]] = []
+            for window in windows:
+                pending.append(pool.submit(self._read_window, epoch, window))
+                if len(pending) > self._prefetch:
+                    yield pending.pop(0).result()
+            for future in pending:
+                yield future.result()
+
+    def _read_window(self, epoch: int, window: Window) -> Pixels:
+        parts = [self._read_group(group) for group in window.groups]
+        order = np.random.Generator(np.random.PCG64(fold(*self._key, epoch, "window", window.number)))
+        chosen = order.permutation(sum(len(p) for p in parts))[window.low : window.high]
+        return np.concatenate(parts)[chosen]
+
+    def _read_group(self, group: RowGroup) -> Pixels:
+        if group.shard not in self._open:
+            self._open[group.shard] = self._files.open(group.shard)
+        table = self._open[group.shard].read_row_group(group.number, columns=["pixels"])
+        return pixels_to_numpy(table["pixels"], self._spec)
+
+
+def _row_groups(files: SplitFiles) -> Iterator[RowGroup]:
+    for shard in files.shards("unlabeled"):
+        with files.open(shard) as file:
+            for i in range(file.num_row_groups):
+                yield RowGroup(shard, i, file.metadata.row_group(i).num_rows)
+
+
+def _batched(items: list[int], size: int) -> Iterator[list[int]]:
+    iterator = iter(items)
+    while chunk := list(itertools.islice(iterator, size)):
+        yield chunk

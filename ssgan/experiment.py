@@ -1,0 +1,212 @@
+"""The one place that knows all parts: one training of one role (the method itself, or its supervised twin).
+
+It runs unchanged in a plain process, under ``torchrun`` or in a Ray worker; what differs comes in through ``Edge``.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from ssgan import method as methods
+from ssgan.config import Config, MethodConfig, Problem
+from ssgan.data.files import SplitFiles
+from ssgan.data.loaders import Batches, Request
+from ssgan.data.schema import pixels_to_numpy
+from ssgan.distributed import broadcast_, fold, rank, world_size
+from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable
+from ssgan.training.ema import Average
+from ssgan.training.history import Board, Record, write_jsonl
+from ssgan.training.loop import Plan, Tick, ValSet, fit
+from ssgan.training.step import make_optimizers
+from ssgan.training.store import FolderStore
+
+Role = Literal["main", "twin"]
+TWIN = "supervised"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What the surroundings give to a run.
+
+    Attributes:
+        store: where checkpoints and results go.
+        run: key of the run in the store.
+        identity: what a checkpoint must agree with to be resumed from (config, data, code).
+        device: of the networks and of data in memory.
+        on_tick: progress, called on rank 0 only.
+        board: folder for live TensorBoard events, or None.
+    """
+
+    store: FolderStore
+    run: str
+    identity: dict[str, Any]
+    device: torch.device
+    on_tick: Callable[[Role, Tick], None]
+    board: Path | None = None
+
+
+def roles(config: Config) -> tuple[Role, ...]:
+    """What is trained in one launch. A supervised run is its own twin."""
+    return ("main", "twin") if config.train.twin and config.method.name != TWIN else ("main",)
+
+
+def role_method(config: Config, role: Role) -> tuple[str, MethodConfig]:
+    """Name and hyperparameters of the method that plays a role.
+
+    The twin shares with the main run all that is not about unlabeled images: the network, the batch of labeled images, the
+    augmentation, the averaging and the tail of the learning rate.
+    """
+    main = methods.resolve_config(config.method.name, config.method.options)
+    if role == "main":
+        return config.method.name, main
+    shared = {k: getattr(main, k) for k in MethodConfig.model_fields}
+    return TWIN, methods.resolve_config(TWIN, shared)
+
+
+def final_key(run: str, role: Role) -> str:
+    """Key in the store of a finished role."""
+    return f"{run}/{role}/final"
+
+
+def train(config: Config, files: SplitFiles, role: Role, edge: Edge) -> None:
+    """Train one role to its end and store the result under ``final_key``; resumes from the newest checkpoint.
+
+    Every process of the run calls this with the same arguments.
+    """
+    name, method_config = role_method(config, role)
+    batches = Batches(files, _request(config, name, method_config), config.loader, edge.device)
+    trainer = _trainer(config, files, name, method_config, batches, edge.device)
+    identity = {**edge.identity, "role": role, "world_size": world_size()}
+    checkpoints = Checkpoints(edge.store, f"{edge.run}/{role}/checkpoints", identity, config.train.keep_checkpoints)
+    warnings = tuple(checkpoints.resume(trainer))
+    chief = rank() == 0
+    board = Board(edge.board / role, trainer.progress.history) if chief and edge.board else None
+
+    def on_tick(tick: Tick) -> None:
+        if chief:
+            edge.on_tick(role, tick)
+
+    def on_record(record: Record) -> None:
+        if board:
+            board.add(record)
+
+    if warnings:
+        on_tick(Tick(trainer.progress.step, config.train.steps, 0.0, 0.0, None, warnings))
+    plan = _plan(config, method_config)
+    fit(trainer, batches, plan, _val_set(files, edge.device), checkpoints if chief else None, on_tick, on_record)
+    if board:
+        board.close()
+    if chief:
+        _store_result(config, files, name, method_config, trainer, batches, edge, role)
+
+
+def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
+    return Request(
+        labeled=method_config.labeled_batch_size,
+        unlabeled=method_config.batch_size,
+        streams=methods.module(name).Method.unlabeled_streams,
+        seed=config.train.seed,
+        augment=config.augment if method_config.augment else None,
+    )
+
+
+def _plan(config: Config, method_config: MethodConfig) -> Plan:
+    t = config.train
+    return Plan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, t.precision == "bf16")
+
+
+def problem_of(config: Config, files: SplitFiles) -> Problem:
+    return Problem(files.image_spec(), len(files.classes()), config.net)
+
+
+def _trainer(
+    config: Config, files: SplitFiles, name: str, method_config: MethodConfig, batches: Batches, device: torch.device
+) -> Trainer:
+    """A trainer at step 0, its networks initialised from data and equal on all ranks."""
+    torch.manual_seed(fold(config.train.seed, "weights"))
+    method = methods.build(name, method_config, problem_of(config, files))
+    method.nets.to(device)
+    torch.manual_seed(fold(config.train.seed, "init"))
+    method.nets.train()
+    method.init(batches.init_batch())
+    broadcast_(list(method.nets.state_dict().values()))
+    horizon = min(
+        method_config.ema_halflife_images, method_config.ema_max_share * config.train.steps * method_config.batch_size
+    )
+    average = Average({k: method.nets[k] for k in method.averaged}, max(1.0, horizon / method_config.batch_size))
+    return Trainer(method, make_optimizers(method), average, batches.seen)
+
+
+def _val_set(files: SplitFiles, device: torch.device) -> ValSet:
+    table = files.read("val", ["label", "pixels"])
+    pixels = torch.from_numpy(pixels_to_numpy(table["pixels"], files.image_spec()).copy())
+    labels = torch.from_numpy(table["label"].to_numpy().astype(np.int64))
+    return ValSet(pixels.to(device), labels.to(device))
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+def _store_result(
+    config: Config,
+    files: SplitFiles,
+    name: str,
+    method_config: MethodConfig,
+    trainer: Trainer,
+    batches: Batches,
+    edge: Edge,
+    role: Role,
+) -> None:
+    progress = trainer.progress
+    description = {
+        "format": 1,
+        "method": name,
+        "method_config": method_config.model_dump(),
+        "net": config.net.model_dump(),
+        "image": files.image_spec()._asdict(),
+        "classes": files.classes(),
+    }
+    last, best_step = evaluable(trainer), progress.best_step or progress.step
+    with tempfile.TemporaryDirectory(prefix="ssgan-final-") as temporary:
+        folder = Path(temporary)
+        _write_model(folder / "last", last, {**description, "steps": progress.step})
+        _write_model(folder / "best", trainer.best or last, {**description, "steps": best_step})
+        write_jsonl(progress.history, folder / "history.jsonl")
+        if edge.board:
+            shutil.copytree(edge.board / role, folder / "tensorboard")
+        summary = _summary(trainer, batches, edge.device)
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True))
+        edge.store.put(folder, final_key(edge.run, role))
+
+
+def _write_model(folder: Path, weights: Tensors, description: dict[str, Any]) -> None:
+    folder.mkdir()
+    save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(description, indent=1, sort_keys=True))
+
+
+def _summary(trainer: Trainer, batches: Batches, device: torch.device) -> dict[str, Any]:
+    return {
+        "steps": trainer.progress.step,
+        "seconds": round(trainer.progress.seconds, 1),
+        "best_step": trainer.progress.best_step,
+        "world_size": world_size(),
+        "num_labeled": batches.num_labeled,
+        "num_unlabeled": batches.num_unlabeled,
+        "distinct_labeled_ids_seen": int(trainer.seen.sum()),
+        "streaming": batches.streaming,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }

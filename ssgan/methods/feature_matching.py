@@ -1,0 +1,66 @@
+"""Feature matching: the semi-supervised GAN of Improved GAN.
+
+Paper: Salimans, Goodfellow, Zaremba, Cheung, Radford, Chen: Improved Techniques for Training GANs (NIPS 2016),
+arXiv:1606.03498, sections 3.1 and 5; details from the authors' code.
+
+Objective, with K logits l(x), D(x) = Z/(Z+1), Z = sum_k exp l_k, so the real/fake logit is r = lse(l):
+    D:  min  E_labeled [ lse(l(x)) - l_y(x) ]  + 1/2 E_unlabeled softplus(-r(x)) + 1/2 E_z softplus(r(G(z)))
+    G:  min  mean_j ( E_z f_j(G(z)) - E_x f_j(x) )^2          f: last hidden layer of D, after ReLU, before its noise
+The G step sees a second, independent stream of unlabeled images. Noise is on in both steps.
+
+Deviations:
+    1. Adam with epsilon 1e-4 outside of the root; the authors' rule has 1e-8 inside it, which is nearest to that.
+    2. The average of D's weights is bias-corrected (theirs starts at zero), and its horizon never exceeds 5 % of the run.
+    3. On a CPU the Gaussian noise comes from a bank (decision 0003).
+
+Expected error on MNIST (paper, 10 label draws): 20 labels 16.77 +- 4.52 %, 50: 2.21 +- 1.36, 100: 0.93 +- 0.07,
+200: 0.90 +- 0.04, after 180,000 steps. Cost on 28x28: 3.8 GFLOP a step at batch 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from ssgan import losses
+from ssgan.batch import Batch
+from ssgan.config import MethodConfig
+from ssgan.method import Adam, Phase, Terms
+from ssgan.two_player import TwoPlayerMethod
+
+
+class Config(MethodConfig):
+    learning_rate: float = Field(default=3e-3, gt=0)  # of both players; the authors use 3e-4 at 32x32
+    beta1: float = Field(default=0.5, ge=0, lt=1)
+    beta2: float = Field(default=0.999, gt=0, lt=1)
+    adam_epsilon: float = Field(default=1e-4, gt=0)  # see deviation 1
+    unlabeled_weight: float = Field(default=1.0, ge=0)
+    distance: Literal["squared", "absolute"] = "squared"  # absolute: the authors' code for SVHN and CIFAR-10
+
+
+class Method(TwoPlayerMethod):
+    unlabeled_streams = 2
+    config: Config
+
+    def phases(self) -> Sequence[Phase]:
+        c = self.config
+        adam = Adam(c.learning_rate, (c.beta1, c.beta2), c.adam_epsilon)
+        return [
+            Phase("discriminator", ("classifier",), self.discriminator_loss, adam),
+            Phase("generator", ("generator",), self.generator_loss, adam),
+        ]
+
+    def discriminator_loss(self, batch: Batch) -> Terms:
+        labeled, unlabeled, fake = self.forward_all(batch)
+        r_u, r_f = losses.implicit_real_logit(unlabeled.logits), losses.implicit_real_logit(fake.logits)
+        return losses.discriminator_terms(labeled.logits, batch.y_l, r_u, r_f, self.config.unlabeled_weight)
+
+    def generator_loss(self, batch: Batch) -> Terms:
+        features_fake = self.discriminator.features(self.generator(self.latent(batch, "generator")))
+        with torch.no_grad():
+            features_real = self.discriminator.features(batch.x_u2)
+        match = losses.feature_matching if self.config.distance == "squared" else losses.feature_matching_l1
+        return {"total": match(features_fake, features_real)}

@@ -1,0 +1,72 @@
+"""A finished classifier, as prediction, evaluation and report use it.
+
+A model folder holds ``model.safetensors`` (evaluable weights) and ``config.json`` (method, networks, image shape, classes).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+
+from ssgan import method as methods
+from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan.errors import CheckpointError
+
+
+class Model:
+    """A finished classifier.
+
+    Attributes:
+        classes: names by permanent class id.
+        image: shape that images must have.
+        steps: steps of training behind the weights.
+        method: name of the method that trained it.
+    """
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        try:
+            description = json.loads((folder / "config.json").read_text())
+            weights = load_file(folder / "model.safetensors", device)
+        except FileNotFoundError as error:
+            raise CheckpointError(
+                f"{folder} is not a model folder ({error.filename} is missing); run `dvc repro train`"
+            ) from None
+        self.classes: list[str] = description["classes"]
+        self.image = ImageSpec(**description["image"])
+        self.steps: int = description["steps"]
+        self.method: str = description["method"]
+        problem = Problem(self.image, len(self.classes), NetConfig(**description["net"]))
+        config = methods.resolve_config(self.method, description["method_config"])
+        self._method = methods.build(self.method, config, problem)
+        self._method.nets.load_state_dict(weights)
+        self._method.nets.to(device).eval()
+        self._device = device
+
+    @torch.no_grad()
+    def predict_logits(self, images: npt.NDArray[np.uint8], batch: int = 500) -> npt.NDArray[np.float32]:
+        """(N, C, S, S) uint8 -> (N, K) logits of the K real classes."""
+        if images.shape[1:] != self.image.shape:
+            raise CheckpointError(f"the model takes images of shape {self.image.shape}, not {images.shape[1:]}")
+        parts = [self._predict(images[i : i + batch]) for i in range(0, len(images), batch)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
+
+    def _predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        x = torch.from_numpy(np.ascontiguousarray(images)).to(self._device) * (1.0 / 255.0)
+        return self._method.predict(x).float().cpu().numpy()
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int = 0) -> npt.NDArray[np.uint8] | None:
+        """(n, C, S, S) uint8 generated images, or None where the method has no generator."""
+        torch.manual_seed(seed)
+        images = self._method.sample(n)
+        return None if images is None else (images * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def load_model(folder: Path, device: str = "cpu") -> Model:
+    """A finished classifier from its folder. Raises CheckpointError where there is none."""
+    return Model(Path(folder), device)

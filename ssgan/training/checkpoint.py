@@ -1,0 +1,179 @@
+"""Everything that a run needs to go on as if it had never been stopped, as tensors and JSON, never pickled code.
+
+A checkpoint is a folder:
+    trainer.safetensors   every network, the average, every optimiser, the labeled images seen, the best averaged weights
+    state.json            step, counts, best, elapsed seconds, and the identity of the run
+    history.jsonl         the records logged so far
+Random numbers and the loader need no state: they are functions of seed and step (decision 0002).
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ssgan.errors import CheckpointError, StorageError
+from ssgan.method import SemiSupervisedMethod
+from ssgan.training.ema import Average
+from ssgan.training.step import Optimizers
+from ssgan.training.store import FolderStore
+
+FORMAT = 1
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        step: steps done.
+        seconds: training time so far, over all attempts.
+        best_step, best_val_error: of the lowest error on val (first one on ties); None before the first look at val.
+        history: records of the log, see ``loop.py``.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best_step: int | None = None
+    best_val_error: float | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Trainer:
+    """The live objects of a run whose state a checkpoint holds."""
+
+    method: SemiSupervisedMethod
+    optimizers: Optimizers
+    average: Average
+    seen: Tensor  # (num_labeled,) bool
+    progress: Progress = field(default_factory=Progress)
+    best: Tensors = field(default_factory=dict)  # evaluable weights at best_step, on the CPU
+
+
+def evaluable(trainer: Trainer) -> Tensors:
+    """The weights that are evaluated: averaged where there is an average, live else; contiguous copies on the CPU."""
+    live = trainer.method.nets.state_dict()
+    return {k: trainer.average.tensors.get(k, v).detach().cpu().contiguous().clone() for k, v in live.items()}
+
+
+def save(trainer: Trainer, identity: dict[str, Any], folder: Path) -> None:
+    """Write a checkpoint into an existing empty folder."""
+    progress = asdict(trainer.progress)
+    history = progress.pop("history")
+    state = {"format": FORMAT, **progress, "average_updates": trainer.average.updates, "identity": identity}
+    save_file({k: v.contiguous() for k, v in _tensors(trainer).items()}, folder / "trainer.safetensors")
+    (folder / "history.jsonl").write_text("".join(json.dumps(r) + "\n" for r in history))
+    (folder / "state.json").write_text(json.dumps(state, indent=1, sort_keys=True))
+
+
+def load(trainer: Trainer, identity: dict[str, Any], folder: Path) -> None:
+    """Bring ``trainer`` to the state of a checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint belongs to another config or data set; says what differs.
+    """
+    state = json.loads((folder / "state.json").read_text())
+    _check_identity(state, identity, folder)
+    tensors = load_file(folder / "trainer.safetensors")
+    for name, optimizer in trainer.optimizers.items():
+        _load_optimizer(optimizer, _below(tensors, f"optimizer.{name}."))
+    trainer.method.nets.load_state_dict(_below(tensors, "nets."))
+    for name, value in _below(tensors, "average.").items():
+        trainer.average.tensors[name].copy_(value)
+    trainer.average.updates = state["average_updates"]
+    trainer.seen |= tensors["seen"].bool()
+    trainer.best = _below(tensors, "best.")
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    keys = ("step", "seconds", "best_step", "best_val_error")
+    trainer.progress = Progress(**{k: state[k] for k in keys}, history=history)
+
+
+def _tensors(trainer: Trainer) -> Tensors:
+    tensors = {f"nets.{k}": v for k, v in trainer.method.nets.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in trainer.average.tensors.items()}
+    tensors |= {f"best.{k}": v for k, v in trainer.best.items()}
+    tensors["seen"] = trainer.seen.to(torch.uint8)
+    for name, optimizer in trainer.optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{name}.{index}.{k}": v for k, v in state.items()}
+    return tensors
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _below(tensors: Tensors, prefix: str) -> Tensors:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _check_identity(state: dict[str, Any], identity: dict[str, Any], folder: Path) -> None:
+    if state["format"] != FORMAT:
+        raise CheckpointError(f"{folder} has checkpoint format {state['format']}, this code reads {FORMAT}; start a new run")
+    different = differences(state["identity"], json.loads(json.dumps(identity)))
+    if different:
+        raise CheckpointError(
+            f"the checkpoint of step {state['step']} belongs to another run: {'; '.join(different)}; "
+            "start a new run, or bring back what it was made with"
+        )
+
+
+def differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
+    """Sentences such as "train.seed is 1 there and 2 here", for every leaf that differs."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        keys = sorted({*theirs, *ours})
+        return [s for k in keys for s in differences(theirs.get(k), ours.get(k), f"{key}.{k}" if key else k)]
+    return [] if theirs == ours else [f"{key} is {theirs!r} there and {ours!r} here"]
+
+
+class Checkpoints:
+    """The checkpoints of one run in storage; only rank 0 writes.
+
+    Args:
+        store, prefix: where they lie, as ``PREFIX/step-00001000``.
+        identity: what a checkpoint must agree with to be resumed from.
+        keep: how many of the newest stay.
+    """
+
+    def __init__(self, store: FolderStore, prefix: str, identity: dict[str, Any], keep: int) -> None:
+        self._store, self._prefix, self._identity, self._keep = store, prefix, identity, keep
+
+    def save(self, trainer: Trainer) -> None:
+        """Store a checkpoint, then remove those beyond the newest ``keep``; the older ones stay if storing fails."""
+        with tempfile.TemporaryDirectory(prefix="ssgan-checkpoint-") as folder:
+            save(trainer, self._identity, Path(folder))
+            self._store.put(Path(folder), f"{self._prefix}/step-{trainer.progress.step:08d}")
+        for old in self._store.keys(self._prefix)[: -self._keep]:
+            self._store.delete(old)
+
+    def resume(self, trainer: Trainer) -> list[str]:
+        """Load the newest checkpoint that is whole; nothing if there is none.
+
+        Returns:
+            Warnings: checkpoints that were passed over because they are damaged.
+        """
+        passed_over: list[str] = []
+        for key in reversed(self._store.keys(self._prefix)):
+            with tempfile.TemporaryDirectory(prefix="ssgan-resume-") as parent:
+                folder = Path(parent) / "checkpoint"
+                try:
+                    self._store.get(key, folder)
+                except StorageError as error:
+                    passed_over.append(f"checkpoint {key} is passed over: {error}")
+                    continue
+                load(trainer, self._identity, folder)
+                return passed_over
+        return passed_over

@@ -1,0 +1,40 @@
+"""The log of a run: one record per look at val, kept in the checkpoint, written as JSON lines and as TensorBoard events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+"""step, seconds, images_per_second, data_wait_share, terms {PHASE/TERM: mean since the last record}, val_error_rate or None,
+warnings [sentence]."""
+
+
+def write_jsonl(history: list[Record], path: Path) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in history))
+
+
+class Board:
+    """TensorBoard events of a run, in one folder; the records of earlier attempts are written again on resuming."""
+
+    def __init__(self, folder: Path, history: list[Record]) -> None:
+        # Imported here: TensorBoard takes a second to import, and only rank 0 writes events.
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder))
+        for record in history:
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        step = record["step"]
+        scalars = {**record["terms"], "speed/images_per_second": record["images_per_second"]}
+        scalars["speed/data_wait_share"] = record["data_wait_share"]
+        if record["val_error_rate"] is not None:
+            scalars["val/error_rate"] = record["val_error_rate"]
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()

@@ -1,0 +1,196 @@
+"""The loop around the step: batches in, records and checkpoints out. It runs the same in every process of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ssgan.batch import Batch
+from ssgan.data.loaders import Batches
+from ssgan.distributed import average_, fold, rank, summed, world_size
+from ssgan.training.checkpoint import Checkpoints, Trainer, evaluable
+from ssgan.training.health import Health, spread
+from ssgan.training.history import Record
+from ssgan.training.schedules import linear_tail
+from ssgan.training.step import run_step
+
+VAL_BATCH = 500  # images per forward pass on val
+HEALTH_SAMPLES = 64  # generated images looked at for diversity
+TICK_SECONDS = 0.5  # shortest time between two progress ticks
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a run is and how often it looks up."""
+
+    steps: int
+    seed: int
+    val_every: int
+    checkpoint_every: int
+    lr_tail: float
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A sign of life for the progress line."""
+
+    step: int
+    steps: int
+    images_per_second: float
+    data_wait_share: float
+    val_error_rate: float | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ValSet:
+    """Images with labels that are looked at while training: (N, C, S, S) uint8 and (N,) int64, on the device."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Meter:
+    """Time, images and terms since the last record."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.waited = 0.0
+        self.images = 0
+        self.steps = 0
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, terms: dict[str, Tensor], images: int) -> None:
+        self.images += images
+        self.steps += 1
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, torch.zeros((), device=value.device)) + value.float()
+
+    def means(self) -> dict[str, float]:
+        """Means over the steps and over ranks; collective."""
+        if not self.sums:
+            return {}
+        values = torch.stack(list(self.sums.values())) / max(self.steps, 1)
+        average_([values])
+        return dict(zip(self.sums, values.tolist(), strict=True))
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / max(self.seconds, 1e-9)
+
+    @property
+    def data_wait_share(self) -> float:
+        return self.waited / max(self.seconds, 1e-9)
+
+
+def fit(
+    trainer: Trainer,
+    batches: Batches,
+    plan: Plan,
+    val: ValSet,
+    checkpoints: Checkpoints | None,
+    on_tick: Callable[[Tick], None],
+    on_record: Callable[[Record], None],
+) -> None:
+    """Train from ``trainer.progress.step`` to ``plan.steps``.
+
+    Checkpoints are written by rank 0 (``checkpoints`` is None elsewhere); ticks and records come on every rank.
+    """
+    health = Health(real_spread=spread(val.images[:VAL_BATCH].float() / 255) if len(val.images) > 1 else 0.0)
+    progress, meter, last_tick = trainer.progress, Meter(), 0.0
+    iterator = batches.iterate(progress.step, plan.steps)
+    trainer.method.nets.train()
+    while True:
+        before = time.perf_counter()
+        batch = next(iterator, None)
+        meter.waited += time.perf_counter() - before
+        if batch is None:
+            return
+        _one_step(trainer, plan, batch, meter)
+        done = progress.step == plan.steps
+        if done or progress.step % plan.val_every == 0:
+            record = _record(trainer, plan, val, health, meter)
+            on_record(record)
+            meter = Meter()
+        if done or progress.step % plan.checkpoint_every == 0:
+            _share_seen(trainer)
+            if checkpoints is not None:
+                checkpoints.save(trainer)
+        if time.perf_counter() - last_tick >= TICK_SECONDS or done:
+            last_tick = time.perf_counter()
+            on_tick(_tick(progress.history, meter, progress.step, plan.steps))
+
+
+def _one_step(trainer: Trainer, plan: Plan, batch: Batch, meter: Meter) -> None:
+    # Every random number of a step is a function of (seed, step, rank): a resumed run needs no saved random state.
+    torch.manual_seed(fold(plan.seed, "noise", batch.step, rank()))
+    lr_factor = linear_tail(batch.step, plan.steps, plan.lr_tail)
+    terms = run_step(trainer.method, trainer.optimizers, batch, lr_factor, bf16=plan.bf16)
+    trainer.average.update()
+    trainer.progress.step += 1
+    meter.add(terms, (len(batch.x_u) or len(batch.x_l)) * world_size())
+
+
+def _share_seen(trainer: Trainer) -> None:
+    """Labeled images seen by any rank; collective."""
+    trainer.seen |= summed(trainer.seen.float()) > 0
+
+
+def _record(trainer: Trainer, plan: Plan, val: ValSet, health: Health, meter: Meter) -> Record:
+    progress = trainer.progress
+    progress.seconds += meter.seconds
+    terms = meter.means()
+    speed, wait = meter.images_per_second, meter.data_wait_share
+    torch.manual_seed(fold(plan.seed, "look", progress.step))
+    trainer.method.nets.eval()
+    with torch.no_grad(), trainer.average.applied():
+        val_error = error_rate(trainer, val)
+        samples = trainer.method.sample(HEALTH_SAMPLES)
+    trainer.method.nets.train()
+    if val_error is not None and (progress.best_val_error is None or val_error < progress.best_val_error):
+        progress.best_val_error, progress.best_step = val_error, progress.step
+        trainer.best = evaluable(trainer)
+    record = {
+        "step": progress.step,
+        "seconds": round(progress.seconds, 3),
+        "images_per_second": round(speed, 1),
+        "data_wait_share": round(wait, 5),
+        "terms": terms,
+        "val_error_rate": val_error,
+        "warnings": health.look(terms, samples),
+    }
+    progress.history.append(record)
+    return record
+
+
+def error_rate(trainer: Trainer, val: ValSet) -> float | None:
+    """Share of val images that the evaluable model gets wrong, in [0, 1]; None for an empty val set. Collective."""
+    if len(val.labels) == 0:
+        return None
+    wrong = torch.zeros((), device=val.labels.device)
+    for i in range(rank() * VAL_BATCH, len(val.labels), world_size() * VAL_BATCH):
+        x = val.images[i : i + VAL_BATCH] * (1.0 / 255.0)
+        wrong += (trainer.method.predict(x).argmax(1) != val.labels[i : i + VAL_BATCH]).sum()
+    return float(summed(wrong)) / len(val.labels)
+
+
+def _tick(history: list[Record], meter: Meter, step: int, steps: int) -> Tick:
+    last = history[-1] if history else None
+    fresh = meter.steps == 0 and last is not None
+    return Tick(
+        step=step,
+        steps=steps,
+        images_per_second=last["images_per_second"] if fresh and last else meter.images_per_second,
+        data_wait_share=last["data_wait_share"] if fresh and last else meter.data_wait_share,
+        val_error_rate=last["val_error_rate"] if last else None,
+        warnings=tuple(last["warnings"]) if fresh and last else (),
+    )
