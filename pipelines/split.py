@@ -1,0 +1,57 @@
+"""Stage ``split``: data/images and labels -> data/splits, metrics/split.json, and new classes into classes.json.
+
+``classes.json`` at the root of the project is the permanent registry of class ids. It is under git, and DVC does not
+delete it before a run (``persist: true``, ``cache: false``), so that a class never loses its id.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pipelines import _stage
+from ssgan.config import load
+from ssgan.data import classes
+from ssgan.data.split_summary import SplitSummary
+from ssgan.data.splits import split
+
+IMAGES, DUPLICATES, OUT = Path("data/images"), Path("data/duplicates.parquet"), Path("data/splits")
+REGISTRY, METRICS = Path("classes.json"), Path("metrics/split.json")
+
+
+def run() -> None:
+    """Read params.yaml, split, write the metrics and say what happened."""
+    summary = split(IMAGES, OUT, load().split, DUPLICATES, REGISTRY)
+    classes.save(REGISTRY, summary.classes)
+    METRICS.parent.mkdir(exist_ok=True)
+    METRICS.write_text(json.dumps(summary.metrics(), indent=2) + "\n")
+    print(describe(summary))
+
+
+def describe(summary: SplitSummary) -> str:
+    """A table of the sets, and everything that was moved, left out or deserves a look."""
+    near, labels = summary.near_duplicates, summary.labels
+    lines = [f"{'set':<10}{'images':>9}  smallest and largest class"]
+    for name, one in summary.sets.items():
+        per_class = one.classes.values() if one.classes else ()
+        spread = f"{min(per_class)} to {max(per_class)}" if per_class else "no labels stored"
+        lines.append(f"{name:<10}{one.images:>9}  {spread}")
+    notes = {
+        "new classes": ", ".join(summary.new_classes),
+        "classes without a labeled image": ", ".join(summary.classes_without_label),
+        "classes without a test image": ", ".join(summary.classes_without_test),
+        "labeled images that are in the unlabeled set too": summary.labeled_in_unlabeled,
+        "images without a label that wait for val or test": sum(summary.reserved.values()),
+        "near-duplicates of test images, left out of training (leaks)": summary.leak_removed,
+        "images in both official train and official test (leaks)": summary.official_overlap,
+        "images that follow a near-duplicate to val or test": sum(summary.moved.values()),
+        "near-duplicate pairs with different labels": near["conflicting_pairs"],
+        "labels for unknown images": labels.get("unknown_images", 0),
+        "images whose labels contradict each other, left unlabeled": labels["conflicts_dropped"],
+        "WARNING: images not compared with all that look like them": near["images_cut_short"],
+    }
+    return "\n".join([*lines, *(f"{text}: {value}" for text, value in notes.items() if value)])
+
+
+if __name__ == "__main__":
+    _stage.main(run)

@@ -1,0 +1,228 @@
+"""Groups of near-duplicates: images so alike that one of them in test and another in train would be a leak.
+
+Equal pixels always make a group. Beyond that, the perceptual hash proposes a pair (at most ``bits`` of 64 differ) and the
+pixels confirm it (root mean square difference of at most ``rmse`` grey levels). Groups are connected components.
+
+It never compares all with all. The 64 bits are cut into ``bits + k`` bands: two hashes that differ in at most ``bits``
+bits agree in k whole bands. So for every choice of k bands, images are sorted by these bands (a bucket) and then by their
+mean grey level; since levels that lie more than ``rmse`` apart rule a pair out, each image meets only its neighbors in the
+sorted order. A 4x4 thumbnail rules out most of what is left, before any pixel is read: a mean over a block is a
+projection, so the thumbnails of a pair are never farther apart than its pixels.
+
+The result is exact unless ``max_comparisons`` is hit (``images_cut_short`` > 0), so adding images only ever joins groups.
+
+Letters: N images, B = C*S*S bytes of one image, M pairs. Memory: about 100 bytes for each image, plus the pairs; pixels
+are looked up in blocks of BLOCK_BYTES in an array that may lie on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import combinations, count, pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ssgan.config import MIB, ImageSpec
+
+U64 = npt.NDArray[np.uint64]
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+
+MAX_COMPARISONS = 500_000_000  # of hashes, in total: about a minute
+BLOCK_BYTES = 16 * MIB  # of pixels, as uint8, at a time
+BATCH_PAIRS = 1 << 18  # proposed pairs that are confirmed at once
+REFRESH = 32  # rounds of the search until it looks again at which images were joined
+THUMB = 4  # pixels, height = width
+SLACK = 1e-2  # grey levels: more than the rounding of float32 means
+MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, bits well spread: makes a 40-bit bucket number out of 64 masked bits
+LEVEL_BITS = 24
+
+
+class Found(NamedTuple):
+    """Groups and how they were found.
+
+    group: (N,) int64; the lowest row of the group an image belongs to (its own row: alone).
+    pairs: (M, 2) int64; the pairs that were confirmed, equal pixels included. A pair whose images were in one group
+        already is left out once more than BATCH_PAIRS pairs were proposed.
+    counts: for ``split.json``.
+    """
+
+    group: I64
+    pairs: I64
+    counts: dict[str, int]
+
+
+def find(
+    phash: U64,
+    pixels: npt.NDArray[np.uint8],
+    spec: ImageSpec,
+    bits: int,
+    rmse: float,
+    max_comparisons: int = MAX_COMPARISONS,
+) -> Found:
+    """Groups of near-duplicates among N images.
+
+    Args:
+        phash: (N,) perceptual hashes.
+        pixels: (N, B), in memory or mapped from disk.
+        bits: largest Hamming distance that proposes a pair.
+        rmse: largest root mean square difference, in grey levels, that confirms it.
+        max_comparisons: of two hashes, in total; a bound on time.
+    """
+    digest, thumbs = _signatures(pixels, spec)
+    _, first, inverse = np.unique(digest, return_index=True, return_inverse=True)
+    original = first[inverse].astype(np.int64)  # (N,) the lowest row with the same pixels
+    distinct = np.sort(first).astype(np.int64)
+    copies = np.flatnonzero(original != np.arange(len(original)))
+    confirmed = [np.stack([original[copies], copies], axis=1)]
+    search = Search(phash[distinct], thumbs[distinct], bits, rmse)
+    for pairs in search.proposals(max_comparisons):
+        pairs = pairs[_close(pixels, distinct[pairs], rmse)]
+        join(search.group, pairs)
+        confirmed.append(np.sort(distinct[pairs], axis=1))
+    group = distinct[search.group][np.searchsorted(distinct, original)]
+    pairs = np.concatenate(confirmed)
+    sizes = np.bincount(group)
+    counts = {
+        "images_with_equal_pixels": len(copies),
+        "proposed_pairs": search.proposed,
+        "confirmed_pairs": len(pairs),
+        "groups": int((sizes > 1).sum()),
+        "images_in_groups": int(sizes[sizes > 1].sum()),
+        "largest_group": int(sizes.max()),
+        "images_cut_short": search.cut_short,
+    }
+    return Found(group, pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], counts)
+
+
+def join(group: I64, pairs: I64) -> None:
+    """Merge, in place, the groups that the (M, 2) pairs connect; a group keeps the name of its lowest row."""
+    while len(pairs):
+        a, b = group[pairs[:, 0]], group[pairs[:, 1]]
+        apart = a != b
+        pairs, low, high = pairs[apart], np.minimum(a, b)[apart], np.maximum(a, b)[apart]
+        np.minimum.at(group, high, low)  # the first row of the higher group points to the lower one
+        while (group[group] != group).any():
+            group[:] = group[group]
+
+
+def _signatures(pixels: npt.NDArray[np.uint8], spec: ImageSpec) -> tuple[U64, F32]:
+    """(N,) digests of all pixels and (N, 16) thumbnails, in grey levels."""
+    n, step = len(pixels), max(1, BLOCK_BYTES // spec.bytes)
+    digest, thumbs = np.zeros(n, np.uint64), np.zeros((n, THUMB * THUMB), np.float32)
+    side = spec.image_size // THUMB
+    for start in range(0, n, step):
+        block = np.ascontiguousarray(pixels[start : start + step])
+        hashes = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in block)
+        digest[start : start + step] = np.frombuffer(hashes, "<u8")
+        tiles = block.reshape(-1, spec.channels, THUMB, side, THUMB, side)
+        sums = tiles.sum(axis=(1, 3, 5), dtype=np.int64).reshape(len(block), -1)
+        thumbs[start : start + step] = sums / (spec.channels * side * side)
+    return digest, thumbs
+
+
+class Search:
+    """The search for pairs among N distinct images: what is compared, and what was found so far.
+
+    group: (N,) int64; the caller joins groups between two batches of proposals, and pairs within a group are no longer
+        proposed. proposed: pairs so far. cut_short: images that have neighbors which the budget left unseen.
+    """
+
+    def __init__(self, phash: U64, thumbs: F32, bits: int, rmse: float) -> None:
+        self.phash, self.thumbs, self.bits, self.window = phash, thumbs, bits, rmse + SLACK
+        self.level = thumbs.mean(axis=1, dtype=np.float64)  # (N,) grey levels
+        self.group = np.arange(len(phash), dtype=np.int64)
+        self.proposed = 0
+        self.cut_short = 0
+
+    def proposals(self, budget: int) -> Iterator[I64]:
+        """Pairs (M, 2) of rows that hash and thumbnails allow, each pair once, in batches of about BATCH_PAIRS."""
+        bands, choices = _bands(self.bits)
+        for choice in choices:
+            batch: list[I64] = []
+            for pairs in self._neighbors(sum(bands[i] for i in choice), budget // len(choices)):
+                batch.append(self._allowed(pairs, bands, choice))
+                if sum(map(len, batch)) >= BATCH_PAIRS:
+                    yield self._count(batch)
+                    batch = []
+            if batch:
+                yield self._count(batch)
+
+    def _count(self, batch: list[I64]) -> I64:
+        pairs = np.concatenate(batch)
+        self.proposed += len(pairs)
+        return pairs
+
+    def _allowed(self, pairs: I64, bands: list[int], choice: tuple[int, ...]) -> I64:
+        """Those of the pairs whose hashes and thumbnails are close, and that no earlier choice of bands has shown."""
+        difference = self.phash[pairs[:, 0]] ^ self.phash[pairs[:, 1]]
+        near = np.bitwise_count(difference) <= self.bits
+        pairs = pairs[near][_first_choice(difference[near], bands, choice)]
+        squares = ((self.thumbs[pairs[:, 0]] - self.thumbs[pairs[:, 1]]) ** 2).mean(axis=1)
+        return pairs[np.sqrt(squares) <= self.window]
+
+    def _neighbors(self, mask: int, budget: int) -> Iterator[I64]:
+        """Pairs (M, 2) of one bucket and of different groups whose levels are close, in rounds.
+
+        In each round every image meets the next one behind it in the sorted order. Runs of its own group are jumped
+        over, so that thousands of frames of one scene cost little.
+        """
+        bucket = ((self.phash & np.uint64(mask)) * MIX) >> np.uint64(LEVEL_BITS)
+        fine = (self.level * (1 << LEVEL_BITS - 8)).astype(np.uint64)
+        order = np.argsort((bucket << np.uint64(LEVEL_BITS)) | fine, kind="stable")
+        bucket, level = bucket[order], self.level[order]
+        left = np.arange(len(order) - 1)
+        other = left + 1
+        for turn in count():
+            if turn % REFRESH == 0:
+                group = self.group[order]
+                run_end = _run_ends(group)
+            own = group[left] == group[other]
+            other[own] = run_end[other[own]]
+            inside = other < len(order)
+            left, other = left[inside], other[inside]
+            near = (bucket[left] == bucket[other]) & (level[other] - level[left] <= self.window)
+            left, other = left[near], other[near]  # what lies behind the first one that is too far is farther still
+            budget -= len(left)
+            if not len(left) or budget < 0:
+                break
+            yield np.stack([order[left], order[other]], axis=1)
+            left, other = left[other + 1 < len(order)], other[other + 1 < len(order)] + 1
+        self.cut_short = max(self.cut_short, len(left))
+
+
+def _run_ends(group: I64) -> I64:
+    """(N,) for each position the first one behind it that holds another group; N where there is none."""
+    starts = np.flatnonzero(group[1:] != group[:-1]) + 1
+    return np.repeat(np.append(starts, len(group)), np.diff(np.concatenate([[0], starts, [len(group)]])))
+
+
+def _bands(bits: int) -> tuple[list[int], list[tuple[int, ...]]]:
+    """Masks of ``bits + k`` bands that make up 64 bits, and every choice of k of them."""
+    k = 3 if bits <= 4 else 2  # more bands to a choice: smaller buckets, but more choices
+    edges = np.linspace(0, 64, bits + k + 1).round().astype(int).tolist()
+    masks = [(1 << high) - (1 << low) for low, high in pairwise(edges)]
+    return masks, list(combinations(range(len(masks)), k))
+
+
+def _first_choice(difference: U64, bands: list[int], choice: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Whether ``choice`` is the first one that proposes a pair: of the bands up to its last one, just its own agree."""
+    agree = [(difference & np.uint64(bands[i])) == 0 for i in range(choice[-1] + 1)]
+    return np.logical_and.reduce([same if i in choice else ~same for i, same in enumerate(agree)])
+
+
+def _close(pixels: npt.NDArray[np.uint8], pairs: I64, rmse: float) -> npt.NDArray[np.bool_]:
+    """(M,) whether the pixels confirm the (M, 2) pairs."""
+    size = pixels.shape[1]
+    step = max(1, BLOCK_BYTES // size)
+    close = np.zeros(len(pairs), np.bool_)
+    for start in range(0, len(pairs), step):
+        part = pairs[start : start + step]
+        # float64 holds these sums of squares exactly: the outcome does not depend on the order of summation
+        difference = np.subtract(pixels[part[:, 0]], pixels[part[:, 1]], dtype=np.float64)
+        close[start : start + step] = np.einsum("ij,ij->i", difference, difference) <= rmse * rmse * size
+    return close

@@ -1,0 +1,164 @@
+"""Files of a split: images come in from Parquet shards in any order, sets go out in an order that tells nothing.
+
+Pixels wait in a scratch file that is mapped into memory: rows can be looked up in any order, and memory does not grow
+with the data. The scratch file needs as much disk as the pixels of all images, and is deleted in the end.
+
+Letters: N images, B = C*S*S bytes of one image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ssgan.config import MIB, ImageSpec
+from ssgan.data import schema
+from ssgan.errors import DataError
+
+SHARD_BYTES = 64 * MIB  # of pixels in one file
+ROW_GROUP_BYTES = 4 * MIB  # of pixels: what the streaming loader reads at once
+COLUMNS = ["id", "path", "folder_class", "official_split", "phash"]
+SALT = b"ssgan-split"
+
+I64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Images:
+    """All ingested images, sorted by id, so that the order of files and shards is forgotten.
+
+    table: COLUMNS, N rows. pixels: (N, B) uint8, mapped from disk. draw: (N,) uint64, a hash of the id alone that decides
+    on val and test and on the order of rows; it never changes, whatever else is added.
+    """
+
+    spec: ImageSpec
+    table: pa.Table
+    pixels: npt.NDArray[np.uint8]
+    draw: npt.NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+
+def load_images(folder: Path, scratch: Path) -> Images:
+    """Read all image shards; pixels go to the file ``scratch``.
+
+    Raises:
+        DataError: if there is no image, an image comes twice, or shards differ in image size, channels or resize.
+    """
+    files = [pq.ParquetFile(path) for path in schema.shards(folder)]
+    specs = [schema.spec_of(schema.read_metadata(f.schema_arrow, str(folder))) for f in files]
+    if len(set(specs)) > 1:
+        raise DataError(f"{folder} holds images of different kinds ({specs[0]} and others); run `dvc repro ingest` again")
+    table = pa.concat_tables([f.read(columns=COLUMNS).replace_schema_metadata() for f in files])
+    if table.num_rows == 0:
+        raise DataError(f"{folder} holds no image; see data/rejected.parquet for the reasons")
+    order = pc.sort_indices(table["id"]).to_numpy()
+    table = table.take(order).combine_chunks()
+    ids = table["id"].to_pylist()
+    twice = [a for a, b in pairwise(ids) if a == b]
+    if twice:
+        raise DataError(f"{folder} holds {len(twice)} images twice, such as {twice[0]}; run `dvc repro ingest` again")
+    row_of = np.empty(len(ids), np.int64)
+    row_of[order] = np.arange(len(ids))
+    pixels = np.memmap(scratch, np.uint8, "w+", shape=(len(ids), specs[0].bytes))
+    start = 0
+    for part in _pixels(files, specs[0]):
+        pixels[row_of[start : start + len(part)]] = part
+        start += len(part)
+    return Images(specs[0], table, pixels, _draw(ids))
+
+
+def _pixels(files: Iterable[pq.ParquetFile], spec: ImageSpec) -> Iterator[npt.NDArray[np.uint8]]:
+    """(n, B) pixels of one row group after the other."""
+    for file in files:
+        for group in range(file.num_row_groups):
+            column = file.read_row_group(group, columns=["pixels"])["pixels"]
+            yield schema.pixels_to_numpy(column, spec).reshape(len(column), spec.bytes)
+
+
+def _draw(ids: Iterable[str]) -> npt.NDArray[np.uint64]:
+    digests = b"".join(hashlib.sha256(SALT + image.encode()).digest()[:8] for image in ids)
+    return np.frombuffer(digests, ">u8").astype(np.uint64)
+
+
+def load_duplicates(path: Path | None) -> pa.Table:
+    """``duplicates.parquet`` without the files that were kept (these are images); empty where there is no such file."""
+    if path is None:
+        return schema.duplicates_schema().empty_table()
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; run `dvc repro ingest`") from None
+    return table.filter(pc.invert(table["kept"])) if "kept" in table.column_names else table
+
+
+def write_set(folder: Path, layout: pa.Schema, images: Images, rows: I64, labels: npt.NDArray[np.int32]) -> None:
+    """Write the images of ``rows`` to ``folder`` as shards, in the order of their draw.
+
+    Args:
+        layout: labeled_schema or unlabeled_schema; columns that it lacks are not written.
+        labels: (N,) class ids.
+    """
+    folder.mkdir(parents=True)
+    rows = rows[np.argsort(images.draw[rows], kind="stable")]
+    group = max(1, ROW_GROUP_BYTES // images.spec.bytes)
+    shard = group * max(1, SHARD_BYTES // (group * images.spec.bytes))
+    for number, start in enumerate(range(0, max(1, len(rows)), shard)):
+        with pq.ParquetWriter(
+            folder / f"{number:05d}.parquet", layout, compression="NONE", use_dictionary=False, write_statistics=["id"]
+        ) as writer:
+            for first in range(start, min(start + shard, len(rows)), group):
+                part = rows[first : min(first + group, start + shard)]
+                writer.write_table(_table(layout, images, part, labels), row_group_size=group)
+
+
+def _table(layout: pa.Schema, images: Images, rows: I64, labels: npt.NDArray[np.int32]) -> pa.Table:
+    texts = images.table.take(rows)
+    columns = {
+        "id": texts["id"],
+        "path": texts["path"],
+        "label": pa.array(labels[rows]),
+        "pixels": schema.numpy_to_pixels(images.pixels[rows]),
+    }
+    return pa.Table.from_arrays([columns[name] for name in layout.names], schema=layout)
+
+
+def ids_sha256(ids: Iterable[str]) -> str:
+    """sha256 over the sorted ids, one per line: two sets are equal if and only if these are."""
+    return hashlib.sha256("".join(f"{image}\n" for image in sorted(ids)).encode()).hexdigest()
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A new folder that takes the place of ``out`` if all goes well, and vanishes if not.
+
+    Raises:
+        DataError: if ``out`` holds something that is not a split: it would be deleted.
+    """
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "split.json").exists())):
+        raise DataError(f"{out} exists and is not a split (no split.json in it); move it away, it would be overwritten")
+    building, old = (out.with_name(f".{out.name}.{suffix}") for suffix in ("building", "old"))
+    for left_over in (building, old):
+        shutil.rmtree(left_over, ignore_errors=True)
+    building.mkdir(parents=True)
+    try:
+        yield building
+        if out.exists():
+            os.replace(out, old)
+        os.replace(building, out)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,152 @@
+"""What a split says about itself: ``split.json``, and the checks that run on the written files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ssgan.config import SplitConfig
+from ssgan.data import schema
+from ssgan.data.duplicates import Found
+from ssgan.data.labels import NO_LABEL, Labels
+from ssgan.data.split_files import I64, Images, ids_sha256
+
+TRAIN, VAL, TEST, REMOVED = range(4)  # sides; REMOVED: near-duplicates of official test images
+
+UNLABELED_RULE = {
+    "benchmark": "all training images, the labeled ones too (Salimans et al., 2016); no label is stored with them",
+    "team": "training images without a label",
+}
+
+
+@dataclass(frozen=True)
+class SetSummary:
+    """One set. classes: images of each class, zeros included; None for the unlabeled set."""
+
+    images: int
+    ids_sha256: str
+    classes: dict[str, int] | None
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """``split.json``.
+
+    Every image is in one place: images = labeled + unlabeled - labeled_in_unlabeled + val + test + reserved + leak_removed.
+    """
+
+    schema_version: int
+    config: dict[str, Any]  # the `split` section
+    classes: list[str]  # positions are ids
+    new_classes: list[str]  # not in split.json: the first run and the next one would differ
+    classes_without_label: list[str]  # no labeled training image
+    classes_without_test: list[str]
+    images: int
+    sets: dict[str, SetSummary]
+    unlabeled_rule: str
+    labeled_in_unlabeled: int
+    reserved: dict[str, int]  # images without a label that wait for val or test
+    official_test: bool
+    official_overlap: int  # images whose bytes lie in official train and official test; they count as test
+    leak_removed: int  # near-duplicates of official test images, taken out of train and val
+    moved: dict[str, int]  # images that follow a near-duplicate to val or test
+    near_duplicates: dict[str, int]
+    labels: dict[str, int]
+
+    def to_json(self) -> str:
+        """The text of ``split.json``: the same for the same images, labels and config."""
+        value = asdict(self)
+        del value["new_classes"]
+        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+    def metrics(self) -> dict[str, Any]:
+        """For ``metrics/split.json``: the numbers that one compares between two runs."""
+        return {
+            "images": self.images,
+            **{name: one.images for name, one in self.sets.items()},
+            "classes": len(self.classes),
+            "reserved": sum(self.reserved.values()),
+            "leak_removed": self.leak_removed,
+            "moved": sum(self.moved.values()),
+            "near_duplicate_groups": self.near_duplicates["groups"],
+            "conflicting_pairs": self.near_duplicates["conflicting_pairs"],
+        }
+
+
+class Plan(NamedTuple):
+    """Everything that was decided about N images."""
+
+    classes: list[str]  # names; positions are ids
+    known: list[str]  # the registry before this run
+    labels: Labels
+    class_ids: npt.NDArray[np.int32]  # (N,) NO_LABEL where there is none
+    official_overlap: int
+    official_test: bool
+    found: Found
+    own: npt.NDArray[np.int8]  # (N,) side of an image by itself
+    side: npt.NDArray[np.int8]  # (N,) side with its near-duplicates
+    rows: dict[str, I64]  # rows of each set, ascending
+
+
+def summarize(images: Images, plan: Plan, config: SplitConfig) -> SplitSummary:
+    """Count everything once."""
+    kinds = plan.class_ids[plan.found.pairs]
+    conflicting = (kinds[:, 0] != kinds[:, 1]) & (kinds != NO_LABEL).all(axis=1)
+    sets = {name: _set(images, plan, name) for name in schema.SETS}
+    unlabeled, moved = plan.class_ids == NO_LABEL, plan.side != plan.own
+    return SplitSummary(
+        schema_version=schema.SCHEMA_VERSION,
+        config=config.model_dump(),
+        classes=plan.classes,
+        new_classes=plan.classes[len(plan.known) :],
+        classes_without_label=[name for name, n in (sets["labeled"].classes or {}).items() if n == 0],
+        classes_without_test=[name for name, n in (sets["test"].classes or {}).items() if n == 0],
+        images=len(images),
+        sets=sets,
+        unlabeled_rule=UNLABELED_RULE[config.mode],
+        labeled_in_unlabeled=len(np.intersect1d(plan.rows["labeled"], plan.rows["unlabeled"])),
+        reserved={"val": int((unlabeled & (plan.side == VAL)).sum()), "test": int((unlabeled & (plan.side == TEST)).sum())},
+        official_test=plan.official_test,
+        official_overlap=plan.official_overlap,
+        leak_removed=int((plan.side == REMOVED).sum()),
+        moved={"to_val": int((moved & (plan.side == VAL)).sum()), "to_test": int((moved & (plan.side == TEST)).sum())},
+        near_duplicates={**plan.found.counts, "conflicting_pairs": int(conflicting.sum())},
+        labels=plan.labels.counts,
+    )
+
+
+def _set(images: Images, plan: Plan, name: str) -> SetSummary:
+    rows = plan.rows[name]
+    counts = None
+    if name != "unlabeled":
+        numbers = np.bincount(plan.class_ids[rows], minlength=len(plan.classes)).tolist()
+        counts = dict(zip(plan.classes, numbers, strict=True))
+    return SetSummary(len(rows), ids_sha256(images.table["id"].take(rows).to_pylist()), counts)
+
+
+def verify(folder: Path, summary: SplitSummary) -> None:
+    """Read the ids back from the written files and check them against the summary and against each other.
+
+    Raises:
+        AssertionError: never, unless this code or the disk is broken.
+    """
+    ids = {name: schema.read_set(folder / name, columns=["id"])["id"].to_pylist() for name in schema.SETS}
+    for name, one in summary.sets.items():
+        assert len(ids[name]) == one.images, f"{name} has {len(ids[name])} rows on disk, {one.images} were meant"
+        assert ids_sha256(ids[name]) == one.ids_sha256, f"{name} has other ids on disk than were meant"
+    sets = {name: set(members) for name, members in ids.items()}
+    for a, b in combinations(schema.SETS, 2):
+        shared = len(sets[a] & sets[b])
+        allowed = (
+            summary.sets["labeled"].images if (a, b, summary.config["mode"]) == ("labeled", "unlabeled", "benchmark") else 0
+        )
+        assert shared == allowed == (summary.labeled_in_unlabeled if allowed else 0), f"{a} and {b} share {shared} images"
+    placed = sum(map(len, sets.values())) - summary.labeled_in_unlabeled
+    left_out = sum(summary.reserved.values()) + summary.leak_removed
+    assert placed + left_out == summary.images, f"{summary.images} images came in, {placed} + {left_out} went out"

@@ -1,0 +1,202 @@
+"""``split``: images and labels become the labeled, unlabeled, val and test sets.
+
+An image's side is drawn by a hash of its id, so that it does not depend on what else there is; near-duplicates follow the
+strictest side of their group (test before val before train). Both only ever move an image towards test when data is added,
+never back: numbers of last month and of today are measured on the same images, and none of them was trained on.
+
+Where the source has an official test set, that set is kept as it is: near-duplicates of it leave train and val for good
+(``leak_removed``) instead of joining it.
+
+* ``benchmark``: every image has a label; ``num_labels`` of the training images keep it. All training images are in the
+  unlabeled set, the labeled ones too: the convention of Salimans et al. (2016, arXiv:1606.03498), and the one overlap of sets.
+* ``team``: all labels count. Images without a label whose hash says val or test are *reserved*: no set has them until
+  their label comes, since an image that was trained on must not be tested on later.
+
+Letters: N images, K classes. A row is the position of an image in ``Images``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ssgan.config import SplitConfig
+from ssgan.data import classes as registry
+from ssgan.data import duplicates as near
+from ssgan.data import schema
+from ssgan.data.labels import NO_LABEL, collect, examples
+from ssgan.data.split_files import I64, Images, load_duplicates, load_images, replacing, write_set
+from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, Plan, SplitSummary, summarize, verify
+from ssgan.errors import ConfigError, DataError
+
+I8 = npt.NDArray[np.int8]
+I32 = npt.NDArray[np.int32]
+
+
+def split(
+    images_dir: Path, out_dir: Path, config: SplitConfig, duplicates: Path | None, previous_classes: Path | None
+) -> SplitSummary:
+    """Write ``labeled/``, ``unlabeled/``, ``val/``, ``test/``, ``split.json`` and ``classes.json`` into ``out_dir``.
+
+    The same input gives the same bytes. ``out_dir`` is replaced in one step, or left as it was if anything goes wrong.
+
+    Args:
+        images_dir: shards of ``ingest`` (schema.images_schema).
+        duplicates: ``duplicates.parquet`` of ``ingest``; None: no file came twice.
+        previous_classes: the permanent registry; None or a missing file: classes get their ids now. It is only read.
+
+    Raises:
+        DataError: labels, classes or images are not what the policies of the config allow.
+        ConfigError: ``num_labels`` does not fit the number of classes.
+    """
+    known = registry.load(previous_classes)
+    with replacing(Path(out_dir)) as out:
+        scratch = out / "pixels.scratch"
+        images = load_images(Path(images_dir), scratch)
+        plan = make_plan(images, load_duplicates(duplicates), known, config)
+        for name, rows in plan.rows.items():
+            layout = schema.unlabeled_schema if name == "unlabeled" else schema.labeled_schema
+            write_set(out / name, layout(images.spec, plan.classes), images, rows, plan.class_ids)
+        scratch.unlink()
+        summary = summarize(images, plan, config)
+        verify(out, summary)
+        (out / "classes.json").write_text(registry.to_json(plan.classes), encoding="utf-8")
+        (out / "split.json").write_text(summary.to_json(), encoding="utf-8")
+    return summary
+
+
+def make_plan(images: Images, copies: pa.Table, known: list[str], config: SplitConfig) -> Plan:
+    """Decide on every image; nothing is written. Raises like ``split``."""
+    labels = collect(images.table, copies, config)
+    names = registry.extend(known, labels.names)
+    ids = np.array([names.index(name) for name in labels.names] + [NO_LABEL], np.int32)
+    class_ids = ids[labels.index]  # an index of NO_LABEL, -1, takes the last one
+    official, overlap = _official(images.table, copies)
+    phash = images.table["phash"].to_numpy()
+    found = near.find(phash, images.pixels, images.spec, config.near_duplicate_bits, config.near_duplicate_rmse)
+    own = own_sides(images.draw, official, config)
+    side = group_sides(own, found.group, keep_test="test" in official)
+    rows = choose(images, side, class_ids, names, config)
+    _require_every_class(rows["labeled"], class_ids, names, config)
+    return Plan(names, known, labels, class_ids, overlap, "test" in official, found, own, side, rows)
+
+
+def _official(images: pa.Table, copies: pa.Table) -> tuple[list[str | None], int]:
+    """The official side of each image, and how many images lie on both sides.
+
+    That is "test" if any copy of the file lies in test, so that the official test set stays complete.
+    """
+    elsewhere: dict[str, set[str | None]] = {}
+    for image, side in zip(copies["id"].to_pylist(), copies["official_split"].to_pylist(), strict=True):
+        elsewhere.setdefault(image, set()).add(side)
+    official, overlap = [], 0
+    for image, side in zip(images["id"].to_pylist(), images["official_split"].to_pylist(), strict=True):
+        sides = elsewhere.get(image, set()) | {side}
+        official.append("test" if "test" in sides else side)
+        overlap += {"train", "test"} <= sides
+    return official, overlap
+
+
+def own_sides(draw: npt.NDArray[np.uint64], official: list[str | None], config: SplitConfig) -> I8:
+    """(N,) sides as the id alone says, or the official test set: test from the low end of [0, 1), val from the high end.
+
+    From two ends, so that another ``test_fraction`` moves no image between train and val.
+    """
+    fraction = (draw >> np.uint64(11)).astype(np.float64) / (1 << 53)  # exact, below 1
+    is_test = fraction < config.test_fraction
+    if "test" in official:
+        is_test = np.array([side == "test" for side in official])
+    return np.where(is_test, TEST, np.where(fraction >= 1 - config.val_fraction, VAL, TRAIN)).astype(np.int8)
+
+
+def group_sides(own: I8, group: I64, keep_test: bool) -> I8:
+    """(N,) sides after near-duplicates came together: the strictest of the group.
+
+    Args:
+        group: (N,) number of the group of each image.
+        keep_test: nothing may join test; what is as good as in test is REMOVED instead.
+    """
+    strictest = own.copy()
+    np.maximum.at(strictest, group, own)
+    side = strictest[group]
+    if keep_test:
+        side[(side == TEST) & (own != TEST)] = REMOVED
+    return side
+
+
+def choose(images: Images, side: I8, class_ids: I32, names: list[str], config: SplitConfig) -> dict[str, I64]:
+    """Rows of each set, ascending. Raises DataError, ConfigError where a set cannot be made."""
+    labeled = class_ids != NO_LABEL
+    if not labeled.any():
+        raise DataError("no image has a label; name a label file in `split.labels`, or put images into class folders")
+    if config.mode == "benchmark":
+        _require_all_labeled(images, labeled, config)
+        rows = {"labeled": draw_labels(images, (side == TRAIN) & labeled, class_ids, names, config)}
+        rows["unlabeled"] = np.flatnonzero(side == TRAIN)
+    else:
+        rows = {"labeled": np.flatnonzero((side == TRAIN) & labeled), "unlabeled": np.flatnonzero((side == TRAIN) & ~labeled)}
+    rows["val"] = np.flatnonzero((side == VAL) & labeled)
+    rows["test"] = np.flatnonzero((side == TEST) & labeled)
+    for name in ("labeled", "unlabeled", "test"):
+        if not len(rows[name]):
+            raise DataError(f"the {name} set is empty: {_REMEDIES[name]}")
+    return rows
+
+
+_REMEDIES = {
+    "labeled": "all labels fell into val and test; add labels, or lower `split.val_fraction` and `split.test_fraction`",
+    "unlabeled": "every training image has a label; add images without labels, or set `split.mode: benchmark`",
+    "test": "no labeled image fell into it; add labels, or raise `split.test_fraction` (before the first training)",
+}
+
+
+def _require_all_labeled(images: Images, labeled: npt.NDArray[np.bool_], config: SplitConfig) -> None:
+    """Raise DataError if images lack a label for another reason than a conflict that was dropped on request."""
+    missing = np.flatnonzero(~labeled)
+    if len(missing) and config.on_conflict != "drop":
+        paths = images.table["path"].take(missing).to_pylist()
+        raise DataError(
+            f"split.mode is benchmark, but {len(missing)} images have no label: {examples(paths)}; label them, or set "
+            "`split.mode: team`"
+        )
+
+
+def draw_labels(images: Images, allowed: npt.NDArray[np.bool_], class_ids: I32, names: list[str], config: SplitConfig) -> I64:
+    """Rows of ``num_labels`` images, as many of each class as possible, out of ``allowed`` (N,).
+
+    Drawn with NumPy's PCG64 under ``split_seed``. Budgets are nested: the draw of 40 contains the draw of 20.
+    """
+    present = sorted(set(class_ids[class_ids != NO_LABEL].tolist()), key=lambda c: names[c])
+    if config.num_labels < len(present):
+        raise ConfigError(
+            f"split.num_labels is {config.num_labels}, less than the {len(present)} classes; raise it to {len(present)} or more"
+        )
+    rank = np.random.default_rng([config.split_seed]).permutation(len(present))  # who gets the remainder first
+    each, rest = divmod(config.num_labels, len(present))
+    chosen = []
+    for c, place in zip(present, rank.tolist(), strict=True):
+        rows, quota = np.flatnonzero(allowed & (class_ids == c)), each + (place < rest)
+        if len(rows) < quota:
+            raise DataError(
+                f"class {names[c]!r} has {len(rows)} training images, but `split.num_labels: {config.num_labels}` takes "
+                f"{quota} of it; lower `split.num_labels` or add images of this class"
+            )
+        # the seed depends on the name of the class, not on its id: other classes do not change the draw
+        seed = int.from_bytes(hashlib.sha256(names[c].encode()).digest()[:8], "big")
+        chosen.append(np.random.default_rng([config.split_seed, seed]).permutation(rows)[:quota])
+    return np.sort(np.concatenate(chosen))
+
+
+def _require_every_class(rows: I64, class_ids: I32, names: list[str], config: SplitConfig) -> None:
+    """Raise DataError if a class of the registry has no labeled image and the policy is "error"."""
+    present = set(class_ids[rows].tolist())
+    missing = [name for c, name in enumerate(names) if c not in present]
+    if missing and config.on_class_without_label == "error":
+        raise DataError(
+            f"{len(missing)} classes of classes.json have no labeled training image: {examples(missing)}; label some, or set "
+            "`split.on_class_without_label: report` (a project that starts anew with other classes: delete classes.json)"
+        )
