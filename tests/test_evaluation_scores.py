@@ -140,7 +140,7 @@ def test_predictions_of_another_shape_are_refused() -> None:
     """(N, 1) against (N,) would broadcast to (N, N) without a word."""
     with pytest.raises(DataError, match="one of each per image"):
         scores.error_rate(np.zeros((3, 1), int), np.zeros(3, int))
-    with pytest.raises(DataError, match="outside 0..1"):
+    with pytest.raises(DataError, match=r"outside 0\.\.1"):
         scores.confusion(np.array([2]), np.array([0]), 2)
-    with pytest.raises(DataError, match="outside 0..1"):
+    with pytest.raises(DataError, match=r"outside 0\.\.1"):
         calibration.reliability(np.array([1.5]), np.array([True]), 5)

@@ -1,0 +1,17 @@
+"""One page that a person who has never heard of GANs can act on, and PNG files for people who do not open HTML.
+
+A pure function of what is on disk: no clock, no network, no test set (``evaluate`` copied the few images that are shown).
+
+    inputs.py     files -> Facts
+    story.py      numbers -> plain words: the headline, the verdict, the checks
+    figures.py    matplotlib figures, drawn once for the page (SVG that follows light and dark) and once as PNG
+    matrix.py     the confusion matrix as a figure
+    images.py     arrays -> PNG bytes, data URIs, contact sheets
+    page.py       Facts -> report/index.html and report/*.png
+    templates/    the page and its style
+"""
+
+from ssgan.report.inputs import Inputs
+from ssgan.report.page import render
+
+__all__ = ["Inputs", "render"]

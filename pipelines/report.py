@@ -1,0 +1,18 @@
+"""DVC stage ``report``: one page and some PNG files from what the stages before left on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines._stage import main
+from ssgan.config import load
+from ssgan.report import Inputs, render
+
+
+def run() -> None:
+    """Write report/index.html and report/*.png."""
+    render(Inputs(), Path("report"), load().report)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,202 @@
+"""The figures: drawn with a palette, so that one function makes the PNG and the SVG inside the page.
+
+The SVG uses CSS variables for colors (it follows light and dark) and real text (the page's font, searchable). Colors are
+those of Okabe & Ito 2008, which people with any color vision can tell apart; lines also differ in style and marker.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from ssgan.report.inputs import U8, Facts, Mistakes
+from ssgan.report.story import percent
+
+WIDTH = 4.6  # inches of 72 points: 9-point text stays readable on a phone
+DPI = 200
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colors by role."""
+
+    ink: str
+    muted: str
+    line: str
+    main: str
+    twin: str
+    paper: str
+
+
+PRINT = Palette("#1b1f24", "#5b6570", "#d5dae0", "#0072b2", "#d55e00", "#ffffff")
+# Stand-ins that occur nowhere else; ``svg`` puts variables of the style sheet in their place.
+STAND_INS = Palette("#010a01", "#010a02", "#010a03", "#010a04", "#010a05", "#010a06")
+
+Draw = Callable[[Palette], Figure]
+
+
+@contextmanager
+def _style(palette: Palette, salt: str) -> Iterator[None]:
+    settings: Any = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": salt,  # the same page for the same facts
+        "text.parse_math": False,  # class names may hold a dollar sign
+        "font.size": 9,
+        "text.color": palette.ink,
+        "axes.edgecolor": palette.muted,
+        "axes.labelcolor": palette.muted,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "grid.color": palette.line,
+        "grid.linewidth": 0.8,
+        "xtick.color": palette.muted,
+        "ytick.color": palette.muted,
+        "legend.frameon": False,
+    }
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # names in scripts that the PNG font lacks
+        yield
+
+
+def png(draw: Draw, path: Path) -> None:
+    """Draw in print colors on white."""
+    with _style(PRINT, path.name):
+        draw(PRINT).savefig(path, dpi=DPI, facecolor=PRINT.paper, metadata={"Software": None})
+
+
+def svg(draw: Draw, name: str) -> Markup:
+    """Draw for the page. Safe to inline: matplotlib escapes text, and the text is all that comes from outside."""
+    buffer = io.StringIO()
+    with _style(STAND_INS, name):
+        draw(STAND_INS).savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r' id="[A-Za-z0-9]+_\d+"', "", text)  # figure_1 and the like: an id must not occur twice on a page
+    text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img" aria-hidden="true">', text, count=1)
+    for role, color in vars(STAND_INS).items():
+        text = text.replace(color, f"var(--{role})")
+    return Markup(text)
+
+
+def short(name: str, length: int = 16) -> str:
+    """A class name that fits beside an axis: one line, cut with an ellipsis."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    return line if len(line) <= length else line[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def errors(facts: Facts) -> Draw:
+    """Error rates with intervals as bars: the picture of the first screen."""
+    n = facts.numbers
+    bars = [("main", "with\nunlabeled", n["main"])]
+    if n["twin"]:
+        bars.append(("twin", "labels\nalone", n["twin"]))
+
+    def draw(p: Palette) -> Figure:
+        figure = Figure(figsize=(WIDTH, 0.75 * len(bars) + 0.65), layout="constrained")
+        axes = figure.subplots()
+        right = max(100 * value["error_rate_high"] for _, _, value in bars) or 1.0
+        for i, (role, _, value) in enumerate(bars):
+            rate, low, high = (100 * value[key] for key in ("error_rate", "error_rate_low", "error_rate_high"))
+            axes.barh(i, rate, height=0.52, color=getattr(p, role))
+            axes.plot([low, high], [i, i], color=p.ink, linewidth=1.6, marker="|", markersize=9, markeredgewidth=1.6)
+            axes.text(high + right * 0.03, i, percent(value["error_rate"]), va="center", fontsize=12, fontweight="bold")
+        axes.set_yticks(range(len(bars)), [label for _, label, _ in bars])
+        axes.tick_params(axis="y", length=0, labelcolor=p.ink)
+        axes.set_xlim(0, right * 1.28)
+        axes.set_ylim(len(bars) - 0.5, -0.5)
+        axes.set_xlabel("wrong answers on unseen images, %")
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        return figure
+
+    return draw
+
+
+def curves(series: dict[str, list[tuple[int, float]]]) -> Draw:
+    """Error on val over the steps; ``series`` has main and perhaps twin, as (step, error rate) pairs."""
+    looks = {"main": ("with unlabeled images", "-", "o"), "twin": ("labels alone", "--", "s")}
+
+    def draw(p: Palette) -> Figure:
+        figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+        axes = figure.subplots()
+        for role, pairs in series.items():
+            if pairs:
+                label, line, marker = looks[role]
+                steps, rates = zip(*pairs, strict=True)
+                few = marker if len(pairs) <= 30 else ""
+                y = 100 * np.array(rates)
+                axes.plot(steps, y, line, color=getattr(p, role), label=label, marker=few, markersize=3.5, linewidth=1.8)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("training step")
+        axes.set_ylabel("wrong answers on val, %")
+        axes.grid(axis="y")
+        axes.legend(loc="upper right")
+        return figure
+
+    return draw
+
+
+def calibration(series: dict[str, list[dict[str, float]]], fitted: bool) -> Draw:
+    """Share of right answers against the probability that was claimed; on the diagonal, both are equal."""
+    looks = {"before": ("as trained", "--", "s", "twin"), "after": ("after temperature", "-", "o", "main")}
+    if not fitted:
+        looks = {"before": ("as trained", "-", "o", "main")}
+
+    def draw(p: Palette) -> Figure:
+        figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=p.muted, linewidth=1, linestyle=":", label="ideal")
+        for name, (label, line, marker, role) in looks.items():
+            bins = series[name]
+            x, y = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
+            axes.plot(x, y, line, color=getattr(p, role), linewidth=1.6, label=label)
+            total = sum(b["images"] for b in bins) or 1
+            area = [12 + 150 * b["images"] / total for b in bins]
+            axes.scatter(x, y, s=area, color=getattr(p, role), marker=marker, alpha=0.75, linewidths=0)
+        axes.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal", xlabel="probability claimed", ylabel="share that was right")
+        axes.grid()
+        axes.legend(loc="upper left")
+        return figure
+
+    return draw
+
+
+def mistakes(shown: Mistakes, columns: int = 6) -> Draw:
+    """Contact sheet of mistakes with captions, for the PNG; the page has its own, with text that can be selected."""
+    count = len(shown.images)
+    rows = -(-count // columns)
+
+    def draw(p: Palette) -> Figure:
+        figure = Figure(figsize=(1.35 * columns, 1.85 * rows), layout="constrained")
+        for i, image in enumerate(shown.images):
+            axes = figure.add_subplot(rows, columns, i + 1)
+            _show(axes, image)
+            answer = f"{short(shown.predicted[i], 14)}  {percent(shown.probability[i], 0)}"
+            axes.set_title(answer, fontsize=8, color=p.twin, fontweight="bold")
+            axes.set_xlabel(f"is {short(shown.actual[i], 18)}", fontsize=8, color=p.ink)
+        return figure
+
+    return draw
+
+
+def _show(axes: Any, image: U8) -> None:
+    if image.shape[0] == 1:
+        axes.imshow(image[0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    else:
+        axes.imshow(image.transpose(1, 2, 0), interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    for side in axes.spines.values():
+        side.set_visible(False)

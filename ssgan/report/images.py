@@ -1,0 +1,57 @@
+"""uint8 arrays to PNG bytes, data URIs and contact sheets. Letters: N images, C channels, S pixels."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+
+import numpy as np
+from PIL import Image
+
+from ssgan.report.inputs import U8
+
+TILE = 96  # pixels on the page to which small images are enlarged
+LOSSLESS_UP_TO = 96  # pixels; larger images go into the page as JPEG, a tenth of the size
+GAP = 1  # pixels of the source between images of a sheet
+
+
+def factor(size: int) -> int:
+    """Whole number by which an image of ``size`` pixels is enlarged: no pixel gets wider than its neighbor."""
+    return max(1, TILE // size)
+
+
+def encode(image: U8, lossless: bool = True) -> bytes:
+    """(C, H, W) uint8, C of 1 or 3, as PNG or JPEG."""
+    array = np.ascontiguousarray(image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0))
+    buffer = io.BytesIO()
+    if lossless:
+        Image.fromarray(array).save(buffer, "PNG", optimize=True)
+    else:
+        Image.fromarray(array).save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
+
+
+def data_uri(image: U8) -> str:
+    """(C, H, W) uint8 as a data URI."""
+    lossless = image.shape[1] <= LOSSLESS_UP_TO
+    kind = "png" if lossless else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(encode(image, lossless)).decode()}"
+
+
+def enlarge(image: U8, times: int) -> U8:
+    """Nearest neighbor, by a whole number."""
+    return image.repeat(times, axis=-2).repeat(times, axis=-1)
+
+
+def sheet(images: U8, columns: int = 8) -> U8:
+    """(N, C, S, S) uint8 with N > 0 -> (C, H, W): rows of ``columns`` images with a mid-gray gap."""
+    n, channels, size = images.shape[:3]
+    columns = min(columns, n)
+    rows = math.ceil(n / columns)
+    step = size + GAP
+    out = np.full((channels, rows * step - GAP, columns * step - GAP), 128, np.uint8)
+    for i, image in enumerate(images):
+        top, left = i // columns * step, i % columns * step
+        out[:, top : top + size, left : left + size] = image
+    return out

@@ -1,0 +1,144 @@
+"""Facts to files: ``report/index.html`` and the PNGs beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ssgan.config import ReportConfig
+from ssgan.evaluation import history
+from ssgan.report import figures, images, story
+from ssgan.report.figures import Draw
+from ssgan.report.inputs import Facts, Inputs, Mistakes, read
+from ssgan.report.matrix import LARGEST, figure_width, matrix, most_frequent
+
+PNG_MISTAKES = 48  # on the contact sheet file
+IDENTITY = ("run_id", "code_version", "data_version", "labeled_ids_sha256", "versions")  # keys of the manifest
+SCORES = (
+    ("error_rate", "Error rate"),
+    ("balanced_accuracy", "Balanced accuracy"),
+    ("nll", "Negative log-likelihood, nats"),
+    ("nll_calibrated", "Negative log-likelihood after temperature, nats"),
+    ("ece", "Expected calibration error (ECE)"),
+    ("ece_calibrated", "Expected calibration error after temperature"),
+    ("temperature", "Temperature"),
+)
+
+
+def render(inputs: Inputs, out: Path, config: ReportConfig) -> None:
+    """Write the page and the PNG files into ``out``: the same inputs give the same bytes.
+
+    Raises:
+        DataError: a file of ``train`` or ``evaluate`` is missing or damaged.
+    """
+    facts = read(inputs)
+    mistakes = _first(facts.mistakes, config.mistakes)
+    drawn = _figures(facts)
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("*.png"):  # figures of an earlier run that this run does not have
+        old.unlink()
+    for name, draw in drawn.items():
+        figures.png(draw, out / f"{name}.png")
+    if len(mistakes.images):
+        figures.png(figures.mistakes(_first(mistakes, PNG_MISTAKES)), out / "mistakes.png")
+    generated = _generated(facts, config, out)
+    context = _context(facts, mistakes, drawn, generated)
+    (out / "index.html").write_text(_environment().get_template("page.html").render(context), encoding="utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ssgan.report"),
+        autoescape=True,  # class names and paths come from strangers
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for filter_ in (story.percent, story.points, story.number, story.duration, story.pvalue):
+        environment.filters[filter_.__name__] = filter_
+    return environment
+
+
+def _figures(facts: Facts) -> dict[str, Draw]:
+    curves = {role: history.val_errors(rows) for role, rows in facts.history.items()}
+    drawn = {"errors": figures.errors(facts)}
+    if any(curves.values()):
+        drawn["curves"] = figures.curves(curves)
+    if len(facts.classes) <= LARGEST:
+        drawn["confusion"] = matrix(facts.confusion, facts.classes)
+    fitted = facts.numbers["main"]["temperature"] != 1.0
+    drawn["calibration"] = figures.calibration(facts.calibration, fitted)
+    return drawn
+
+
+def _first(mistakes: Mistakes, count: int) -> Mistakes:
+    return replace(
+        mistakes,
+        images=mistakes.images[:count],
+        paths=mistakes.paths[:count],
+        actual=mistakes.actual[:count],
+        predicted=mistakes.predicted[:count],
+        probability=mistakes.probability[:count],
+    )
+
+
+def _generated(facts: Facts, config: ReportConfig, out: Path) -> dict[str, Any] | None:
+    """The grid of generated images as a data URI with its size on the page, and ``generated.png``."""
+    if facts.generated is None or not len(facts.generated[: config.generated]):
+        return None
+    sheet = images.sheet(facts.generated[: config.generated])
+    times = max(1, images.TILE * 2 // 3 // facts.generated.shape[-1])
+    (out / "generated.png").write_bytes(images.encode(images.enlarge(sheet, times)))
+    count = len(facts.generated[: config.generated])
+    return {"uri": images.data_uri(sheet), "width": sheet.shape[-1] * times, "count": count}
+
+
+def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated: dict[str, Any] | None) -> dict[str, Any]:
+    n, m = facts.numbers, facts.manifest
+    style = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
+    size = facts.mistakes.images.shape[-1]
+    return {
+        "style": Markup(style),  # a file of this package
+        "story": story.tell(facts),
+        "n": n,
+        "m": m,
+        "ran": story.ran(facts),
+        "figures": {name: figures.svg(draw, name) for name, draw in drawn.items()},
+        "wide": figure_width(len(facts.classes)) / figures.WIDTH,
+        "per_class": _hardest_first(n),
+        "confusions": most_frequent(facts.confusion, facts.classes),
+        "mistakes": _tiles(mistakes),
+        "tile": size * images.factor(size),
+        "generated": generated,
+        "checks": story.checks(facts),
+        "ingested": story.ingested(facts),
+        "ingest": _rows(facts.ingest),
+        "split": _rows(facts.split),
+        "warnings": story.warnings(facts),
+        "scores": SCORES,
+        "parameters": list(story.flat(m.get("config") or {})),
+        "versions": list(story.flat({key: m.get(key) for key in IDENTITY})),
+        "hashes": [(name, entry["size"], entry["sha256"]) for name, entry in sorted(m["files"].items())],
+    }
+
+
+def _rows(value: dict[str, Any] | None) -> list[tuple[str, Any]]:
+    """Rows of a table of counts, with keys as words."""
+    return [(story.words(key), leaf) for key, leaf in story.flat(value)] if value else []
+
+
+def _hardest_first(n: dict[str, Any]) -> list[tuple[dict[str, Any], float | None]]:
+    """(row of the model, recall of the twin) per class; classes without test images at the end."""
+    twin = [row["recall"] for row in n["twin"]["per_class"]] if n["twin"] else [None] * len(n["classes"])
+    pairs = list(zip(n["main"]["per_class"], twin, strict=True))
+    return sorted(pairs, key=lambda pair: 2.0 if pair[0]["recall"] is None else pair[0]["recall"])
+
+
+def _tiles(mistakes: Mistakes) -> list[dict[str, Any]]:
+    rows = zip(mistakes.images, mistakes.paths, mistakes.actual, mistakes.predicted, mistakes.probability, strict=True)
+    keys = ("uri", "path", "actual", "predicted", "probability")
+    return [dict(zip(keys, (images.data_uri(image), *rest), strict=True)) for image, *rest in rows]

@@ -1,0 +1,197 @@
+"""Numbers in plain words. Everything a reader sees as a sentence is made here, so that it can be tested as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from ssgan.report.inputs import Facts
+
+
+@dataclass(frozen=True)
+class Story:
+    """The first screen: ``verdict`` is gain, none, harm or unknown; ``badge`` says it in two or three words."""
+
+    verdict: str
+    badge: str
+    headline: str
+    lead: str
+    caveat: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the label budget proof."""
+
+    ok: bool
+    text: str
+    value: str
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """0.0421 -> "4.2%"; None -> "none"."""
+    return "none" if fraction is None else f"{100 * fraction:.{digits}f}%"
+
+
+def points(fraction: float) -> str:
+    """0.0421 -> "4.2"; a difference of two percentages, without a minus sign in front of zero."""
+    text = f"{100 * fraction:.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "\N{MINUS SIGN}")
+
+
+def number(value: float) -> str:
+    """1203 -> "1,203"; up to four significant digits behind a point."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+def duration(seconds: float) -> str:
+    """4000 -> "1 h 7 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def tell(facts: Facts) -> Story:
+    """The headline and what stands below it."""
+    n = facts.numbers
+    labels, unlabeled = number(n["budget"]["label_budget"]), number(n["images"]["unlabeled"])
+    main = percent(n["main"]["error_rate"])
+    start = f"With {labels} labels and {unlabeled} unlabeled images, the model gets {main} of unseen images wrong"
+    if n["gain"] is None:
+        return Story(
+            "unknown",
+            "Gain not measured",
+            f"The model gets {main} of unseen images wrong.",
+            f"{start}. Whether the unlabeled images helped is not known: no supervised twin was trained to compare with "
+            "(train.twin is false, or the method itself uses labels only).",
+            _scope(n),
+        )
+    lead = f"{start}; the same network trained on the {labels} labels alone gets {percent(n['twin']['error_rate'])} wrong."
+    badge, headline = _verdict(n)
+    return Story(n["gain"]["verdict"], badge, headline, lead, f"{_chance(n)} {_scope(n)}")
+
+
+def _verdict(n: dict[str, Any]) -> tuple[str, str]:
+    share = n["gain"]["share_of_errors_removed"]
+    if n["gain"]["verdict"] == "gain":
+        removed = "all errors" if n["main"]["errors"] == 0 else f"{max(1, round(100 * share))} of every 100 errors"
+        return "Measured gain", f"The unlabeled images removed {removed}."
+    if n["gain"]["verdict"] == "harm":
+        if n["twin"]["errors"] == 0:
+            return "Harm", "The unlabeled images did harm: without them there is no error at all."
+        return "Harm", f"The unlabeled images did harm: {max(1, round(-100 * share))} more errors for every 100."
+    return "No measurable gain", "The unlabeled images made no measurable difference."
+
+
+def _chance(n: dict[str, Any]) -> str:
+    gain, sure = n["gain"], percent(n["confidence"], 0)
+    only = f"{number(gain['only_main_right'])} test images are right only with the unlabeled images, "
+    only += f"{number(gain['only_twin_right'])} only without them"
+    if gain["verdict"] == "none":
+        if gain["only_main_right"] + gain["only_twin_right"] == 0:
+            return "The model and its twin are right and wrong on exactly the same test images."
+        return f"{only}: a difference this small can be chance (p = {pvalue(gain['mcnemar_p'])})."
+    return f"{only}: a difference this large is hardly chance (p {_below(gain['mcnemar_p'])}, tested at {sure} confidence)."
+
+
+def _scope(n: dict[str, Any]) -> str:
+    return (
+        f"Measured once, on {number(n['images']['test'])} test images that training never saw. The intervals cover the choice "
+        "of test images; another choice of labels or another seed can shift the result further."
+    )
+
+
+def pvalue(p: float) -> str:
+    """0.1249 -> "0.12"; 0.0000004 -> "4e-07"."""
+    return f"{p:.2g}"
+
+
+def _below(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {pvalue(p)}"
+
+
+def checks(facts: Facts) -> list[Check]:
+    """The label budget proof, one line per claim. ``evaluate`` stops before it writes where one of them fails."""
+    b = facts.numbers["budget"]
+    seen = [("Different labeled images the model saw", b["main_ids_seen"])]
+    if b["twin_ids_seen"] is not None:
+        seen.append(("Different labeled images the twin saw", b["twin_ids_seen"]))
+    budget = int(b["label_budget"])
+    out = [
+        Check(b["labeled_images"] == budget, "Labels in the training set", f"{number(b['labeled_images'])} of {number(budget)}")
+    ]
+    out += [Check(count == budget, text, f"{number(count)} of {number(budget)}") for text, count in seen]
+    out += [
+        Check(b["labeled_and_test"] == 0, "Images both labeled for training and in test", number(b["labeled_and_test"])),
+        Check(b["labeled_and_val"] == 0, "Images both labeled for training and in val", number(b["labeled_and_val"])),
+        Check(b["val_and_test"] == 0, "Images in both val and test", number(b["val_and_test"])),
+        Check(b["test_opened_by"] == "evaluate", "Test set opened by", f"the {b['test_opened_by']} stage only"),
+    ]
+    for key, value in flat(facts.split or {}):
+        if "leak" in key.lower() and isinstance(value, int) and not isinstance(value, bool):
+            out.append(Check(value == 0, words(key), number(value)))
+    return out
+
+
+def ran(facts: Facts) -> list[tuple[str, str]]:
+    """What ran, as (title, value); what the manifest does not say is left out."""
+    m = facts.manifest
+    known = dict(flat(m.get("config") or {}))
+    source = [known.get(f"data.source.{key}") for key in ("kind", "dataset", "url", "path")]
+    size, channels = known.get("data.image_size"), known.get("data.channels")
+    seconds = m.get("seconds") or {}
+    rows = [
+        ("Source", ": ".join(str(part) for part in source if part)),
+        ("Image size", f"{size} × {size}, {'gray' if channels == 1 else 'color'}" if size else ""),
+        ("Method", str(known.get("method.name") or "").replace("_", " ")),
+        ("Networks", str(known.get("net.family") or "")),
+        ("Steps", number(m["steps"]) if "steps" in m else ""),
+        ("Device", f"{m.get('device', '')}, {m.get('world_size', 1)} worker{'s' if m.get('world_size', 1) != 1 else ''}"),
+        ("Training time, model", duration(seconds["main"]) if seconds.get("main") else ""),
+        ("Training time, twin", duration(seconds["twin"]) if seconds.get("twin") else ""),
+        ("Speed, images per second", _median(facts, "images_per_second", number)),
+        ("Time spent waiting for data", _median(facts, "data_wait_share", percent)),
+    ]
+    return [(title, value) for title, value in rows if value]
+
+
+def _median(facts: Facts, key: str, show: Callable[[float], str]) -> str:
+    """Over the model's history: one slow line (a checkpoint, a neighbor on the machine) does not move a median."""
+    values = [float(row[key]) for row in facts.history["main"] if row.get(key) is not None]
+    return show(median(values)) if values else ""
+
+
+def warnings(facts: Facts) -> list[tuple[str, str, int, int]]:
+    """(model, warning, first step, how often), in the order of first appearance."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for role, rows in facts.history.items():
+        for row in rows:
+            for text in row.get("warnings") or ():
+                found.setdefault((role, str(text)), []).append(row["step"])
+    return [(role, text, steps[0], len(steps)) for (role, text), steps in found.items()]
+
+
+def ingested(facts: Facts) -> str:
+    """One sentence: every file that was seen is accounted for. Empty where ingest left no such counts."""
+    counts = [(facts.ingest or {}).get(key) for key in ("seen", "accepted", "rejected", "duplicates")]
+    if not all(isinstance(count, int) for count in counts):
+        return ""
+    seen, accepted, rejected, duplicates = (number(count) for count in counts if isinstance(count, int))
+    return f"{seen} files seen = {accepted} accepted + {rejected} rejected + {duplicates} duplicates."
+
+
+def words(key: str) -> str:
+    """rejected_by_reason.bomb -> rejected by reason: bomb."""
+    return key.replace("_", " ").replace(".", ": ")
+
+
+def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """A nested value as ("a.b", leaf) pairs; lists of simple values are leaves."""
+    if isinstance(value, dict) and value:
+        for key, child in value.items():
+            yield from flat(child, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
