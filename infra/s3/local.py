@@ -19,8 +19,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import botocore.exceptions  # type: ignore[import-untyped]
-import botocore.session  # type: ignore[import-untyped]
+import botocore.exceptions
+import botocore.session
 import psutil
 from configobj import ConfigObj  # type: ignore[import-untyped]
 

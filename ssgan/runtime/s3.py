@@ -7,14 +7,15 @@ gets into params.yaml, logs or a pickled store. Requests are not retried here: `
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore.exceptions as boto  # type: ignore[import-untyped]
+import botocore.exceptions as boto
 import s3fs
 from aiohttp import ClientError as HttpError
-from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
+from botocore.parsers import ResponseParserError
 from fsspec.asyn import sync
 
 from ssgan.runtime.storage_faults import Limits, MissingError, Verdict, judge_local
@@ -57,18 +58,48 @@ MANGLED = (boto.ChecksumError, boto.FlexibleChecksumError, ResponseParserError)
 NO_KEYS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError, boto.ProfileNotFound)
 
 
+class _FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no types
+    """s3fs whose requests cannot hang.
+
+    botocore asks "Expect: 100-continue" before every body, and aiohttp waits for the answer without any timeout: a server
+    that accepts connections but is dead inside would hold an upload forever.
+    """
+
+    async def set_session(self, *args: Any, **kwargs: Any) -> Any:
+        client = await super().set_session(*args, **kwargs)
+        client.meta.events.register_last("before-call.s3", _send_body_at_once, unique_id="ssgan-send-body-at-once")
+        return client
+
+
+def _send_body_at_once(params: dict[str, Any], **_: Any) -> None:
+    params["headers"].pop("Expect", None)
+
+
+def _impatient_socket(read_timeout_s: float) -> Callable[[Any], socket.socket]:
+    """Makes sockets that notice a server which stops reading: aiohttp has no timeout for writes, the kernel has."""
+
+    def make(address: Any) -> socket.socket:
+        made = socket.socket(*address[:3])
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(read_timeout_s * 1000))
+        return made
+
+    return make
+
+
 def s3_filesystem(limits: Limits, attempts: int) -> s3fs.S3FileSystem:
     """A file system of its own (no shared instance: a forked child or new credentials must not meet an old session).
 
     ``attempts`` are botocore's own, unreported ones.
     """
-    fs = s3fs.S3FileSystem(
+    fs = _FileSystem(
         use_listings_cache=False,
         skip_instance_cache=True,
         config_kwargs={
             "connect_timeout": limits.connect_timeout_s,
             "read_timeout": limits.read_timeout_s,
             "retries": {"total_max_attempts": attempts, "mode": "standard"},
+            "connector_args": {"socket_factory": _impatient_socket(limits.read_timeout_s)},
         },
     )
     fs.retries = attempts
@@ -152,7 +183,7 @@ class S3Objects:
         return self._run(self._session()._call_s3, method, Bucket=self.bucket, **kwargs)
 
     def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, size: int = 0, **kwargs: Any) -> Any:
-        """Run a coroutine, with an end: a server that stops reading in the middle of an upload trips no socket timeout."""
+        """Run a coroutine, with an end: bytes that trickle trip no socket timeout."""
         longest_s = self.limits.connect_timeout_s + 2 * self.limits.read_timeout_s + size / self.limits.slowest_bytes_per_s
         try:
             return sync(self._session().loop, function, *args, timeout=longest_s, **kwargs)
@@ -176,7 +207,7 @@ def judge_s3(error: BaseException) -> Verdict | None:
     if isinstance(error, SILENT):
         return Verdict(f"storage does not answer in time ({type(error).__name__})", CHECK_ENDPOINT)
     if isinstance(error, boto.EndpointConnectionError):
-        return Verdict("storage cannot be reached (no connection)", CHECK_ENDPOINT)
+        return Verdict("storage cannot be reached, or hung up", CHECK_ENDPOINT)
     if isinstance(error, LOST):
         return Verdict(f"the connection to storage was lost ({type(error).__name__})", CHECK_ENDPOINT)
     if isinstance(error, boto.BotoCoreError):

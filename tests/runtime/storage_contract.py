@@ -133,6 +133,9 @@ class FolderStoreContract:
 
     @pytest.mark.parametrize("key", ["", "/etc", "../x", "a/../b", "a//b", "a/", "a\\b", "a\nb"])
     def test_keys_that_lead_elsewhere_are_refused(self, store: Store, folder: Path, tmp_path: Path, key: str) -> None:
-        for action in (lambda: store.put(folder, key), lambda: store.get(key, tmp_path / "x"), lambda: store.delete(key)):
-            with pytest.raises(StorageError, match="no name for storage"):
-                action()
+        with pytest.raises(StorageError, match="no name for storage"):
+            store.put(folder, key)
+        with pytest.raises(StorageError, match="no name for storage"):
+            store.get(key, tmp_path / "back")
+        with pytest.raises(StorageError, match="no name for storage"):
+            store.delete(key)

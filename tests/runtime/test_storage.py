@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssgan.errors import StorageError
-from ssgan.runtime.storage import Limits, Store, filesystem, open_store, probe
+from ssgan.runtime.storage import Store, filesystem, open_store, probe
+from ssgan.runtime.storage_faults import Limits
 from tests.runtime.storage_contract import KEY, FolderStoreContract, content, make_folder
 
 FAST = Limits(patience_s=2.0, attempts=4, first_wait_s=0.01, longest_wait_s=0.05)
