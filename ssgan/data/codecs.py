@@ -67,7 +67,7 @@ def _check_png(data: bytes) -> _Png:
         end = position + 12 + length
         if end > size:
             break
-        if zlib.crc32(memoryview(data)[position + 4 : end - 4]) != _CRC.unpack_from(data, end - 4)[0]:
+        if zlib.crc32(data[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise Rejected("corrupt", f"the checksum of PNG chunk {kind!r} at byte {position} is wrong")
         if kind == b"IEND":
             return _Png(_critical_chunks(data) if extra else data, transparent, orientation)

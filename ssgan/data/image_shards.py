@@ -67,7 +67,7 @@ class ShardWriter:
 
     def _flush(self) -> None:
         n = len(self._rows)
-        order = sorted(range(n), key=lambda i: self._rows[i].id)
+        order = sorted(range(n), key=[row.id for row in self._rows].__getitem__)
         path = self._folder / f"{self.shards:05d}.parquet"
         options: dict[str, Any] = {"compression": COMPRESSION, "use_dictionary": ["mode", "folder_class", "official_split"]}
         with pq.ParquetWriter(path, self._schema, write_statistics=["id"], **options) as writer:

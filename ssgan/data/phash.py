@@ -40,5 +40,7 @@ def phash(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     basis = _cosines(size)
     rows = grey.reshape(n * size, size).astype(np.float64) @ basis.T  # (N S, SIDE): frequencies along x
     spectrum = np.matmul(basis, rows.reshape(n, size, SIDE)).reshape(n, SIDE * SIDE)
-    bits = spectrum > np.median(spectrum, axis=1, keepdims=True)
+    ranked = np.sort(spectrum, axis=1)
+    median = (ranked[:, 31:32] + ranked[:, 32:33]) / 2
+    bits = spectrum > median
     return np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from functools import cached_property
+from operator import attrgetter
 
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import Item, Problem
@@ -13,6 +14,7 @@ from ssgan.data.sources.layout import Layout, decide, is_hidden, place
 from ssgan.errors import DataError, StorageError
 
 _FIRST_READ = 1 << 16  # bytes; most small files end within, and then need no call that asks for their size
+_name = attrgetter("name")
 _OF_THE_FILE = {errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENXIO}
 
 
@@ -43,10 +45,7 @@ class Folder:
         return self._layout.classes
 
     def items(self) -> Iterator[Item]:
-        kind = self._layout.kind
-        for path, problem in _walk(self.folder, "", (os.path.realpath(self.folder),)):
-            folder_class, official_split = place(path, kind)
-            yield Item(path, None, folder_class, official_split, problem)
+        return _walk(self.folder, "", self._layout.kind, (os.path.realpath(self.folder),))
 
     def read(self, item: Item, max_bytes: int) -> bytes:
         try:
@@ -93,35 +92,39 @@ def _subfolders(path: str) -> list[str]:
         return []  # the listing reports it as unreadable
 
 
-def _walk(root: str, below: str, chain: tuple[str, ...]) -> Iterator[tuple[str, Problem | None]]:
+def _walk(root: str, below: str, layout: str, chain: tuple[str, ...]) -> Iterator[Item]:
     """Files below a folder, folder by folder in the order of names; ``chain`` is how links led here, as real paths."""
+    where = place(below + "file", layout)  # the same for all files of a folder
     try:
         with os.scandir(f"{root}/{below}") as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+            entries = sorted(found, key=_name)
     except OSError as error:
         if not below:
             raise StorageError(f"{root} cannot be listed ({error.strerror}); give this user the right to read it") from None
-        yield below.rstrip("/"), ("unreadable", f"the folder cannot be listed: {error.strerror}")
+        yield Item(below.rstrip("/"), None, *where, ("unreadable", f"the folder cannot be listed: {error.strerror}"))
         return
     for entry in entries:
-        path = below + entry.name
-        kind = _kind(entry)
-        if kind == "hidden":
-            yield path, (kind, "a hidden folder; nothing in it was read" if entry.is_dir() else "a hidden file")
-        elif kind == "file":
-            yield path, None
+        kind, path = _kind(entry), below + entry.name
+        if kind == "file":
+            yield Item(path, None, *where)
         elif kind == "folder":
-            yield from _walk(root, path + "/", chain)
+            yield from _walk(root, path + "/", layout, chain)
         elif kind == "link":
             target = os.path.realpath(entry.path)
-            if any(f"{place}/".startswith(f"{target}/") for place in (*chain, os.path.realpath(f"{root}/{below}"))):
-                yield path, ("link_loop", f"a symbolic link to {target!r}, which contains it")
+            if any(f"{real}/".startswith(f"{target}/") for real in (*chain, os.path.realpath(f"{root}/{below}"))):
+                yield Item(path, None, *where, ("link_loop", f"a symbolic link to {target!r}, which contains it"))
             else:
-                yield from _walk(root, path + "/", (*chain, target))
-        elif kind == "broken_link":
-            yield path, (kind, f"a symbolic link to {os.readlink(entry.path)!r}, which leads nowhere")
+                yield from _walk(root, path + "/", layout, (*chain, target))
         else:
-            yield path, ("not_a_file", "a device, a pipe or a socket")
+            yield Item(path, None, *where, _problem(entry, kind))
+
+
+def _problem(entry: os.DirEntry[str], kind: str) -> Problem:
+    if kind == "hidden":
+        return kind, "a hidden file or folder; nothing in it was read"
+    if kind == "broken_link":
+        return kind, f"a symbolic link to {os.readlink(entry.path)!r}, which leads nowhere"
+    return "not_a_file", "a device, a pipe or a socket"
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

@@ -24,7 +24,7 @@ class Layout(NamedTuple):
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is not meant to be seen: .DS_Store, .git, Thumbs.db, __MACOSX, ..."""
-    return name.startswith(".") or name.lower() in _SYSTEM
+    return name[0] == "." or name.lower() in _SYSTEM
 
 
 def natural(names: Collection[str]) -> list[str]:

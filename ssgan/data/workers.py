@@ -1,0 +1,189 @@
+"""The parallel part of ``ingest``: files to pixels, many at a time, in the order of the listing.
+
+Local sources are read by forked processes: between two calls of the decoder a small file costs more Python than C, and
+threads then stand in line for the interpreter's lock (measured: two threads are no faster than one on MNIST's PNG files,
+two processes are 1.8 times as fast). Where forking is not safe, where few files do not repay it, and for storage behind a
+network, threads do the same work; the result does not depend on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from ssgan.config import MIB, ImageSpec
+from ssgan.data.decode import Limits, decode_info
+from ssgan.data.phash import phash
+from ssgan.data.rejections import Rejected
+from ssgan.data.sources import ImageSource, Item
+from ssgan.errors import DataError
+
+BATCH_BYTES = 2 * MIB  # of pixels that one task makes
+BATCH_FILES = 256
+WORTH_FORKING = 2048  # files
+
+Kind = Literal["auto", "threads", "processes"]
+
+
+class Accepted(NamedTuple):
+    """One image, without its pixels."""
+
+    item: int  # its position in the batch
+    digest: bytes  # sha256 of the file
+    height: int
+    width: int
+    mode: str
+
+
+class Prepared(NamedTuple):
+    """What one task makes of its items."""
+
+    accepted: list[Accepted]
+    pixels: npt.NDArray[np.uint8]  # (N, C, S, S), one per accepted image
+    hashes: npt.NDArray[np.uint64]  # (N,)
+    rejected: list[tuple[int, str, str]]  # index of the item, reason, detail
+    bytes_read: int
+
+
+class Job(NamedTuple):
+    """What is the same for all items."""
+
+    source: ImageSource
+    spec: ImageSpec
+    limits: Limits
+
+
+def prepare(job: Job, items: list[Item]) -> Prepared:
+    """Read, identify and decode a few files. Raises StorageError."""
+    read, spec, limits = job.source.read, job.spec, job.limits
+    pixels = np.empty((len(items), *spec.shape), np.uint8)
+    accepted: list[Accepted] = []
+    rejected: list[tuple[int, str, str]] = []
+    bytes_read = 0
+    for index, item in enumerate(items):
+        try:
+            if item.problem:
+                raise Rejected(*item.problem)
+            if item.size is not None and item.size > limits.max_file_bytes:
+                raise Rejected("too_large_file", f"{item.size} bytes; data.max_file_bytes is {limits.max_file_bytes}")
+            data = read(item, limits.max_file_bytes)
+            bytes_read += len(data)
+            image = decode_info(data, spec, limits)
+        except Rejected as why:
+            rejected.append((index, why.reason, why.detail))
+            continue
+        pixels[len(accepted)] = image.pixels
+        accepted.append(Accepted(index, hashlib.sha256(data).digest(), image.height, image.width, image.mode))
+    pixels = pixels[: len(accepted)]
+    return Prepared(accepted, pixels, phash(pixels), rejected, bytes_read)
+
+
+def prepared(job: Job, workers: int | None = None, kind: Kind = "auto") -> Iterator[tuple[list[Item], Prepared]]:
+    """Batches of items and what was made of them, in the order of the listing.
+
+    Args:
+        workers: None: one per core, or more threads where the source asks for them.
+        kind: auto: processes where they are faster and safe.
+
+    Raises:
+        DataError: a worker was killed.
+        StorageError: the source cannot be read.
+    """
+    items = iter(job.source.items())
+    head = list(islice(items, WORTH_FORKING))
+    if kind == "auto":
+        kind = "processes" if len(head) == WORTH_FORKING and _may_fork(job.source) else "threads"
+    count = workers or max(cores(), job.source.threads)
+    size = max(1, min(BATCH_FILES, BATCH_BYTES // job.spec.bytes))
+    with _one_thread_below(), _pool(job, kind, count) as (pool, task):
+        yield from _in_order(pool, task, chain(head, items), size, ahead=2 * count)
+
+
+def _in_order(
+    pool: Executor, task: Callable[[list[Item]], Prepared], items: Iterator[Item], size: int, ahead: int
+) -> Iterator[tuple[list[Item], Prepared]]:
+    pending: deque[tuple[list[Item], Future[Prepared]]] = deque()
+    try:
+        while True:
+            while len(pending) < ahead and (batch := list(islice(items, size))):
+                pending.append((batch, pool.submit(task, batch)))
+            if not pending:
+                return
+            batch, future = pending.popleft()
+            yield batch, future.result()
+    except BrokenProcessPool:
+        raise DataError(
+            "a process that decoded images was killed, most likely for want of memory; lower data.max_pixels or close other "
+            "programs, and run again"
+        ) from None
+
+
+# --- pools -----------------------------------------------------------------------------------------------------------
+
+_job: Job | None = None  # of this process, where it is a forked worker
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _may_fork(source: ImageSource) -> bool:
+    """A fork copies one thread only: locks that others hold stay locked. Clients of networks do not survive it either."""
+    return sys.platform == "linux" and threading.active_count() == 1 and source.threads == 0 and cores() > 1
+
+
+@contextmanager
+def _pool(job: Job, kind: Kind, workers: int) -> Iterator[tuple[Executor, Callable[[list[Item]], Prepared]]]:
+    pool: Executor
+    task: Callable[[list[Item]], Prepared]
+    if kind == "processes":
+        fork = multiprocessing.get_context("fork")
+        pool, task = ProcessPoolExecutor(workers, fork, initializer=_begin, initargs=(job,)), _task
+    else:
+        pool, task = ThreadPoolExecutor(workers, thread_name_prefix="ingest"), lambda items: prepare(job, items)
+    try:
+        yield pool, task
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(job: Job) -> None:
+    global _job
+    _job = job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the pool
+
+
+def _task(items: list[Item]) -> Prepared:
+    assert _job is not None
+    return prepare(_job, items)
+
+
+@contextmanager
+def _one_thread_below() -> Iterator[None]:
+    """The parallelism is over files: libraries that start threads of their own make everything several times slower."""
+    before = cv2.getNumThreads()
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a file stands in rejected.parquet
+        cv2.setNumThreads(1)
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(before)
