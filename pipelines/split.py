@@ -38,6 +38,7 @@ def describe(summary: SplitSummary) -> str:
         lines.append(f"{name:<10}{one.images:>9}  {spread}")
     notes = {
         "new classes": ", ".join(summary.new_classes),
+        "WARNING: one class in several spellings": "; ".join(" = ".join(names) for names in classes.similar(summary.classes)),
         "classes without a labeled image": ", ".join(summary.classes_without_label),
         "classes without a test image": ", ".join(summary.classes_without_test),
         "labeled images that are in the unlabeled set too": summary.labeled_in_unlabeled,

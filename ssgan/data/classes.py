@@ -48,6 +48,14 @@ def extend(previous: Sequence[str], names: Iterable[str]) -> list[str]:
     return [*previous, *sorted(set(names) - set(previous))]
 
 
+def similar(classes: Iterable[str]) -> list[list[str]]:
+    """Groups of names that differ only in case, spaces and punctuation: most likely one class spelled in two ways."""
+    spelled: dict[str, list[str]] = {}
+    for name in classes:
+        spelled.setdefault("".join(c for c in name.casefold() if c.isalnum()) or name, []).append(name)
+    return [names for names in spelled.values() if len(names) > 1]
+
+
 def to_json(classes: Sequence[str]) -> str:
     """The text of ``classes.json``: one class per line, so that git merges and shows additions well."""
     return json.dumps({"version": VERSION, "classes": list(classes)}, indent=1, ensure_ascii=False) + "\n"

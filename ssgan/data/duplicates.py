@@ -129,22 +129,24 @@ class Search:
     """The search for pairs among N distinct images: what is compared, and what was found so far.
 
     group: (N,) int64; the caller joins groups between two batches of proposals, and pairs within a group are no longer
-        proposed. proposed: pairs so far. cut_short: images that have neighbors which the budget left unseen.
+        proposed. compared, proposed: pairs so far. cut_short: images that have neighbors which the budget left unseen.
     """
 
     def __init__(self, phash: U64, thumbs: F32, bits: int, rmse: float) -> None:
         self.phash, self.thumbs, self.bits, self.window = phash, thumbs, bits, rmse + SLACK
         self.level = thumbs.mean(axis=1, dtype=np.float64)  # (N,) grey levels
         self.group = np.arange(len(phash), dtype=np.int64)
+        self.compared = 0
         self.proposed = 0
         self.cut_short = 0
 
     def proposals(self, budget: int) -> Iterator[I64]:
         """Pairs (M, 2) of rows that hash and thumbnails allow, each pair once, in batches of about BATCH_PAIRS."""
         bands, choices = _bands(self.bits)
-        for choice in choices:
+        for done, choice in enumerate(choices):
             batch: list[I64] = []
-            for pairs in self._neighbors(sum(bands[i] for i in choice), budget // len(choices)):
+            share = (budget - self.compared) // (len(choices) - done)  # what one choice spares is for the later ones
+            for pairs in self._neighbors(sum(bands[i] for i in choice), share):
                 batch.append(self._allowed(pairs, bands, choice))
                 if sum(map(len, batch)) >= BATCH_PAIRS:
                     yield self._count(batch)
@@ -175,7 +177,7 @@ class Search:
         fine = (self.level * (1 << LEVEL_BITS - 8)).astype(np.uint64)
         order = np.argsort((bucket << np.uint64(LEVEL_BITS)) | fine, kind="stable")
         bucket, level = bucket[order], self.level[order]
-        left = np.arange(len(order) - 1)
+        left = np.flatnonzero(bucket[1:] == bucket[:-1])
         other = left + 1
         for turn in count():
             if turn % REFRESH == 0:
@@ -187,9 +189,10 @@ class Search:
             left, other = left[inside], other[inside]
             near = (bucket[left] == bucket[other]) & (level[other] - level[left] <= self.window)
             left, other = left[near], other[near]  # what lies behind the first one that is too far is farther still
-            budget -= len(left)
-            if not len(left) or budget < 0:
+            if not len(left) or len(left) > budget:
                 break
+            budget -= len(left)
+            self.compared += len(left)
             yield np.stack([order[left], order[other]], axis=1)
             left, other = left[other + 1 < len(order)], other[other + 1 < len(order)] + 1
         self.cut_short = max(self.cut_short, len(left))

@@ -47,11 +47,13 @@ class Labels:
 
     names: the classes that occur, sorted.
     index: (N,) int32, position in ``names``, NO_LABEL where an image has none.
+    dropped: rows of the images that lost their label to a conflict.
     counts: what was read and what was left out, for ``split.json``.
     """
 
     names: list[str]
     index: npt.NDArray[np.int32]
+    dropped: list[int]
     counts: dict[str, int]
 
 
@@ -188,9 +190,9 @@ def resolve(votes: Sequence[Vote], n: int, config: SplitConfig, counts: dict[str
     position = {name: i for i, name in enumerate(names)}
     index = np.full(n, NO_LABEL, np.int32)
     index[list(chosen)] = [position[name] for name in chosen.values()]
-    repeated = len(votes) - len(first) if not conflicts else sum(vote.row in chosen for vote in votes) - len(chosen)
+    repeated = sum(vote.row in chosen for vote in votes) - len(chosen)
     read = {"votes": len(votes), "labeled_images": len(chosen), "repeated": repeated, "conflicts_dropped": len(conflicts)}
-    return Labels(names, index, read | counts)
+    return Labels(names, index, sorted(conflicts), read | counts)
 
 
 def _said(vote: Vote) -> str:

@@ -73,12 +73,26 @@ def load_images(folder: Path, scratch: Path) -> Images:
         raise DataError(f"{folder} holds {len(twice)} images twice, such as {twice[0]}; run `dvc repro ingest` again")
     row_of = np.empty(len(ids), np.int64)
     row_of[order] = np.arange(len(ids))
-    pixels = np.memmap(scratch, np.uint8, "w+", shape=(len(ids), specs[0].bytes))
+    pixels = _reserve(scratch, len(ids), specs[0].bytes)
     start = 0
     for part in _pixels(files, specs[0]):
         pixels[row_of[start : start + len(part)]] = part
         start += len(part)
     return Images(specs[0], table, pixels, _draw(ids))
+
+
+def _reserve(scratch: Path, n: int, size: int) -> npt.NDArray[np.uint8]:
+    """(n, size) array in a file whose room on disk is taken now: writing to a mapped file on a full disk kills the process."""
+    try:
+        with scratch.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                os.posix_fallocate(file.fileno(), 0, n * size)
+            file.truncate(n * size)
+    except OSError as error:
+        raise DataError(
+            f"{scratch.parent} needs {n * size / MIB:,.0f} MiB of free disk for a while: {error.strerror}"
+        ) from None
+    return np.memmap(scratch, np.uint8, "r+", shape=(n, size))
 
 
 def _pixels(files: Iterable[pq.ParquetFile], spec: ImageSpec) -> Iterator[npt.NDArray[np.uint8]]:

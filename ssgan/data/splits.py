@@ -28,7 +28,7 @@ from ssgan.config import SplitConfig
 from ssgan.data import classes as registry
 from ssgan.data import duplicates as near
 from ssgan.data import schema
-from ssgan.data.labels import NO_LABEL, collect, examples
+from ssgan.data.labels import NO_LABEL, Labels, collect, examples
 from ssgan.data.split_files import I64, Images, load_duplicates, load_images, replacing, write_set
 from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, Plan, SplitSummary, summarize, verify
 from ssgan.errors import ConfigError, DataError
@@ -80,6 +80,8 @@ def make_plan(images: Images, copies: pa.Table, known: list[str], config: SplitC
     found = near.find(phash, images.pixels, images.spec, config.near_duplicate_bits, config.near_duplicate_rmse)
     own = own_sides(images.draw, official, config)
     side = group_sides(own, found.group, keep_test="test" in official)
+    if config.mode == "benchmark":
+        _require_all_labeled(images, labels)
     rows = choose(images, side, class_ids, names, config)
     _require_every_class(rows["labeled"], class_ids, names, config)
     return Plan(names, known, labels, class_ids, overlap, "test" in official, found, own, side, rows)
@@ -134,7 +136,6 @@ def choose(images: Images, side: I8, class_ids: I32, names: list[str], config: S
     if not labeled.any():
         raise DataError("no image has a label; name a label file in `split.labels`, or put images into class folders")
     if config.mode == "benchmark":
-        _require_all_labeled(images, labeled, config)
         rows = {"labeled": draw_labels(images, (side == TRAIN) & labeled, class_ids, names, config)}
         rows["unlabeled"] = np.flatnonzero(side == TRAIN)
     else:
@@ -154,10 +155,10 @@ _REMEDIES = {
 }
 
 
-def _require_all_labeled(images: Images, labeled: npt.NDArray[np.bool_], config: SplitConfig) -> None:
+def _require_all_labeled(images: Images, labels: Labels) -> None:
     """Raise DataError if images lack a label for another reason than a conflict that was dropped on request."""
-    missing = np.flatnonzero(~labeled)
-    if len(missing) and config.on_conflict != "drop":
+    missing = np.setdiff1d(np.flatnonzero(labels.index == NO_LABEL), labels.dropped)
+    if len(missing):
         paths = images.table["path"].take(missing).to_pylist()
         raise DataError(
             f"split.mode is benchmark, but {len(missing)} images have no label: {examples(paths)}; label them, or set "
