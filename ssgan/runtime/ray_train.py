@@ -1,0 +1,232 @@
+"""Training on Ray Train: a local Ray that starts and ends with the run, or the cluster at RAY_ADDRESS.
+
+Ray places the workers, connects them (gloo or NCCL) and replaces lost ones. Checkpoints and results do not go through Ray:
+rank 0 writes them to ``storage.url`` with a manifest, and a worker that is started again resumes from the newest whole one
+(decision 0004). Progress and the reason of a failure travel through one small actor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ssgan.config import Config, TrainConfig
+from ssgan.data.files import SplitFiles
+from ssgan.errors import SsganError, TrainingError
+from ssgan.experiment import Edge, Role
+from ssgan.training.loop import Tick
+
+NAMESPACE = "ssgan"
+POLL_SECONDS = 0.5
+OBJECT_STORE_BYTES = 200 << 20  # nothing large goes through Ray's object store
+
+# Set before Ray is imported, unless the user has set them: token authentication, no usage statistics, a quiet terminal.
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+class Mailbox:
+    """What workers tell the driver: ticks, and the reason of a failure that trying again cannot mend. A Ray actor."""
+
+    def __init__(self) -> None:
+        self._ticks: list[tuple[Role, Tick]] = []
+        self._fatal: tuple[str, str] | None = None
+
+    def tick(self, role: Role, tick: Tick) -> None:
+        self._ticks.append((role, tick))
+
+    def take(self) -> list[tuple[Role, Tick]]:
+        """Ticks since the last call."""
+        ticks, self._ticks = self._ticks, []
+        return ticks
+
+    def fail(self, kind: str, message: str) -> None:
+        """Record the first fatal error: the name of its class in ``ssgan.errors``, and its sentence."""
+        self._fatal = self._fatal or (kind, message)
+
+    def fatal(self) -> tuple[str, str] | None:
+        return self._fatal
+
+
+def run(
+    config: Config,
+    files: SplitFiles,
+    run_id: str,
+    identity: dict[str, Any],
+    roles: Sequence[Role],
+    on_tick: Callable[[Role, Tick], None],
+) -> None:
+    """Train the given roles, one after the other, in one launch of workers.
+
+    Raises:
+        TrainingError: fewer CPUs or GPUs than asked for; a worker lost more often than ``train.max_failures`` allows; or
+            the error of a worker itself, of its own class.
+    """
+    with _ray() as ray:
+        cpus, gpu = _resources(ray, config.train)
+        mailbox = ray.remote(num_cpus=0)(Mailbox).options(name=run_id, namespace=NAMESPACE).remote()
+        settings = {
+            "config": config.model_dump(),
+            "files": files,
+            "run_id": run_id,
+            "identity": identity,
+            "roles": list(roles),
+            "storage": _absolute(config.storage.url),
+            "threads": cpus,
+        }
+        with _printing(ray, mailbox, on_tick):
+            failure = _fit(config.train, run_id, settings, cpus, gpu)
+        fatal = ray.get(mailbox.fatal.remote())
+        if fatal:
+            raise _as_error(*fatal)
+        if failure:
+            raise TrainingError(failure)
+
+
+@contextlib.contextmanager
+def _ray() -> Iterator[Any]:
+    """Ray, connected: to the cluster at RAY_ADDRESS, else to a local one of its own that ends with the block."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import logging
+
+    import ray
+
+    # Not "auto": a bare ray.init() hangs when an earlier head died uncleanly.
+    address = os.environ.get("RAY_ADDRESS", "local")
+    local: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES} if address == "local" else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except ConnectionError as error:
+        raise TrainingError(
+            f"RAY_ADDRESS is {address!r}, but no Ray cluster answers there ({error}); start it or unset it"
+        ) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _resources(ray: Any, train: TrainConfig) -> tuple[int, bool]:
+    """CPUs per worker and whether workers use a GPU. Raises TrainingError at once if the cluster has too few."""
+    have = ray.cluster_resources()
+    have_cpus, have_gpus = int(have.get("CPU", 0)), int(have.get("GPU", 0))
+    gpu = train.device == "cuda" or (train.device == "auto" and have_gpus >= train.num_workers)
+    if train.device == "cuda" and have_gpus < train.num_workers:
+        raise TrainingError(
+            f"`train.num_workers` is {train.num_workers} with train.device 'cuda', but the cluster has {have_gpus} GPUs; "
+            "lower it, or set train.device to auto or cpu"
+        )
+    cpus = train.cpus_per_worker or max(1, have_cpus // train.num_workers)
+    if cpus * train.num_workers > have_cpus:
+        raise TrainingError(
+            f"`train.num_workers` is {train.num_workers} with {cpus} CPUs each, but the cluster has {have_cpus} CPUs; "
+            "lower train.num_workers or train.cpus_per_worker"
+        )
+    return cpus, gpu
+
+
+def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, gpu: bool) -> str | None:
+    """Run the workers to their end. Returns why that failed, or None."""
+    from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
+    from ray.train.torch import TorchTrainer
+
+    with tempfile.TemporaryDirectory(prefix="ssgan-ray-") as ray_storage:
+        trainer = TorchTrainer(
+            _worker,
+            train_loop_config=settings,
+            scaling_config=ScalingConfig(num_workers=train.num_workers, use_gpu=gpu, resources_per_worker={"CPU": cpus}),
+            run_config=RunConfig(
+                name=run_id,
+                storage_path=ray_storage,
+                failure_config=FailureConfig(max_failures=train.max_failures, controller_failure_limit=0),
+                logging_config=LoggingConfig(log_level="ERROR"),
+            ),
+        )
+        try:
+            trainer.fit()
+        except TrainingFailedError as error:
+            first = str(error).strip().splitlines()
+            return (
+                f"workers were lost more than {train.max_failures} times (train.max_failures): {first[-1] if first else error}"
+            )
+    return None
+
+
+def _worker(settings: dict[str, Any]) -> None:
+    """What every Ray worker runs."""
+    import ray
+    import ray.train
+    import ray.train.torch
+    import torch
+
+    from ssgan.config import parse
+    from ssgan.experiment import train
+    from ssgan.runtime.storage import open_store
+    from ssgan.runtime.workspace import live_board
+
+    mailbox = ray.get_actor(settings["run_id"], namespace=NAMESPACE)
+    if ray.get(mailbox.fatal.remote()):
+        return  # started again after an error that trying again cannot mend; the driver raises it
+    torch.set_num_threads(settings["threads"])
+    config = parse(Config, settings["config"], "train settings")
+    edge = Edge(
+        open_store(settings["storage"]),
+        settings["run_id"],
+        settings["identity"],
+        ray.train.torch.get_device(),
+        lambda role, tick: mailbox.tick.remote(role, tick),
+        live_board(settings["storage"], settings["run_id"]),
+    )
+    try:
+        for role in settings["roles"]:
+            train(config, settings["files"], role, edge)
+    except SsganError as error:
+        ray.get(mailbox.fail.remote(type(error).__name__, str(error)))
+        raise
+
+
+@contextlib.contextmanager
+def _printing(ray: Any, mailbox: Any, on_tick: Callable[[Role, Tick], None]) -> Iterator[None]:
+    """Inside, a thread hands the workers' ticks to ``on_tick``."""
+    stop = threading.Event()
+
+    def drain() -> None:
+        for role, tick in ray.get(mailbox.take.remote()):
+            on_tick(role, tick)
+
+    def poll() -> None:
+        while not stop.wait(POLL_SECONDS):
+            with contextlib.suppress(ray.exceptions.RayError):
+                drain()
+
+    thread = threading.Thread(target=poll, name="ssgan-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    drain()
+
+
+def _as_error(kind: str, message: str) -> SsganError:
+    import ssgan.errors
+
+    error_class: type[SsganError] = getattr(ssgan.errors, kind, TrainingError)
+    return error_class(message)
+
+
+def _absolute(url: str) -> str:
+    """Workers run in another folder: a relative storage folder would be another one there."""
+    return url if "://" in url else os.path.abspath(os.path.expanduser(url))
