@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines._stage import main
 from ssgan import evaluation
@@ -24,15 +23,15 @@ def run() -> None:
     config = load().evaluate
     manifest = evaluation.verify_run(TRAIN)
     folders = {role: evaluation.trained_model(TRAIN, manifest, role, config.checkpoint) for role in ("main", "twin")}
-    ids = {name: schema.read_set(SPLITS / name, columns=["id"])["id"].to_pylist() for name in ("labeled", "val", "test")}
-    proof = evaluation.prove_budget(manifest, ids["labeled"], ids["val"], ids["test"], twin=folders["twin"] is not None)
+    ids = {name: schema.read_set(SPLITS / name, columns=["id"])["id"].to_pylist() for name in schema.SETS}
+    proof = evaluation.prove_budget(manifest, ids, twin=folders["twin"] is not None)
 
     val, test = schema.read_set(SPLITS / "val"), schema.read_set(SPLITS / "test")
     classes: list[str] = schema.read_metadata(test.schema, str(SPLITS / "test"))["classes"]
     models = {role: _load(folder, classes) for role, folder in folders.items() if folder}
     judged = {role: _judge(model, val, test, classes, config) for role, model in models.items()}
 
-    counts = {name: sum(pq.read_metadata(f).num_rows for f in schema.shards(SPLITS / name)) for name in schema.SETS}
+    counts = {name: len(values) for name, values in ids.items()}
     about = {"run_id": manifest["run_id"], "classes": classes}
     numbers = evaluation.metrics(judged["main"], judged.get("twin"), proof, config, counts, about)
     generated = models["main"].sample(evaluation.KEPT_IMAGES)

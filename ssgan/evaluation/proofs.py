@@ -19,7 +19,11 @@ AGAIN = "run `dvc repro train` again"
 
 @dataclass(frozen=True)
 class BudgetProof:
-    """Counts that show which labels were used. ``twin_ids_seen`` is None where no twin was trained."""
+    """Counts that show which labels were used. ``twin_ids_seen`` is None where no twin was trained.
+
+    ``labeled_and_unlabeled`` may be positive (benchmarks show labeled images a second time, without label); the other
+    overlaps are 0, or there is no proof.
+    """
 
     label_budget: int
     labeled_images: int
@@ -27,7 +31,10 @@ class BudgetProof:
     twin_ids_seen: int | None
     labeled_and_test: int
     labeled_and_val: int
+    unlabeled_and_test: int
+    unlabeled_and_val: int
     val_and_test: int
+    labeled_and_unlabeled: int
 
 
 def verify_run(run: Path) -> dict[str, Any]:
@@ -97,24 +104,22 @@ def require_same_classes(model: list[str], data: list[str], where: str) -> None:
     raise CheckpointError(f"{where}: the model knows {len(model)} classes, the data has {len(data)}; {AGAIN}")
 
 
-def prove_budget(
-    manifest: dict[str, Any], labeled: Iterable[str], val: Iterable[str], test: Iterable[str], twin: bool
-) -> BudgetProof:
-    """Compare what training says it saw with the sets on disk (ids of images).
+def prove_budget(manifest: dict[str, Any], ids: dict[str, list[str]], twin: bool) -> BudgetProof:
+    """Compare what training says it saw with the sets on disk.
+
+    ``ids`` are the image ids of labeled, unlabeled, val and test.
 
     Raises:
-        DataError: one image in two of the sets, a labeled set of another size than the budget.
-        CheckpointError: training saw more or fewer distinct labeled images than the budget.
+        DataError: one image in two sets that must not share any.
+        CheckpointError: training used other labels than those on disk, or saw more or fewer of them than the budget.
     """
-    sets = {"labeled": set(labeled), "val": set(val), "test": set(test)}
-    shared = {(a, b): len(_shared(sets, a, b)) for a, b in (("labeled", "test"), ("labeled", "val"), ("val", "test"))}
-    budget = int(manifest["label_budget"])
-    if len(sets["labeled"]) != budget:
+    sets = {name: set(values) for name, values in ids.items()}
+    budget, seen = int(manifest["label_budget"]), manifest["distinct_labeled_ids_seen"]
+    if len(sets["labeled"]) != budget or ids_sha256(sets["labeled"]) != manifest["labeled_ids_sha256"]:
         raise CheckpointError(
-            f"training had a budget of {budget} labels but data/splits/labeled holds {len(sets['labeled'])}; "
-            "the split changed after training: run `dvc repro train`"
+            f"training had {budget} labels; the {len(sets['labeled'])} images of data/splits/labeled are not the same: "
+            "the split changed after training; run `dvc repro train`"
         )
-    seen = manifest["distinct_labeled_ids_seen"]
     for role in ("main", "twin") if twin else ("main",):
         _require_seen(role, int(seen[role]), budget)
     return BudgetProof(
@@ -122,20 +127,28 @@ def prove_budget(
         labeled_images=len(sets["labeled"]),
         main_ids_seen=int(seen["main"]),
         twin_ids_seen=int(seen["twin"]) if twin else None,
-        labeled_and_test=shared["labeled", "test"],
-        labeled_and_val=shared["labeled", "val"],
-        val_and_test=shared["val", "test"],
+        labeled_and_test=_shared(sets, "labeled", "test"),
+        labeled_and_val=_shared(sets, "labeled", "val"),
+        unlabeled_and_test=_shared(sets, "unlabeled", "test"),
+        unlabeled_and_val=_shared(sets, "unlabeled", "val"),
+        val_and_test=_shared(sets, "val", "test"),
+        labeled_and_unlabeled=len(sets["labeled"] & sets["unlabeled"]),
     )
 
 
-def _shared(sets: dict[str, set[str]], a: str, b: str) -> set[str]:
+def ids_sha256(ids: Iterable[str]) -> str:
+    """sha256 over the sorted ids, joined by line feeds: the ``labeled_ids_sha256`` of the manifest."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+
+
+def _shared(sets: dict[str, set[str]], a: str, b: str) -> int:
     both = sets[a] & sets[b]
     if both:
         raise DataError(
             f"{len(both)} images are in both {a} and {b} (first: {min(both)}); no number would mean anything: "
             "run `dvc repro split train`"
         )
-    return both
+    return 0
 
 
 def _require_seen(role: str, seen: int, budget: int) -> None:

@@ -84,7 +84,7 @@ def svg(draw: Draw, name: str) -> Markup:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' id="[A-Za-z0-9]+_\d+"', "", text)  # figure_1 and the like: an id must not occur twice on a page
+    text = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", text)  # figure_1 and the like: an id must not occur twice on a page
     text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img" aria-hidden="true">', text, count=1)
     for role, color in vars(STAND_INS).items():
         text = text.replace(color, f"var(--{role})")
@@ -92,9 +92,10 @@ def svg(draw: Draw, name: str) -> Markup:
 
 
 def short(name: str, length: int = 16) -> str:
-    """A class name that fits beside an axis: one line, cut with an ellipsis."""
+    """A class name that fits beside an axis: one line, cut in the middle (names often differ at their ends only)."""
     line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
-    return line if len(line) <= length else line[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    head, tail = (length - 1) // 2, length // 2
+    return line if len(line) <= length else f"{line[:head]}\N{HORIZONTAL ELLIPSIS}{line[-tail:]}"
 
 
 def errors(facts: Facts) -> Draw:
@@ -142,6 +143,7 @@ def curves(series: dict[str, list[tuple[int, float]]]) -> Draw:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("training step")
         axes.set_ylabel("wrong answers on val, %")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(axis="y")
         axes.legend(loc="upper right")
         return figure
@@ -156,19 +158,19 @@ def calibration(series: dict[str, list[dict[str, float]]], fitted: bool) -> Draw
         looks = {"before": ("as trained", "-", "o", "main")}
 
     def draw(p: Palette) -> Figure:
-        figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=p.muted, linewidth=1, linestyle=":", label="ideal")
         for name, (label, line, marker, role) in looks.items():
             bins = series[name]
             x, y = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
-            axes.plot(x, y, line, color=getattr(p, role), linewidth=1.6, label=label)
             total = sum(b["images"] for b in bins) or 1
-            area = [12 + 150 * b["images"] / total for b in bins]
-            axes.scatter(x, y, s=area, color=getattr(p, role), marker=marker, alpha=0.75, linewidths=0)
+            area = [10 + 190 * b["images"] / total for b in bins]
+            axes.plot(x, y, line, color=getattr(p, role), linewidth=1, alpha=0.6)
+            axes.scatter(x, y, s=area, color=getattr(p, role), marker=marker, alpha=0.85, linewidths=0, label=label)
         axes.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal", xlabel="probability claimed", ylabel="share that was right")
         axes.grid()
-        axes.legend(loc="upper left")
+        figure.legend(loc="outside lower center", ncols=3, handletextpad=0.3, columnspacing=1.2, markerscale=0.6)
         return figure
 
     return draw

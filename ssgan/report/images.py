@@ -13,12 +13,12 @@ from ssgan.report.inputs import U8
 
 TILE = 96  # pixels on the page to which small images are enlarged
 LOSSLESS_UP_TO = 96  # pixels; larger images go into the page as JPEG, a tenth of the size
-GAP = 1  # pixels of the source between images of a sheet
+GAP = 2  # pixels between the images of a sheet
 
 
-def factor(size: int) -> int:
+def factor(size: int, target: int = TILE) -> int:
     """Whole number by which an image of ``size`` pixels is enlarged: no pixel gets wider than its neighbor."""
-    return max(1, TILE // size)
+    return max(1, target // size)
 
 
 def encode(image: U8, lossless: bool = True) -> bytes:
@@ -32,9 +32,8 @@ def encode(image: U8, lossless: bool = True) -> bytes:
     return buffer.getvalue()
 
 
-def data_uri(image: U8) -> str:
+def data_uri(image: U8, lossless: bool) -> str:
     """(C, H, W) uint8 as a data URI."""
-    lossless = image.shape[1] <= LOSSLESS_UP_TO
     kind = "png" if lossless else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(encode(image, lossless)).decode()}"
 
@@ -45,12 +44,11 @@ def enlarge(image: U8, times: int) -> U8:
 
 
 def sheet(images: U8, columns: int = 8) -> U8:
-    """(N, C, S, S) uint8 with N > 0 -> (C, H, W): rows of ``columns`` images with a mid-gray gap."""
+    """(N, C, S, S) uint8 with N > 0 -> (C, H, W): rows of ``columns`` images with a mid-gray gap of GAP pixels."""
     n, channels, size = images.shape[:3]
     columns = min(columns, n)
-    rows = math.ceil(n / columns)
     step = size + GAP
-    out = np.full((channels, rows * step - GAP, columns * step - GAP), 128, np.uint8)
+    out = np.full((channels, math.ceil(n / columns) * step - GAP, columns * step - GAP), 128, np.uint8)
     for i, image in enumerate(images):
         top, left = i // columns * step, i % columns * step
         out[:, top : top + size, left : left + size] = image

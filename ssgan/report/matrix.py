@@ -36,7 +36,7 @@ def matrix(counts: Ints, classes: list[str]) -> Draw:
         axes.add_collection(PatchCollection(boxes, facecolors=colors, edgecolors="none"))
         if k <= NUMBERS_UP_TO:
             for r, c in cells:
-                color = p.paper if share[r, c] > 0.45 else p.ink
+                color = p.paper if share[r, c] > 0.57 else p.ink
                 axes.text(c, r, str(counts[r, c]), ha="center", va="center", fontsize=font - 1, color=color)
         names = [short(name) for name in classes]
         axes.set_xticks(range(k), names, rotation=90 if max(map(len, names)) > 2 else 0, fontsize=font)
@@ -54,7 +54,7 @@ def matrix(counts: Ints, classes: list[str]) -> Draw:
     return draw
 
 
-def most_frequent(counts: Ints, classes: list[str], limit: int = 10) -> list[tuple[str, str, int, float]]:
+def most_frequent(counts: Ints, classes: list[str], limit: int = 6) -> list[tuple[str, str, int, float]]:
     """(actual, predicted, images, share of the actual class) of the most frequent confusions, ties in class order."""
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)

@@ -16,6 +16,7 @@ from ssgan.report.figures import Draw
 from ssgan.report.inputs import Facts, Inputs, Mistakes, read
 from ssgan.report.matrix import LARGEST, figure_width, matrix, most_frequent
 
+GENERATED_TILE = 64  # pixels on the page to which small generated images are enlarged
 PNG_MISTAKES = 48  # on the contact sheet file
 IDENTITY = ("run_id", "code_version", "data_version", "labeled_ids_sha256", "versions")  # keys of the manifest
 SCORES = (
@@ -58,7 +59,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (story.percent, story.points, story.number, story.duration, story.pvalue):
+    for filter_ in (story.percent, story.points, story.number, story.duration, story.pvalue, story.visible):
         environment.filters[filter_.__name__] = filter_
     return environment
 
@@ -90,11 +91,12 @@ def _generated(facts: Facts, config: ReportConfig, out: Path) -> dict[str, Any] 
     """The grid of generated images as a data URI with its size on the page, and ``generated.png``."""
     if facts.generated is None or not len(facts.generated[: config.generated]):
         return None
-    sheet = images.sheet(facts.generated[: config.generated])
-    times = max(1, images.TILE * 2 // 3 // facts.generated.shape[-1])
-    (out / "generated.png").write_bytes(images.encode(images.enlarge(sheet, times)))
-    count = len(facts.generated[: config.generated])
-    return {"uri": images.data_uri(sheet), "width": sheet.shape[-1] * times, "count": count}
+    shown = facts.generated[: config.generated]
+    size = shown.shape[-1]
+    sheet = images.sheet(images.enlarge(shown, images.factor(size, GENERATED_TILE)))
+    (out / "generated.png").write_bytes(images.encode(sheet))
+    uri = images.data_uri(sheet, lossless=size <= images.LOSSLESS_UP_TO)
+    return {"uri": uri, "width": sheet.shape[-1], "count": len(shown)}
 
 
 def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated: dict[str, Any] | None) -> dict[str, Any]:
@@ -107,6 +109,7 @@ def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated
         "n": n,
         "m": m,
         "ran": story.ran(facts),
+        "unlabeled": story.unlabeled_images(facts),
         "figures": {name: figures.svg(draw, name) for name, draw in drawn.items()},
         "wide": figure_width(len(facts.classes)) / figures.WIDTH,
         "per_class": _hardest_first(n),
@@ -120,7 +123,10 @@ def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated
         "split": _rows(facts.split),
         "warnings": story.warnings(facts),
         "scores": SCORES,
-        "parameters": list(story.flat(m.get("config") or {})),
+        "parameters": [
+            *story.flat(m.get("config") or {}),
+            *story.flat((m.get("params") or {}).get("method") or {}, "resolved"),
+        ],
         "versions": list(story.flat({key: m.get(key) for key in IDENTITY})),
         "hashes": [(name, entry["size"], entry["sha256"]) for name, entry in sorted(m["files"].items())],
     }
@@ -139,6 +145,7 @@ def _hardest_first(n: dict[str, Any]) -> list[tuple[dict[str, Any], float | None
 
 
 def _tiles(mistakes: Mistakes) -> list[dict[str, Any]]:
+    lossless = mistakes.images.shape[-1] <= images.LOSSLESS_UP_TO
     rows = zip(mistakes.images, mistakes.paths, mistakes.actual, mistakes.predicted, mistakes.probability, strict=True)
     keys = ("uri", "path", "actual", "predicted", "probability")
-    return [dict(zip(keys, (images.data_uri(image), *rest), strict=True)) for image, *rest in rows]
+    return [dict(zip(keys, (images.data_uri(image, lossless), *rest), strict=True)) for image, *rest in rows]

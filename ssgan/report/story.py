@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from ssgan.report.inputs import Facts
+
+DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+SUPERVISED = "supervised"  # the method that uses no unlabeled image
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class Story:
     headline: str
     lead: str
     caveat: str
+    title: str = "With unlabeled images"  # of the model's figure
 
 
 @dataclass(frozen=True)
@@ -57,21 +62,32 @@ def duration(seconds: float) -> str:
 def tell(facts: Facts) -> Story:
     """The headline and what stands below it."""
     n = facts.numbers
-    labels, unlabeled = number(n["budget"]["label_budget"]), number(n["images"]["unlabeled"])
+    labels, unlabeled = number(n["budget"]["label_budget"]), number(unlabeled_images(facts))
     main = percent(n["main"]["error_rate"])
+    headline = f"The model gets {main} of unseen images wrong."
+    if _parameters(facts).get("method.name") == SUPERVISED:
+        lead = f"It was trained on {labels} labels alone. This run is the comparison for runs that also use unlabeled images."
+        return Story("unknown", "Labels only", headline, lead, _scope(n), title="Labels alone")
     start = f"With {labels} labels and {unlabeled} unlabeled images, the model gets {main} of unseen images wrong"
     if n["gain"] is None:
-        return Story(
-            "unknown",
-            "Gain not measured",
-            f"The model gets {main} of unseen images wrong.",
-            f"{start}. Whether the unlabeled images helped is not known: no supervised twin was trained to compare with "
-            "(train.twin is false, or the method itself uses labels only).",
-            _scope(n),
+        lead = (
+            f"{start}. Whether the unlabeled images helped is not known: no supervised twin was trained (train.twin is false)."
         )
+        return Story("unknown", "Gain not measured", headline, lead, _scope(n))
     lead = f"{start}; the same network trained on the {labels} labels alone gets {percent(n['twin']['error_rate'])} wrong."
     badge, headline = _verdict(n)
     return Story(n["gain"]["verdict"], badge, headline, lead, f"{_chance(n)} {_scope(n)}")
+
+
+def unlabeled_images(facts: Facts) -> int:
+    """Images that were used without a label only: a benchmark's unlabeled set also holds the labeled ones."""
+    n = facts.numbers
+    return int(n["images"]["unlabeled"] - n["budget"]["labeled_and_unlabeled"])
+
+
+def _parameters(facts: Facts) -> dict[str, Any]:
+    """The resolved parameters by dotted key."""
+    return dict(flat(facts.manifest.get("config") or {}))
 
 
 def _verdict(n: dict[str, Any]) -> tuple[str, str]:
@@ -124,22 +140,23 @@ def checks(facts: Facts) -> list[Check]:
         Check(b["labeled_images"] == budget, "Labels in the training set", f"{number(b['labeled_images'])} of {number(budget)}")
     ]
     out += [Check(count == budget, text, f"{number(count)} of {number(budget)}") for text, count in seen]
-    out += [
-        Check(b["labeled_and_test"] == 0, "Images both labeled for training and in test", number(b["labeled_and_test"])),
-        Check(b["labeled_and_val"] == 0, "Images both labeled for training and in val", number(b["labeled_and_val"])),
-        Check(b["val_and_test"] == 0, "Images in both val and test", number(b["val_and_test"])),
-        Check(b["test_opened_by"] == "evaluate", "Test set opened by", f"the {b['test_opened_by']} stage only"),
-    ]
-    for key, value in flat(facts.split or {}):
-        if "leak" in key.lower() and isinstance(value, int) and not isinstance(value, bool):
-            out.append(Check(value == 0, words(key), number(value)))
+    for pair in ("labeled_and_test", "labeled_and_val", "unlabeled_and_test", "unlabeled_and_val", "val_and_test"):
+        first, second = pair.split("_and_")
+        out.append(Check(b[pair] == 0, f"Images in both {first} and {second}", number(b[pair])))
+    out.append(Check(b["test_opened_by"] == "evaluate", "Test set opened by", f"the {b['test_opened_by']} stage only"))
+    removed = (facts.split or {}).get("leak_removed")
+    if isinstance(removed, int):
+        out.append(Check(True, "Near-duplicates of test images that were taken out of training", number(removed)))
+    if b["labeled_and_unlabeled"]:
+        text = "Labeled images shown among the unlabeled ones as well, without their label (a benchmark's habit)"
+        out.append(Check(True, text, number(b["labeled_and_unlabeled"])))
     return out
 
 
 def ran(facts: Facts) -> list[tuple[str, str]]:
     """What ran, as (title, value); what the manifest does not say is left out."""
     m = facts.manifest
-    known = dict(flat(m.get("config") or {}))
+    known = _parameters(facts)
     source = [known.get(f"data.source.{key}") for key in ("kind", "dataset", "url", "path")]
     size, channels = known.get("data.image_size"), known.get("data.channels")
     seconds = m.get("seconds") or {}
@@ -181,6 +198,11 @@ def ingested(facts: Facts) -> str:
         return ""
     seen, accepted, rejected, duplicates = (number(count) for count in counts if isinstance(count, int))
     return f"{seen} files seen = {accepted} accepted + {rejected} rejected + {duplicates} duplicates."
+
+
+def visible(text: str) -> str:
+    """Control characters, and those that turn the direction of text, as escapes: ``exe.png`` must not hide ``gnp.exe``."""
+    return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) == "Cc" or c in DIRECTION else c for c in text)
 
 
 def words(key: str) -> str:

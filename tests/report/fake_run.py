@@ -41,6 +41,7 @@ class Fake:
     paths: dict[int, str] = field(default_factory=dict)  # position in test -> path
     warnings: tuple[str, ...] = ()
     generator: bool = True
+    foreign_ids: dict[tuple[str, int], str] = field(default_factory=dict)  # (set, position) -> id
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(7)
@@ -73,14 +74,18 @@ class Fake:
             "rejected_by_reason": {"truncated": 2, "bomb": 1},
         }
         (metrics / "ingest.json").write_text(json.dumps(ingest))
-        (self.root / "data/splits/split.json").write_text(json.dumps({"leaks": {"near_duplicates": 0}, "groups": 3}))
+        (self.root / "data/splits/split.json").write_text(json.dumps({"leak_removed": 2, "near_duplicate_groups": 3}))
         (self.root / "params.yaml").write_text("evaluate: {bootstrap_samples: 500}\n")
         return self
+
+    def ids(self, name: str, count: int) -> list[str]:
+        own = [hashlib.sha256(f"{name}{i}".encode()).hexdigest() for i in range(count)]
+        return [self.foreign_ids.get((name, i), value) for i, value in enumerate(own)]
 
     def _write_set(self, name: str, count: int, seed: int) -> None:
         labels = np.arange(count) % len(self.classes)
         images = schema.numpy_to_pixels(self.images(labels, seed))
-        ids = pa.array([hashlib.sha256(f"{name}{i}".encode()).hexdigest() for i in range(count)], pa.string())
+        ids = pa.array(self.ids(name, count), pa.string())
         folder = self.root / "data/splits" / name
         folder.mkdir(parents=True, exist_ok=True)
         if name == "unlabeled":
@@ -119,14 +124,14 @@ class Fake:
             "world_size": 1,
             "label_budget": self.num_labels,
             "distinct_labeled_ids_seen": seen,
-            "labeled_ids_sha256": "0" * 64,
+            "labeled_ids_sha256": hashlib.sha256("\n".join(sorted(self.ids("labeled", self.num_labels))).encode()).hexdigest(),
             "twin": self.twin,
             "files": {
                 name: {"size": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
                 for name, path in files.items()
             },
             "config": Config().model_dump(),
-            "seconds": {"main": 321.0, "twin": 45.0},
+            "seconds": {"main": 321.0} | ({"twin": 45.0} if self.twin else {}),
             "device": "cpu",
             "versions": {"python": "3.11", "torch": "2.14", "ray": "2.60"},
         }

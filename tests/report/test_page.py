@@ -1,0 +1,212 @@
+"""The page as a browser would read it: complete, self-contained, deaf to hostile names."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssgan.config import ReportConfig
+from ssgan.errors import DataError
+from ssgan.report import Inputs, render
+from tests.report.fake_run import Fake
+
+VOID = {"meta", "img", "br", "use", "path", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text of a page; every element must be closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def attributes(self, name: str) -> list[str]:
+        return [value for _, attrs in self.tags if (value := attrs.get(name)) is not None]
+
+
+def page(fake: Fake, monkeypatch: pytest.MonkeyPatch, **config: Any) -> Page:
+    fake.write().evaluate(monkeypatch)
+    render(Inputs(), Path("report"), ReportConfig(**config))
+    return Page((fake.root / "report/index.html").read_text(encoding="utf-8"))
+
+
+def test_everything_is_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = page(Fake(tmp_path, warnings=("discriminator wins at step 100",)), monkeypatch)
+    text = " ".join(result.text.split())
+    for words in (
+        "The unlabeled images removed",
+        "With 12 labels and 50 unlabeled images",
+        "discriminator wins at step 100",
+        "Most frequent confusions",
+        "Proof of the label budget",
+        "12 of 12",
+        "230 files seen = 222 accepted + 3 rejected + 5 duplicates",
+        "rejected by reason: bomb",
+        "train.steps",
+        "abc123",
+        "main/last/model.safetensors",
+        "taken out of training",
+    ):
+        assert words in text, words
+    names = {p.name for p in (tmp_path / "report").iterdir()}
+    figures = {f"{name}.png" for name in ("errors", "curves", "confusion", "calibration", "mistakes", "generated")}
+    assert names == {"index.html"} | figures
+    for name in figures:
+        assert min(Image.open(tmp_path / "report" / name).size) > 90, name
+
+
+def test_links_lead_to_sections_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = page(Fake(tmp_path), monkeypatch)
+    targets = [href[1:] for tag, attrs in result.tags if tag == "a" and (href := attrs["href"])]
+    ids = result.attributes("id")
+    assert len(targets) > 5
+    assert set(targets) <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_nothing_is_loaded_and_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = page(Fake(tmp_path), monkeypatch)
+    assert all(src.startswith("data:image/") for src in result.attributes("src"))
+    assert not {tag for tag, _ in result.tags} & {"script", "link", "iframe", "object", "foreignobject", "image"}
+    for value in result.attributes("href") + result.attributes("xlink:href"):
+        assert value.startswith("#"), value
+    source = (tmp_path / "report/index.html").read_text()
+    assert not re.search(r"url\((?!#)", source)
+    assert "default-src 'none'; img-src data:;" in result.attributes("content")[-1]
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "$\\frac{a",  # would be a formula, and a syntax error, to matplotlib
+    "{{ 7 * 7 }}",
+    "]]></style><b>",
+    "exe\u202egnp.\n\x07",
+]
+
+
+def test_hostile_names_are_only_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = {i: HOSTILE[i % len(HOSTILE)] for i in range(120)}
+    fake = Fake(tmp_path, classes=HOSTILE, paths=paths, blur={"main": 3.0, "twin": 3.0}, warnings=("<b>bold</b>",))
+    result = page(fake, monkeypatch, mistakes=60)
+    assert not {tag for tag, _ in result.tags} & {"script"}
+    assert all(src.startswith("data:image/") for src in result.attributes("src"))
+    assert not [name for _, attrs in result.tags for name in attrs if name.startswith("on")]
+    for name in (*HOSTILE[:5], "exe\\u202egnp.\\u000a\\u0007", "<b>bold</b>"):
+        assert name in result.text, name
+    assert "\u202e" not in result.text
+
+
+def test_the_mistakes_are_shown_pixel_for_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    fake = Fake(tmp_path, channels=3)
+    result = page(fake, monkeypatch, mistakes=3)
+    kept = pq.read_table(tmp_path / "runs/evaluate/mistakes.parquet")
+    shown = [attrs["src"] for tag, attrs in result.tags if tag == "img" and "test image" in str(attrs["alt"])]
+    assert len(shown) == 3
+    for src, pixels in zip(shown, kept["pixels"].to_pylist(), strict=False):
+        image = Image.open(io.BytesIO(base64.b64decode(str(src).split(",")[1])))
+        expected = np.frombuffer(pixels, np.uint8).reshape(3, 8, 8).transpose(1, 2, 0)
+        assert (np.asarray(image) == expected).all()
+    assert re.search(r"\.pixels \{[^}]*image-rendering: pixelated", (tmp_path / "report/index.html").read_text())
+
+
+def test_missing_parts_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = page(Fake(tmp_path, twin=False, num_val=0, generator=False), monkeypatch)
+    text = " ".join(result.text.split())
+    for words in ("Gain not measured", "no supervised twin was trained", "There is no curve", "has no generator"):
+        assert words in text
+    assert "val holds 0 images" in text
+    assert "Twin" not in text
+    assert not (tmp_path / "report/curves.png").exists()
+
+
+def test_figures_of_an_earlier_run_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(tmp_path)
+    page(fake, monkeypatch)
+    fake.generator = False
+    page(fake, monkeypatch)
+    assert not (tmp_path / "report/generated.png").exists()
+
+
+def test_without_summaries_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(tmp_path).write()
+    fake.evaluate(monkeypatch)
+    (tmp_path / "metrics/ingest.json").unlink()
+    (tmp_path / "data/splits/split.json").unlink()
+    render(Inputs(), tmp_path / "report", ReportConfig())
+    assert "was found" in Page((tmp_path / "report/index.html").read_text()).text
+
+
+def test_a_model_without_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = page(Fake(tmp_path, blur={"main": 0.0, "twin": 0.0}), monkeypatch)
+    text = " ".join(result.text.split())
+    assert "makes no mistake on the test images" in text
+    assert "exactly the same test images" in text
+    assert "No measurable gain" in text
+
+
+@pytest.mark.parametrize(("count", "size", "channels"), [(2, 8, 3), (40, 12, 1), (70, 8, 1)])
+def test_any_number_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, size: int, channels: int) -> None:
+    classes = [f"class number {i}" for i in range(count)]
+    fake = Fake(tmp_path, classes=classes, size=size, channels=channels, num_labels=count, blur={"main": 1.0, "twin": 1.5})
+    result = page(fake, monkeypatch)
+    assert (tmp_path / "report/confusion.png").exists() == (count <= 60)
+    assert all(name in result.text for name in classes)
+
+
+def test_the_same_facts_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page(Fake(tmp_path), monkeypatch)
+    first = {p.name: p.read_bytes() for p in (tmp_path / "report").iterdir()}
+    render(Inputs(), tmp_path / "again", ReportConfig())
+    assert first == {p.name: p.read_bytes() for p in (tmp_path / "again").iterdir()}
+
+
+def test_the_test_set_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only ``evaluate`` opens test: the report works where the set is out of reach."""
+    fake = Fake(tmp_path).write()
+    fake.evaluate(monkeypatch)
+    for file in (tmp_path / "data/splits").glob("*/*.parquet"):
+        file.unlink()
+    render(Inputs(), tmp_path / "report", ReportConfig())
+    assert (tmp_path / "report/index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [("metrics/evaluate.json", "evaluate"), ("runs/train/manifest.json", "train"), ("plots/calibration.csv", "evaluate")],
+)
+def test_a_missing_file_names_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stage: str) -> None:
+    Fake(tmp_path).write().evaluate(monkeypatch)
+    (tmp_path / name).unlink()
+    with pytest.raises(DataError, match=f"dvc repro {stage}"):
+        render(Inputs(), tmp_path / "report", ReportConfig())
