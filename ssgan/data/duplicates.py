@@ -9,6 +9,10 @@ mean grey level; since levels that lie more than ``rmse`` apart rule a pair out,
 sorted order. A 4x4 thumbnail rules out most of what is left, before any pixel is read: a mean over a block is a
 projection, so the thumbnails of a pair are never farther apart than its pixels.
 
+With the defaults (4 bits, 6 levels), 32-pixel images of photographs that were saved again as JPEG, at half size, or cut one
+pixel apart are found (all of 400); one that was made 5 % brighter every second time; a shift by a pixel *after* resizing is
+not found.
+
 The result is exact unless ``max_comparisons`` is hit (``images_cut_short`` > 0), so adding images only ever joins groups.
 
 Letters: N images, B = C*S*S bytes of one image, M pairs. Memory: about 100 bytes for each image, plus the pairs; pixels

@@ -1,0 +1,76 @@
+"""Class ids are permanent."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssgan.data import classes
+from ssgan.errors import DataError
+
+names = st.lists(st.text(min_size=1, max_size=8), max_size=8)
+
+
+@given(names, names)
+def test_ids_never_change_and_new_classes_come_sorted_behind(first: list[str], second: list[str]) -> None:
+    before = classes.extend([], first)
+    after = classes.extend(before, second)
+    assert before == sorted(set(first))
+    assert after[: len(before)] == before
+    assert after[len(before) :] == sorted(set(second) - set(first))
+
+
+@given(names=names)
+def test_text_comes_back(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
+    path = tmp_path_factory.mktemp("classes") / "classes.json"
+    known = classes.extend([], names)
+    classes.save(path, known)
+    assert classes.load(path) == known
+
+
+def test_no_file_is_no_class(tmp_path: Path) -> None:
+    assert classes.load(None) == classes.load(tmp_path / "classes.json") == []
+
+
+def test_saving_refuses_to_move_an_id_and_keeps_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "classes.json"
+    classes.save(path, ["cat", "dog"])
+    for changed in (["dog", "cat"], ["cat"], ["ant", "cat", "dog"]):
+        with pytest.raises(DataError, match="append-only"):
+            classes.save(path, changed)
+    classes.save(path, ["cat", "dog", "ant"])
+    assert classes.load(path) == ["cat", "dog", "ant"]
+    assert [f.name for f in tmp_path.iterdir()] == ["classes.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "no list `classes`"),
+        ('{"version": 1, "classes": ["cat", 3]}', "no list `classes`"),
+        ('{"version": 2, "classes": ["cat"]}', "`version` 2"),
+        ('{"version": 1, "classes": ["cat", "cat"]}', "'cat'.* twice"),
+    ],
+)
+def test_a_broken_registry_is_never_replaced_by_a_new_one(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "classes.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        classes.load(path)
+    with pytest.raises(DataError):
+        classes.save(path, ["cat"])
+    assert path.read_text() == text
+
+
+def test_format_on_disk(tmp_path: Path) -> None:
+    classes.save(tmp_path / "classes.json", ["käse"])
+    assert json.loads((tmp_path / "classes.json").read_text(encoding="utf-8")) == {"version": 1, "classes": ["käse"]}
+
+
+def test_similar_spellings() -> None:
+    assert classes.similar(["Golden Retriever", "cat", "golden-retriever", "cats", "+", "-"]) == [
+        ["Golden Retriever", "golden-retriever"]
+    ]
