@@ -17,12 +17,13 @@ from ssgan.data.raw import Raw, check_pixels, to_eight_bits
 from ssgan.data.rejections import Rejected
 
 _DIRECT = ("L", "LA", "RGB", "RGBA", "I;16")
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes
 _TRUNCATED = ("truncated", "premature", "not enough", "unexpected end", "too short", "eof")
 
 
 def decode(data: bytes, name: str, channels: int, max_pixels: int) -> Raw:
     """Decode ``data`` by Pillow's codec ``name``. Raises Rejected."""
-    _check_end(data, name)
+    _check_frame(data, name)
     try:
         with Image.open(BytesIO(data), formats=[name]) as image:
             return _decode(image, channels, max_pixels)
@@ -38,14 +39,14 @@ def decode(data: bytes, name: str, channels: int, max_pixels: int) -> Raw:
         raise Rejected(reason, f"{name} of {len(data)} bytes: {text}") from None
 
 
-def _check_end(data: bytes, name: str) -> None:
-    """The ends that Pillow does not insist on. Raises Rejected."""
+def _check_frame(data: bytes, name: str) -> None:
+    """What Pillow does not insist on: the end of the file, and more than two letters at its beginning. Raises Rejected."""
+    if name == "BMP" and int.from_bytes(data[14:18], "little") not in _BMP_HEADERS:
+        raise Rejected("not_an_image", "begins with BM like a bitmap, but its header is none")
     if name == "GIF" and not data.rstrip(b"\x00").endswith(b";"):
         raise Rejected("truncated", f"the GIF ends after {len(data)} bytes, without its trailer")
     if name == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8:
         raise Rejected("truncated", f"{len(data)} bytes; the header of the WebP promises more")
-    if name == "BMP" and len(data) < int.from_bytes(data[2:6], "little"):
-        raise Rejected("truncated", f"{len(data)} bytes; the header of the BMP promises more")
 
 
 def _decode(image: Image.Image, channels: int, max_pixels: int) -> Raw:

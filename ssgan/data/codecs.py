@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import simplejpeg
 
 from ssgan.data import codec_pillow
-from ssgan.data.raw import Raw, check_pixels, to_eight_bits
+from ssgan.data.raw import Pixels, Raw, check_pixels, to_eight_bits
 from ssgan.data.rejections import Rejected
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -95,7 +94,7 @@ def _critical_chunks(data: bytes) -> bytes:
         position = end
 
 
-def _opencv(data: bytes, channels: int, exact: bool) -> npt.NDArray[np.uint8]:
+def _opencv(data: bytes, channels: int, exact: bool) -> Pixels:
     """Decode by OpenCV; ``exact``: keep 16 bits and alpha, and bring them to 8-bit grey or RGB here."""
     flag = cv2.IMREAD_UNCHANGED if exact else cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB
     try:
@@ -134,7 +133,17 @@ def decode_jpeg(data: bytes, channels: int, max_pixels: int, least_size: Callabl
     except ValueError as error:
         raise _jpeg_rejection(data, error) from None
     mode = "L" if space == "Gray" else "RGB"
-    return Raw(image[..., 0] if channels == 1 else image, height, width, mode, _jpeg_orientation(data))
+    image = _without_padding(image[..., 0] if channels == 1 else image, height, width)
+    return Raw(image, height, width, mode, _jpeg_orientation(data))
+
+
+def _without_padding(image: Pixels, height: int, width: int) -> Pixels:
+    """Drop the last row and column where the shrunk image covers less than half of them.
+
+    257 pixels at 1/8 are handed out as 33, of which the last is padding but for 1/8: left in, it would shift the picture.
+    """
+    eighths = 8 * max(image.shape[:2]) // max(height, width)
+    return image[: max(1, round(height * eighths / 8)), : max(1, round(width * eighths / 8))]
 
 
 def _has_end(data: bytes) -> bool:
@@ -187,16 +196,18 @@ _NETPBM = re.compile(rb"P([56])\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,5})\s")
 
 
 def decode_netpbm(data: bytes, channels: int, max_pixels: int) -> Raw:
-    """Binary PGM and PPM with 8 bits, the form in which array data sets are read; others by Pillow. Raises Rejected."""
+    """Binary PGM and PPM, the form in which array data sets are read; other kinds by Pillow. Raises Rejected."""
     match = _NETPBM.match(data)
-    if match is None or match[4] != b"255":
+    if match is None or match[4] not in (b"255", b"65535"):
         return codec_pillow.decode(data, "PPM", channels, max_pixels)
     color = match[1] == b"6"
     width, height = int(match[2]), int(match[3])
     check_pixels(height, width, max_pixels)
     shape = (height, width, 3) if color else (height, width)
-    expected = height * width * (3 if color else 1)
+    dtype = np.dtype(np.uint8 if match[4] == b"255" else ">u2")
+    expected = height * width * (3 if color else 1) * dtype.itemsize
     if len(data) - match.end() < expected:
         raise Rejected("truncated", f"{len(data) - match.end()} bytes of pixels, the header promises {expected}")
-    image = np.frombuffer(data, np.uint8, expected, match.end()).reshape(shape)
-    return Raw(to_eight_bits(image, channels), height, width, "RGB" if color else "L", 1)
+    image = np.frombuffer(data, dtype, expected // dtype.itemsize, match.end()).reshape(shape)
+    mode = "RGB" if color else "L" if dtype.itemsize == 1 else "I;16"
+    return Raw(to_eight_bits(image, channels), height, width, mode, 1)

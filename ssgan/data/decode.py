@@ -37,6 +37,7 @@ PILLOW_FORMATS = (
     (0, b"\xff\x4f\xff\x51", "JPEG2000"),
     (4, b"ftypavi", "AVIF"),
 )
+NETPBM = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
 UNSUPPORTED = (
     (4, b"ftyphei", "HEIC"),
     (4, b"ftypmif", "HEIC"),
@@ -90,7 +91,7 @@ def _decode_raw(data: bytes, spec: ImageSpec, max_pixels: int) -> codecs.Raw:
         return codecs.decode_png(data, spec.channels, max_pixels)
     if data.startswith(b"\xff\xd8\xff"):
         return codecs.decode_jpeg(data, spec.channels, max_pixels, lambda h, w: _least_size(h, w, spec))
-    if data[:2] in (b"P5", b"P6") and data[2:3].isspace():
+    if data[:2] in NETPBM and data[2:3].isspace():
         return codecs.decode_netpbm(data, spec.channels, max_pixels)
     for offset, magic, name in PILLOW_FORMATS:
         if data.startswith(magic, offset):

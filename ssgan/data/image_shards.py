@@ -5,6 +5,7 @@ Memory is bounded by one shard and its sorted copy, whatever the number of image
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,9 +79,24 @@ class ShardWriter:
 
     def _table(self, order: list[int]) -> pa.Table:
         columns = list(zip(*(self._rows[i] for i in order), strict=True))
-        arrays = [pa.array(column, self._schema.field(i).type) for i, column in enumerate(columns)]
-        arrays += [pa.array(self._hashes[order]), numpy_to_pixels(self._pixels[order])]
+        arrays = [_column(column, self._schema.field(i).type) for i, column in enumerate(columns)]
+        arrays += [_numbers(self._hashes[order], pa.uint64()), numpy_to_pixels(self._pixels[order])]
         return pa.Table.from_arrays(arrays, schema=self._schema)
+
+
+def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """``pa.array`` for text and int32, without the half second in which that imports pandas."""
+    if kind == pa.int32():
+        return _numbers(np.array(values, np.int32), kind)
+    if kind == pa.string():
+        builder = pa.lib.StringBuilder()
+        builder.append_values(values)
+        return builder.finish()
+    return pa.array(values, kind)
+
+
+def _numbers(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values.tobytes())])
 
 
 class RowWriter:
@@ -107,7 +123,7 @@ class RowWriter:
 
     def _flush(self) -> None:
         columns = zip(*self._rows, strict=True)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
+        arrays = [_column(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
         self._rows = []
 
@@ -119,11 +135,14 @@ def finish_duplicates(found: Path, images: Path, out: Path) -> tuple[int, int]:
         How many duplicates lie in another class folder than the kept file, and how many in another official split.
     """
     names = ["id", "path", "folder_class", "official_split"]
-    duplicates = pq.read_table(found).select(names)
+    duplicates = pq.ParquetFile(found).read(columns=names).select(names)
+    if not len(duplicates):
+        pq.write_table(pa.Table.from_batches([], duplicates_schema()), out)
+        return 0, 0
     ids = pc.unique(duplicates["id"])
-    shards = sorted(images.glob("*.parquet")) if len(ids) else []
+    shards = sorted(images.glob("*.parquet"))
     twins = [pq.read_table(shard, columns=names, filters=pc.field("id").isin(ids)) for shard in shards]
-    kept = pa.concat_tables([duplicates.slice(0, 0), *(twin.cast(duplicates.schema) for twin in twins)])
+    kept = pa.concat_tables([twin.cast(duplicates.schema) for twin in twins])
     pairs = duplicates.join(kept, "id", right_suffix="_kept")
     across = [pc.sum(pc.not_equal(pairs[c], pairs[f"{c}_kept"])).as_py() or 0 for c in names[2:]]
     parts = [part.append_column("kept", pa.repeat(value, len(part))) for part, value in ((kept, True), (duplicates, False))]

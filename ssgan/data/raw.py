@@ -33,7 +33,7 @@ def check_pixels(height: int, width: int, max_pixels: int) -> None:
 
 def to_eight_bits(image: npt.NDArray[Any], channels: int) -> Pixels:
     """uint8 or uint16 (H, W), (H, W, 2 with alpha), (H, W, 3) or (H, W, 4 with alpha) to (H, W) or (H, W, 3) uint8."""
-    if image.dtype == np.uint16:
+    if image.dtype.itemsize == 2:
         image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if image.ndim == 3 and image.shape[2] in (2, 4):
         alpha = image[..., -1:].astype(np.uint16)
