@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Self
 
 PORTS = 5  # s3, master, volume, filer, admin; each has a gRPC twin 10000 above
-GRACE_S = 5.0  # after SIGTERM, before SIGKILL; killing loses nothing that was acknowledged
+GRACE_S = 2.0  # after SIGTERM, before SIGKILL; killing loses nothing that was acknowledged
 SOCKETS = ("s3", "filer", "admin-grpc", "master-grpc", "volume-grpc", "filer-grpc", "s3-grpc")
 
 

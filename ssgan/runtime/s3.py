@@ -90,7 +90,7 @@ def _impatient_socket(read_timeout_s: float) -> Callable[[Any], socket.socket]:
 def s3_filesystem(limits: Limits, attempts: int) -> s3fs.S3FileSystem:
     """A file system of its own (no shared instance: a forked child or new credentials must not meet an old session).
 
-    ``attempts`` are botocore's own, unreported ones.
+    ``attempts`` of a request are botocore's own, unreported ones; s3fs adds none, for they would multiply.
     """
     fs = _FileSystem(
         use_listings_cache=False,
@@ -102,7 +102,7 @@ def s3_filesystem(limits: Limits, attempts: int) -> s3fs.S3FileSystem:
             "connector_args": {"socket_factory": _impatient_socket(limits.read_timeout_s)},
         },
     )
-    fs.retries = attempts
+    fs.retries = 1
     return fs
 
 
