@@ -87,7 +87,7 @@ def _too_large(size: int, max_bytes: int) -> Rejected:
 def _subfolders(path: str) -> list[str]:
     try:
         with os.scandir(path) as entries:
-            return sorted(entry.name for entry in entries if not is_hidden(entry.name) and entry.is_dir())
+            return sorted(entry.name for entry in entries if _kind(entry) in ("folder", "link"))
     except PermissionError:
         return []  # the listing reports it as unreadable
 

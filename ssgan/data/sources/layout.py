@@ -28,12 +28,13 @@ def is_hidden(name: str) -> bool:
 
 
 def natural(names: Collection[str]) -> list[str]:
-    """Sorted so that class 10 comes after class 9."""
-    return sorted(names, key=lambda name: ([(p.isdecimal(), int(p) if p.isdecimal() else 0, p) for p in _parts(name)], name))
+    """Sorted so that class 10 comes after class 9, and numbers before letters."""
+    return sorted(names, key=lambda name: ([_rank(part) for part in re.findall(r"\d+|\D+", name)], name))
 
 
-def _parts(name: str) -> list[str]:
-    return [part for part in re.split(r"(\d+)", name) if part]
+def _rank(part: str) -> tuple[bool, int, str]:
+    number = part.isdecimal()
+    return not number, int(part) if number else 0, part
 
 
 def decide(kind: str, folders: Mapping[str, Collection[str]], where: str) -> Layout:

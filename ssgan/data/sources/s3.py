@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, TypeVar
 
-from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
 
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import Item
@@ -112,7 +112,7 @@ class Bucket:
         """Call until it works, a few times. Raises FileNotFoundError or PermissionError where lasting, else StorageError."""
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(FIRST_WAIT_S, LONGEST_WAIT_S),
+            wait=wait_random_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S),
             retry=retry_if_not_exception_type((FileNotFoundError, *_BUGS)),
             reraise=True,
         )

@@ -1,0 +1,86 @@
+"""The stage script: what it writes, what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines import _stage
+from ssgan.errors import ConfigError, DataError
+from tests.data.test_ingest import blob, write
+
+ROOT = Path(__file__).parents[2]
+
+
+def stage(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | env
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.ingest"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_run(tmp_path: Path) -> None:
+    write(tmp_path / "raw", {"a/1.png": blob(1), "b/2.png": blob(2), "b/3.png": b"text"})
+    (tmp_path / "params.yaml").write_text("data: {source: {kind: folder, path: raw}, image_size: 8}\n")
+    first = stage(tmp_path)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "3 files seen = 2 accepted + 1 rejected (1 not_an_image) + 0 duplicates" in first.stdout
+    assert "layout auto found classes: `a`, `b`" in first.stdout
+    assert len(first.stdout.splitlines()) == 3
+    metrics = (tmp_path / "metrics/ingest.json").read_text()
+    assert json.loads(metrics)["accepted"] == 2
+    assert sorted(p.name for p in (tmp_path / "data").iterdir()) == ["duplicates.parquet", "images", "rejected.parquet"]
+    assert stage(tmp_path).returncode == 0
+    assert (tmp_path / "metrics/ingest.json").read_text() == metrics
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "message"),
+    [
+        ("data: {source: {kind: folder, path: nowhere}}", 1, "error: data.source.path is 'nowhere'"),
+        ("data: {image_siz: 8}", 2, "did you mean `image_size`?"),
+    ],
+)
+def test_errors_are_one_sentence(params: str, code: int, message: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(params)
+    result = stage(tmp_path)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "Traceback" in stage(tmp_path, SSGAN_DEBUG="1").stderr
+
+
+@pytest.mark.parametrize(("error", "code"), [(DataError("x"), 1), (ConfigError("x"), 2), (KeyboardInterrupt(), 130)])
+def test_exit_codes(error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> None:
+        raise error
+
+    monkeypatch.delenv("SSGAN_DEBUG", raising=False)
+    with pytest.raises(SystemExit) as caught:
+        _stage.main(run)
+    assert caught.value.code == code
+
+
+def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSGAN_DEBUG", raising=False)
+
+    def run() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _stage.main(run)
+
+
+def test_preparing_data_loads_no_torch() -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipelines import ingest;"
+        "from ssgan.data.sources import digits, folder, s3, torchvision;"
+        "print([m for m in ('torch', 'torchvision', 'ray', 's3fs') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
