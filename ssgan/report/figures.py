@@ -21,7 +21,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ssgan.report.inputs import U8, Facts, Mistakes
-from ssgan.report.story import percent
+from ssgan.report.story import labels_only, percent
 
 WIDTH = 4.6  # inches of 72 points: 9-point text stays readable on a phone
 DPI = 200
@@ -101,7 +101,7 @@ def short(name: str, length: int = 16) -> str:
 def errors(facts: Facts) -> Draw:
     """Error rates with intervals as bars: the picture of the first screen."""
     n = facts.numbers
-    bars = [("main", "with\nunlabeled", n["main"])]
+    bars = [("main", "labels\nalone" if labels_only(facts) else "with\nunlabeled", n["main"])]
     if n["twin"]:
         bars.append(("twin", "labels\nalone", n["twin"]))
 
@@ -126,9 +126,9 @@ def errors(facts: Facts) -> Draw:
     return draw
 
 
-def curves(series: dict[str, list[tuple[int, float]]]) -> Draw:
+def curves(series: dict[str, list[tuple[int, float]]], main: str = "with unlabeled images") -> Draw:
     """Error on val over the steps; ``series`` has main and perhaps twin, as (step, error rate) pairs."""
-    looks = {"main": ("with unlabeled images", "-", "o"), "twin": ("labels alone", "--", "s")}
+    looks = {"main": (main, "-", "o"), "twin": ("labels alone", "--", "s")}
 
     def draw(p: Palette) -> Figure:
         figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
@@ -186,7 +186,7 @@ def mistakes(shown: Mistakes, columns: int = 6) -> Draw:
         for i, image in enumerate(shown.images):
             axes = figure.add_subplot(rows, columns, i + 1)
             _show(axes, image)
-            answer = f"{short(shown.predicted[i], 14)}  {percent(shown.probability[i], 0)}"
+            answer = f"says {short(shown.predicted[i], 12)} ({percent(shown.probability[i], 0)})"
             axes.set_title(answer, fontsize=8, color=p.twin, fontweight="bold")
             axes.set_xlabel(f"is {short(shown.actual[i], 18)}", fontsize=8, color=p.ink)
         return figure

@@ -65,7 +65,7 @@ def tell(facts: Facts) -> Story:
     labels, unlabeled = number(n["budget"]["label_budget"]), number(unlabeled_images(facts))
     main = percent(n["main"]["error_rate"])
     headline = f"The model gets {main} of unseen images wrong."
-    if _parameters(facts).get("method.name") == SUPERVISED:
+    if labels_only(facts):
         lead = f"It was trained on {labels} labels alone. This run is the comparison for runs that also use unlabeled images."
         return Story("unknown", "Labels only", headline, lead, _scope(n), title="Labels alone")
     start = f"With {labels} labels and {unlabeled} unlabeled images, the model gets {main} of unseen images wrong"
@@ -83,6 +83,11 @@ def unlabeled_images(facts: Facts) -> int:
     """Images that were used without a label only: a benchmark's unlabeled set also holds the labeled ones."""
     n = facts.numbers
     return int(n["images"]["unlabeled"] - n["budget"]["labeled_and_unlabeled"])
+
+
+def labels_only(facts: Facts) -> bool:
+    """Whether the run itself is the supervised comparison."""
+    return bool(_parameters(facts).get("method.name") == SUPERVISED)
 
 
 def _parameters(facts: Facts) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Fake:
     paths: dict[int, str] = field(default_factory=dict)  # position in test -> path
     warnings: tuple[str, ...] = ()
     generator: bool = True
+    method: str = "feature_matching"
     foreign_ids: dict[tuple[str, int], str] = field(default_factory=dict)  # (set, position) -> id
 
     def __post_init__(self) -> None:
@@ -130,7 +131,7 @@ class Fake:
                 name: {"size": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
                 for name, path in files.items()
             },
-            "config": Config().model_dump(),
+            "config": Config.model_validate({"method": {"name": self.method}}).model_dump(),
             "seconds": {"main": 321.0} | ({"twin": 45.0} if self.twin else {}),
             "device": "cpu",
             "versions": {"python": "3.11", "torch": "2.14", "ray": "2.60"},

@@ -106,7 +106,7 @@ def test_nothing_is_loaded_and_nothing_runs(tmp_path: Path, monkeypatch: pytest.
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
-    "$\\frac{a",  # would be a formula, and a syntax error, to matplotlib
+    "$\\frac{a$",  # would be a formula, and a syntax error, to matplotlib
     "{{ 7 * 7 }}",
     "]]></style><b>",
     "exe\u202egnp.\n\x07",
@@ -148,6 +148,13 @@ def test_missing_parts_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "val holds 0 images" in text
     assert "Twin" not in text
     assert not (tmp_path / "report/curves.png").exists()
+
+
+def test_a_supervised_run_shows_no_unlabeled_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(tmp_path, twin=False, method="supervised")
+    text = " ".join(page(fake, monkeypatch).text.split())
+    assert "Labels only" in text
+    assert "with unlabeled" not in text.lower().replace("\n", " ")
 
 
 def test_figures_of_an_earlier_run_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
