@@ -10,7 +10,8 @@ All functions work without an initialised process group (world size 1).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,12 +19,30 @@ import torch.distributed as dist
 from torch import Tensor
 
 
+_solo = False
+
+
+@contextmanager
+def solo() -> Iterator[None]:
+    """Inside, every rank acts as if it were alone: for work that all ranks do on the same global batch."""
+    global _solo
+    before, _solo = _solo, True
+    try:
+        yield
+    finally:
+        _solo = before
+
+
+def _connected() -> bool:
+    return not _solo and dist.is_available() and dist.is_initialized()
+
+
 def world_size() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    return dist.get_world_size() if _connected() else 1
 
 
 def rank() -> int:
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return dist.get_rank() if _connected() else 0
 
 
 class _SumOverRanks(torch.autograd.Function):

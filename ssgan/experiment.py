@@ -23,7 +23,7 @@ from ssgan.config import Config, MethodConfig, Problem
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, Request
 from ssgan.data.schema import pixels_to_numpy
-from ssgan.distributed import broadcast_, fold, rank, world_size
+from ssgan.distributed import broadcast_, fold, rank, solo, world_size
 from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record, write_jsonl
@@ -139,7 +139,8 @@ def _trainer(
     method.nets.to(device)
     torch.manual_seed(fold(config.train.seed, "init"))
     method.nets.train()
-    method.init(batches.init_batch())
+    with solo():
+        method.init(batches.init_batch())
     broadcast_(list(method.nets.state_dict().values()))
     horizon = min(
         method_config.ema_halflife_images, method_config.ema_max_share * config.train.steps * method_config.batch_size

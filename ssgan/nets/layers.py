@@ -242,7 +242,10 @@ class BatchNorm(nn.Module):
                 count = per_unit.shape[0] * world_size()
                 self.running_mean.lerp_(mean, self.momentum)
                 self.running_var.lerp_(var * (count / (count - 1)), self.momentum)
-        return F.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.eps)
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        scale = torch.rsqrt(var + self.eps) if self.weight is None else torch.rsqrt(var + self.eps) * self.weight
+        normalised = (x - mean.view(shape)) * scale.view(shape)
+        return normalised if self.bias is None else normalised + self.bias.view(shape)
 
 
 def couples_the_batch(net: nn.Module) -> bool:
