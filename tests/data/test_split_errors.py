@@ -1,0 +1,85 @@
+"""What a split refuses, and what it leaves behind then."""
+
+from pathlib import Path
+
+import pytest
+
+from ssgan.data import schema
+from ssgan.errors import ConfigError, DataError
+from tests.data.split_project import Image, Project, images_of
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """120 images of three classes, all labeled."""
+    project = Project(tmp_path, {"mode": "benchmark", "num_labels": 12})
+    return project.images(images_of({"cat": 40, "dog": 40, "eel": 40}))
+
+
+def test_budget_below_the_number_of_classes(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"split.num_labels is 2.*3 classes"):
+        project.split(num_labels=2)
+
+
+def test_class_with_too_few_images_is_named(project: Project) -> None:
+    project.images(images_of({"cat": 40, "dog": 40, "eel": 3}))
+    with pytest.raises(DataError, match=r"class 'eel' has \d training images.*num_labels: 60"):
+        project.split(num_labels=60)
+
+
+def test_benchmark_needs_every_label_even_if_conflicts_are_dropped(project: Project) -> None:
+    project.images(images_of({"cat": 40, "dog": 40, None: 7}))
+    for policy in ("error", "drop"):
+        with pytest.raises(DataError, match=r"7 images have no label: flat/None-.* and 2 more.*split.mode: team"):
+            project.split(on_conflict=policy)
+
+
+@pytest.mark.parametrize(
+    ("classes", "config", "message"),
+    [
+        ({None: 30}, {"mode": "team"}, "no image has a label.*`split.labels`"),
+        ({"cat": 30, "dog": 30}, {"mode": "team"}, "unlabeled set is empty.*benchmark"),
+        ({"cat": 30}, {"test_fraction": 0.0001, "num_labels": 1}, "test set is empty.*test_fraction"),
+        (
+            {"cat": 1, None: 30},
+            {"mode": "team", "test_fraction": 0.89, "val_fraction": 0.0},
+            "labeled set is empty.*add labels",
+        ),
+    ],
+)
+def test_a_set_that_would_be_empty(project: Project, classes: dict, config: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        project.images(images_of(classes)).split(**config)
+
+
+def test_no_val_is_one_empty_shard(project: Project) -> None:
+    assert project.split(val_fraction=0.0).sets["val"].images == 0
+    assert project.table("val").num_rows == 0
+    assert len(schema.shards(project.out / "val")) == 1
+
+
+def test_failure_leaves_the_old_split(project: Project) -> None:
+    project.split()
+    before = project.bytes()
+    with pytest.raises(ConfigError):
+        project.split(num_labels=1)
+    assert project.bytes() == before
+    assert sorted(f.name for f in project.root.iterdir()) == ["images", "splits"]
+
+
+def test_a_folder_that_is_no_split_is_not_overwritten(project: Project) -> None:
+    project.out.mkdir()
+    (project.out / "thesis.txt").write_text("mine")
+    with pytest.raises(DataError, match="is not a split"):
+        project.split()
+    assert (project.out / "thesis.txt").read_text() == "mine"
+
+
+def test_the_same_image_twice_is_refused(project: Project) -> None:
+    with pytest.raises(DataError, match="1 images twice"):
+        project.images([*images_of({"cat": 20}), Image("cat-0", "cat")]).split()
+
+
+def test_no_images(project: Project) -> None:
+    with pytest.raises(DataError, match="holds no image"):
+        project.images([]).split()
