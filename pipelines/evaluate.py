@@ -13,7 +13,7 @@ from pipelines._stage import main
 from ssgan import evaluation
 from ssgan.config import EvaluateConfig, load
 from ssgan.data import schema
-from ssgan.experiment import Model, load_model
+from ssgan.model import Model, load_model
 
 SPLITS, TRAIN = Path("data/splits"), Path("runs/train")
 
@@ -36,6 +36,7 @@ def run() -> None:
     numbers = evaluation.metrics(judged["main"], judged.get("twin"), proof, config, counts, about)
     generated = models["main"].sample(evaluation.KEPT_IMAGES)
     evaluation.write_all(test, judged["main"], judged.get("twin"), numbers, generated, TRAIN)
+    print(evaluation.describe(numbers))
 
 
 def _load(folder: Path, classes: list[str]) -> Model:

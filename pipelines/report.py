@@ -8,10 +8,13 @@ from pipelines._stage import main
 from ssgan.config import load
 from ssgan.report import Inputs, render
 
+OUT = Path("report")
+
 
 def run() -> None:
     """Write report/index.html and report/*.png."""
-    render(Inputs(), Path("report"), load().report)
+    render(Inputs(), OUT, load().report)
+    print(f"report: {OUT}/index.html, and {len(list(OUT.glob('*.png')))} figures as PNG beside it")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,16 @@ def test_the_metrics_are_those_of_the_predictions(fake: Fake, monkeypatch: pytes
     assert numbers["main"]["temperature_note"] == "fitted on 40 val images"
 
 
+@pytest.mark.parametrize("twin", [True, False])
+def test_the_stage_says_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, twin: bool) -> None:
+    numbers = Fake(tmp_path, twin=twin).write().evaluate(monkeypatch)
+    said = capsys.readouterr().out
+    assert "120 test images opened, by this stage only; 95% intervals" in said
+    assert f"main: {100 * numbers['main']['error_rate']:.1f}% wrong" in said
+    assert ("a measured gain" in said) == twin
+    assert ("no gain is reported" in said) != twin
+
+
 def test_the_plots_are_what_dvc_draws(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = fake.write().evaluate(monkeypatch)
     confusion = rows(fake.root / "plots/confusion.csv")

@@ -11,7 +11,7 @@
 Letters: N images, K classes, M calibration bins, T temperature.
 """
 
-from ssgan.evaluation.judge import Judgement, judge, metrics
+from ssgan.evaluation.judge import Judgement, describe, judge, metrics
 from ssgan.evaluation.outputs import KEPT_IMAGES, write_all
 from ssgan.evaluation.proofs import BudgetProof, prove_budget, require_same_classes, trained_model, verify_run
 
@@ -19,6 +19,7 @@ __all__ = [
     "KEPT_IMAGES",
     "BudgetProof",
     "Judgement",
+    "describe",
     "judge",
     "metrics",
     "prove_budget",

@@ -112,6 +112,24 @@ def metrics(
     return rounded
 
 
+def describe(numbers: dict[str, Any]) -> str:
+    """Two or three lines for people, from ``metrics``."""
+
+    def line(role: str) -> str:
+        error, low, high = (100 * numbers[role][key] for key in ("error_rate", "error_rate_low", "error_rate_high"))
+        return f"  {role}: {error:.1f}% wrong ({low:.1f} to {high:.1f})"
+
+    sure = f"{100 * numbers['confidence']:.0f}% intervals"
+    lines = [f"evaluate: {numbers['images']['test']} test images opened, by this stage only; {sure}", line("main")]
+    gain = numbers["gain"]
+    if gain is None:
+        return "\n".join([*lines, "  no twin, so no gain is reported"])
+    value, low, high = (100 * gain[key] for key in ("error_rate", "low", "high"))
+    text = {"gain": "a measured gain", "none": "no measurable gain", "harm": "harm"}[gain["verdict"]]
+    points = f"  difference: {value:.1f} points ({low:.1f} to {high:.1f}), p = {gain['mcnemar_p']:.2g}: {text}"
+    return "\n".join([*lines, line("twin"), points])
+
+
 def round_floats(value: Any) -> Any:
     """Floats rounded to DIGITS decimals, NaN as null (JSON knows no NaN), containers rebuilt."""
     if isinstance(value, float):

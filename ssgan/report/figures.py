@@ -131,7 +131,7 @@ def curves(series: dict[str, list[tuple[int, float]]], main: str = "with unlabel
     looks = {"main": (main, "-", "o"), "twin": ("labels alone", "--", "s")}
 
     def draw(p: Palette) -> Figure:
-        figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
         axes = figure.subplots()
         for role, pairs in series.items():
             if pairs:
@@ -145,7 +145,7 @@ def curves(series: dict[str, list[tuple[int, float]]], main: str = "with unlabel
         axes.set_ylabel("wrong answers on val, %")
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(axis="y")
-        axes.legend(loc="upper right")
+        figure.legend(loc="outside lower center", ncols=2)
         return figure
 
     return draw

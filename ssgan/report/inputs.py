@@ -89,8 +89,9 @@ def _needed(path: Path, stage: str) -> Path:
 
 
 def _json(path: Path, stage: str) -> dict[str, Any]:
+    text = _needed(path, stage).read_text(encoding="utf-8")
     try:
-        value = json.loads(_needed(path, stage).read_text(encoding="utf-8"))
+        value = json.loads(text)
     except ValueError as error:
         raise DataError(f"{path} is not valid JSON ({error}); run `dvc repro --force {stage}`") from None
     if not isinstance(value, dict) or value.get("format") != 1:

@@ -139,12 +139,12 @@ class Fake:
         (run / "manifest.json").write_text(json.dumps({**manifest, **changes}))
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Work in the project, with ``ssgan.experiment`` replaced by the fake models."""
+        """Work in the project, with ``ssgan.model`` replaced by the fake models."""
         monkeypatch.chdir(self.root)
-        module = ModuleType("ssgan.experiment")
+        module = ModuleType("ssgan.model")
         module.Model = FakeModel  # type: ignore[attr-defined]
         module.load_model = lambda folder, device="cpu": FakeModel(self, Path(folder).parent.name)  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "ssgan.experiment", module)
+        monkeypatch.setitem(sys.modules, "ssgan.model", module)
 
     def evaluate(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """Run the stage and give back its metrics."""

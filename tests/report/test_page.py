@@ -215,5 +215,5 @@ def test_the_test_set_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_missing_file_names_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stage: str) -> None:
     Fake(tmp_path).write().evaluate(monkeypatch)
     (tmp_path / name).unlink()
-    with pytest.raises(DataError, match=f"dvc repro {stage}"):
+    with pytest.raises(DataError, match=f"^{name} does not exist.*; run `dvc repro {stage}`$"):
         render(Inputs(), tmp_path / "report", ReportConfig())
