@@ -23,7 +23,16 @@ from tests.s3.faultproxy import FaultProxy
 
 BUCKET = "ssgan-tests"
 READ_ONLY = ("readonlyreadonly", "readonlysecretreadonlysecret")
-FAST = Limits(patience_s=20.0, attempts=8, first_wait_s=0.05, longest_wait_s=0.5, connect_timeout_s=1.0, read_timeout_s=2.0)
+# The last bound is lax, so that the timeouts have to do their work.
+FAST = Limits(
+    patience_s=20.0,
+    attempts=8,
+    first_wait_s=0.05,
+    longest_wait_s=0.5,
+    connect_timeout_s=1.0,
+    read_timeout_s=2.0,
+    slowest_bytes_per_s=1000,
+)
 Server = Weed | rgw.Rgw
 
 
