@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +59,17 @@ def test_old_versions_are_kept(s3: str, store: Store, folder: Path) -> None:
 def test_probe_leaves_nothing(s3: str, store: Store) -> None:
     probe(s3)
     assert store.objects.names("") == {}
+
+
+def test_a_forked_process_opens_a_session_of_its_own(store: Store, folder: Path) -> None:
+    store.put(folder, KEY)
+    answer: Any = multiprocessing.get_context("fork").Queue()
+    child = multiprocessing.get_context("fork").Process(target=lambda: answer.put(store.keys("run/main/checkpoints")))
+    child.start()
+    assert answer.get(timeout=30) == [KEY]
+    child.join(30)
+    assert child.exitcode == 0
+    assert store.keys("run/main/checkpoints") == [KEY]
 
 
 def test_a_listing_of_many_pages(store: Store, environment: pytest.MonkeyPatch) -> None:
