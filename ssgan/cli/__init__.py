@@ -1,0 +1,14 @@
+"""The ``ssgan`` command. Thin: each command calls the library or a stage and says in plain words how it went.
+
+    app.py       the list of commands, errors, exit codes
+    stages.py    ingest, split, train, evaluate, report, summary
+    project.py   init
+    checks.py    doctor
+    predict.py   predict
+
+Modules import what is heavy (torch, Ray, pyarrow) inside their functions, so that ``ssgan --help`` answers at once.
+"""
+
+from ssgan.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,87 @@
+"""The list of commands, and how each of them ends: 0 done, 1 failed, 2 usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ssgan import __version__
+from ssgan.cli import stages
+from ssgan.cli.checks import doctor
+from ssgan.cli.predict import predict
+from ssgan.cli.project import init
+from ssgan.errors import ConfigError, SsganError
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    help="From raw images and few labels to a trusted classifier, by semi-supervised GANs.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or parameters. Start with `ssgan init`, or with `ssgan doctor`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("init")(init)
+app.command("doctor")(doctor)
+for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report, stages.summary):
+    app.command(_stage.__name__)(_stage)
+app.command("predict")(predict)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ssgan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the stack trace of an error. Allowed in any place.")] = False,
+) -> None:
+    """Options of every command; ``run`` looks at ``--debug`` itself."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command. Returns the exit code; with ``--debug`` errors propagate instead."""
+    debug = "--debug" in arguments or os.environ.get("SSGAN_DEBUG") == "1"
+    try:
+        app([argument for argument in arguments if argument != "--debug"], prog_name="ssgan")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE
+    except KeyboardInterrupt:
+        return _say("interrupted", INTERRUPTED)
+    except Exception as error:
+        if debug:
+            raise
+        return _say(_sentence(error), USAGE if isinstance(error, ConfigError) else FAILED)
+    return DONE
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, and what to do about it."""
+    if isinstance(error, SsganError):
+        return f"error: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"error: {where}{error.strerror}; mend that and run the command again (`ssgan doctor` looks for such things)"
+    text = f"{type(error).__name__}: {error}"
+    return f"error: {text}; this is a bug of ssgan: run the command again with --debug and report what it prints"
+
+
+def _say(text: str, code: int) -> int:
+    typer.echo(text, err=True)
+    return code

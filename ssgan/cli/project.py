@@ -1,0 +1,108 @@
+"""``ssgan init``: a project for one's own images, as files that its owner reads and changes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from ssgan import __version__
+from ssgan.errors import ConfigError, SsganError
+
+# name in the project -> name of the template (a leading dot would hide templates from packaging tools)
+FILES = {
+    "params.yaml": "params.yaml",
+    "dvc.yaml": "dvc.yaml",
+    "requirements.txt": "requirements.txt",
+    "README.md": "README.md",
+    ".gitignore": "gitignore",
+    ".dvcignore": "dvcignore",
+    ".dvc/plots/series.json": "series.json",
+}
+
+
+QUIET = ("analytics", "check_update", "autostage")  # settings of DVC that are switched off
+
+
+class Mode(StrEnum):
+    """Where labels come from."""
+
+    team = "team"
+    benchmark = "benchmark"
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The project's folder; made if it does not exist.")] = Path(),
+    images: Annotated[str, typer.Option(help="Raw images: a folder, seen from the project, or s3://bucket/prefix.")] = "images",
+    mode: Annotated[Mode, typer.Option(help="team: use all labels; benchmark: keep few, to see what they do.")] = Mode.team,
+    labels: Annotated[str, typer.Option(help="CSV with columns (path or sha256) and label; empty: class folders.")] = "",
+    image_size: Annotated[int, typer.Option(help="Pixels: images become squares of this size.")] = 32,
+    channels: Annotated[int, typer.Option(min=1, max=3, help="1 grey, 3 RGB.")] = 3,
+) -> None:
+    """Write a project: params.yaml, dvc.yaml, ignore files, README, and set DVC up. Nothing is overwritten."""
+    from ssgan.config import Config, parse
+
+    taken = [name for name in FILES if (folder / name).exists()]
+    if taken:
+        raise ConfigError(f"{folder} already holds {', '.join(taken)}; name another folder, nothing is overwritten")
+    choices = {
+        "version": __version__,
+        "source": f"kind: s3\n    url: {images}" if images.startswith("s3://") else f"kind: folder\n    path: {images}",
+        "dependency": "${data.source.url}" if images.startswith("s3://") else "${data.source.path}",
+        "mode": mode.value,
+        "labels": labels or "null",
+        "labels_dependency": "\n      - ${split.labels}" if labels else "",
+        "image_size": str(image_size),
+        "channels": str(channels),
+    }
+    parse(Config, yaml.safe_load(fill("params.yaml", choices)), "ssgan init")  # before anything is written
+    folder.mkdir(parents=True, exist_ok=True)
+    git = _set_up_dvc(folder)
+    for name, template in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(fill(template, choices), encoding="utf-8")
+    typer.echo(f"project written to {folder.absolute()}" + ("" if git else " (without git: `dvc exp` needs it)"))
+    typer.echo(f"next: put images into {images}, change params.yaml to your needs, then: ssgan doctor && dvc repro")
+
+
+def fill(template: str, choices: dict[str, str]) -> str:
+    """The text of a template with the choices in place of ``@@name@@``."""
+    text = (resources.files("ssgan.templates") / "project" / template).read_text(encoding="utf-8")
+    for name, value in choices.items():
+        text = text.replace(f"@@{name}@@", value)
+    return text
+
+
+def _set_up_dvc(folder: Path) -> bool:
+    """``dvc init`` (with git where there is one), with analytics and update checks off. Returns whether git is used."""
+    git = shutil.which("git") is not None
+    if git and _call(folder, "git", "rev-parse", "--show-toplevel"):
+        _run(folder, "git", "init", "--quiet")
+    if (folder / ".dvc").is_dir():
+        return git
+    inside = git and not (folder / ".git").exists()
+    extra = ["--subdir"] if inside else [] if git else ["--no-scm"]
+    _run(folder, sys.executable, "-m", "dvc", "init", "--quiet", *extra)
+    (folder / ".dvcignore").unlink(missing_ok=True)  # ours says more
+    config = folder / ".dvc" / "config"
+    text = config.read_text().removeprefix("[core]\n")  # what `dvc init --no-scm` writes belongs to the same section
+    config.write_text("[core]\n" + "".join(f"    {key} = false\n" for key in QUIET) + text)
+    return git
+
+
+def _call(folder: Path, *command: str) -> int:
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
+
+
+def _run(folder: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        name = " ".join(command).replace(f"{sys.executable} -m ", "")
+        raise SsganError(f"`{name}` failed in {folder}: {done.stderr.strip()}; mend that and run `ssgan init` again")
