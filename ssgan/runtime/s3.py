@@ -98,6 +98,7 @@ def s3_filesystem(limits: Limits, attempts: int) -> s3fs.S3FileSystem:
         config_kwargs={
             "connect_timeout": limits.connect_timeout_s,
             "read_timeout": limits.read_timeout_s,
+            "max_pool_connections": 32,  # ingest reads with 16 threads
             "retries": {"total_max_attempts": attempts, "mode": "standard"},
             "connector_args": {"socket_factory": _impatient_socket(limits.read_timeout_s)},
         },
