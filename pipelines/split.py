@@ -46,7 +46,7 @@ def describe(summary: SplitSummary) -> str:
         "near-duplicates of test images, left out of training (leaks)": summary.leak_removed,
         "images in both official train and official test (leaks)": summary.official_overlap,
         "images that follow a near-duplicate to val or test": sum(summary.moved.values()),
-        "near-duplicate pairs with different labels": near["conflicting_pairs"],
+        "groups of near-duplicates with different labels": near["conflicting_groups"],
         "labels for unknown images": labels.get("unknown_images", 0),
         "images whose labels contradict each other, left unlabeled": labels["conflicts_dropped"],
         "WARNING: images not compared with all that look like them": near["images_cut_short"],

@@ -50,8 +50,8 @@ class Found(NamedTuple):
     """Groups and how they were found.
 
     group: (N,) int64; the lowest row of the group an image belongs to (its own row: alone).
-    pairs: (M, 2) int64; the pairs that were confirmed, equal pixels included. A pair whose images were in one group
-        already is left out once more than BATCH_PAIRS pairs were proposed.
+    pairs: (M, 2) int64; pairs that were confirmed, equal pixels included. They connect every group; further pairs within
+        a group are in it or not, as the search had no need to look at them.
     counts: for ``split.json``.
     """
 

@@ -75,7 +75,7 @@ class SplitSummary:
             "leak_removed": self.leak_removed,
             "moved": sum(self.moved.values()),
             "near_duplicate_groups": self.near_duplicates["groups"],
-            "conflicting_pairs": self.near_duplicates["conflicting_pairs"],
+            "near_duplicate_groups_with_several_labels": self.near_duplicates["conflicting_groups"],
         }
 
 
@@ -116,9 +116,20 @@ def summarize(images: Images, plan: Plan, config: SplitConfig) -> SplitSummary:
         official_overlap=plan.official_overlap,
         leak_removed=int((plan.side == REMOVED).sum()),
         moved={"to_val": int((moved & (plan.side == VAL)).sum()), "to_test": int((moved & (plan.side == TEST)).sum())},
-        near_duplicates={**plan.found.counts, "conflicting_pairs": int(conflicting.sum())},
+        near_duplicates={
+            **plan.found.counts,
+            "conflicting_pairs": int(conflicting.sum()),
+            "conflicting_groups": _conflicting_groups(plan),
+        },
         labels=plan.labels.counts,
     )
+
+
+def _conflicting_groups(plan: Plan) -> int:
+    """Groups of near-duplicates whose images have different labels."""
+    labeled = plan.class_ids != NO_LABEL
+    kinds = np.unique(np.stack([plan.found.group[labeled], plan.class_ids[labeled]]), axis=1)  # (2, distinct)
+    return int((np.unique(kinds[0], return_counts=True)[1] > 1).sum())
 
 
 def _set(images: Images, plan: Plan, name: str) -> SetSummary:

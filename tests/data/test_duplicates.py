@@ -110,6 +110,21 @@ def test_hash_alone_does_not_make_a_pair_nor_pixels_alone() -> None:
     assert find(np.array([0, 0, 31], np.uint64), pixels, SPEC, 4, 6.0).group.tolist() == [0, 1, 2]
 
 
+def test_limits_belong_to_the_range() -> None:
+    pixels = np.array([[100] * 64, [106] * 64], np.uint8)  # all of the distance is in the mean level
+    hashes = np.array([0, 15], np.uint64)
+    assert find(hashes, pixels, SPEC, 4, 6.0).counts["groups"] == 1
+    assert find(hashes, pixels, SPEC, 4, 5.99).counts["groups"] == 0
+    assert find(hashes, pixels, SPEC, 3, 6.0).counts["groups"] == 0
+
+
+def test_a_pair_is_proposed_once_though_many_bands_agree() -> None:
+    board = np.indices((8, 8)).sum(axis=0).reshape(-1) % 2 * 100
+    pixels = np.stack([board, 100 - board]).astype(np.uint8)  # equal thumbnails, far apart
+    found = find(np.array([0, 1], np.uint64), pixels, SPEC, 4, 6.0)
+    assert (found.counts["proposed_pairs"], found.counts["confirmed_pairs"]) == (1, 0)
+
+
 def test_equal_pixels_are_one_group_at_any_setting() -> None:
     pixels = np.array([[9] * 64, [200] * 64, [9] * 64], np.uint8)
     found = find(np.zeros(3, np.uint64), pixels, SPEC, 0, 0.0)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from ssgan.config import SplitConfig
 from ssgan.data import classes, schema, split_files
 from tests.data.split_project import Copy, Image, Project, images_of
 
@@ -79,6 +78,13 @@ def test_position_tells_nothing_about_the_class(project: Project) -> None:
     names = [images[i] for i in project.table("unlabeled")["id"].to_pylist()]
     changes = sum(a != b for a, b in itertools.pairwise(names))
     assert changes > len(names) / 2  # 2/3 by chance; 2 in all if sorted by class
+
+
+def test_rows_lie_in_the_order_of_their_draw(project: Project) -> None:
+    project.split()
+    for name in schema.SETS:
+        draw = split_files._draw(project.table(name)["id"].to_pylist()).tolist()
+        assert draw == sorted(draw)
 
 
 def test_team_sets_and_reserved_images(project: Project) -> None:
@@ -153,6 +159,7 @@ def test_planted_near_duplicates_follow_the_strictest_side(project: Project) -> 
     assert summary.near_duplicates["groups"] == 1
     assert summary.near_duplicates["images_in_groups"] == summary.near_duplicates["largest_group"] == 31
     assert summary.near_duplicates["conflicting_pairs"] > 0
+    assert summary.near_duplicates["conflicting_groups"] == 1
     assert summary.moved["to_test"] >= 15
 
 
@@ -183,10 +190,11 @@ def test_sides_do_not_depend_on_the_class() -> None:
     assert max(share.values()) < 350
 
 
-def test_golden_draw() -> None:
-    """The hash that freezes test sets must never change: a new one would mix train and test of every user."""
-    assert split_files._draw(["abc"]).tolist() == [GOLDEN]
-    assert SplitConfig().test_fraction == 0.2
+def test_golden_draws(project: Project) -> None:
+    """The hash that freezes test sets must never change, and a label budget means the same images everywhere."""
+    assert split_files._draw(["abc"]).tolist() == [GOLDEN_DRAW]
+    assert project.split(split_seed=1).sets["labeled"].ids_sha256 == GOLDEN_LABELS
 
 
-GOLDEN = 13050305134784537552
+GOLDEN_DRAW = 13050305134784537552
+GOLDEN_LABELS = "4560325b22d740391c32f438452b25ee7c8b1fde42c1371adddd6ba78f06ef86"
