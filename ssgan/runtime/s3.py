@@ -235,10 +235,7 @@ def _judge_answer(error: boto.ClientError) -> Verdict:
 
 def _refusal(error: BaseException) -> boto.ClientError | None:
     """The server's own answer behind an error of s3fs, which translates answers to OSErrors."""
-    for link in _chain(error):
-        if isinstance(link, boto.ClientError):
-            return link
-    return None
+    return next((link for link in _chain(error) if isinstance(link, boto.ClientError)), None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
