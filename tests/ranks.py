@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import socket
 from collections.abc import Callable
@@ -18,7 +19,11 @@ def run_ranks(function: Callable[..., Any], world: int, folder: Path, *args: Any
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    mp.spawn(_entry, (function, world, port, str(folder), args), nprocs=world, join=True)  # type: ignore[no-untyped-call]
+    # A fork server imports torch once for all tests; spawning would import it in every process.
+    # (torch._dynamo is what torch.optim imports on first use.)
+    multiprocessing.set_forkserver_preload(["torch._dynamo", "ssgan.experiment", "tests.ranks"])
+    entry_args = (function, world, port, str(folder), args)
+    mp.start_processes(_entry, entry_args, nprocs=world, join=True, start_method="forkserver")  # type: ignore[no-untyped-call]
     return [torch.load(folder / f"rank{r}.pt", weights_only=False) for r in range(world)]
 
 

@@ -1,0 +1,173 @@
+"""Batches: deterministic, partitioned over ranks, resumable; in memory and streamed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssgan.config import AugmentConfig, LoaderConfig
+from ssgan.data.files import SplitFiles
+from ssgan.data.loaders import Batches, Request
+from ssgan.data.sampler import Stream, part
+from ssgan.data.streaming import StreamingImages
+from ssgan.distributed import rank
+from ssgan.errors import ConfigError, DataError
+from tests.ranks import run_ranks
+
+CPU = torch.device("cpu")
+STREAM = LoaderConfig(memory_budget=1, shuffle_row_groups=2)
+MEMORY = LoaderConfig()
+
+
+def request(labeled: int = 6, unlabeled: int = 20, streams: int = 2, seed: int = 0, augment: bool = False) -> Request:
+    return Request(labeled, unlabeled, streams, seed, AugmentConfig(shift_px=2, flip=True) if augment else None)
+
+
+def test_images_are_floats_in_the_unit_range(splits: SplitFiles) -> None:
+    batch = next(Batches(splits, request(), MEMORY, CPU).iterate(0, 1))
+    assert batch.x_l.shape == (6, 1, 8, 8)
+    assert batch.x_u.shape == batch.x_u2.shape == (20, 1, 8, 8)
+    assert batch.x_u.dtype == torch.float32
+    table = splits.read("labeled")
+    row = table["label"].to_pylist().index(int(batch.y_l[0]))
+    assert row >= 0
+    assert float(batch.x_u.max()) <= 1.0
+    assert float(batch.x_u.max()) > 0.5
+
+
+def test_labels_go_with_their_images(splits: SplitFiles) -> None:
+    from ssgan.data.schema import pixels_to_numpy
+
+    table = splits.read("labeled")
+    known = {
+        image.tobytes(): label
+        for image, label in zip(pixels_to_numpy(table["pixels"], splits.image_spec()), table["label"].to_pylist(), strict=True)
+    }
+    for batch in Batches(splits, request(), MEMORY, CPU).iterate(0, 4):
+        images = (batch.x_l * 255).round().to(torch.uint8).numpy()
+        assert [known[image.tobytes()] for image in images] == batch.y_l.tolist()
+
+
+@pytest.mark.parametrize("loader", [MEMORY, STREAM], ids=["memory", "streaming"])
+def test_two_streams_differ_and_a_seed_repeats(loader: LoaderConfig, splits: SplitFiles) -> None:
+    a, b = (list(Batches(splits, request(), loader, CPU).iterate(0, 3)) for _ in range(2))
+    other = list(Batches(splits, request(seed=1), loader, CPU).iterate(0, 3))
+    assert all(torch.equal(x.x_u, y.x_u) and torch.equal(x.x_u2, y.x_u2) for x, y in zip(a, b, strict=True))
+    assert not torch.equal(a[0].x_u, a[0].x_u2)
+    assert not torch.equal(a[0].x_u, other[0].x_u)
+
+
+@pytest.mark.parametrize("loader", [MEMORY, STREAM], ids=["memory", "streaming"])
+@pytest.mark.parametrize("start", [1, 9, 10, 11, 25])
+def test_resuming_sees_what_was_never_stopped(loader: LoaderConfig, start: int, splits: SplitFiles) -> None:
+    whole = list(Batches(splits, request(augment=True), loader, CPU).iterate(0, 30))
+    resumed = list(Batches(splits, request(augment=True), loader, CPU).iterate(start, 30))
+    for x, y in zip(whole[start:], resumed, strict=True):
+        assert torch.equal(x.x_l, y.x_l)
+        assert torch.equal(x.x_u, y.x_u)
+        assert torch.equal(x.x_u2, y.x_u2)
+        assert (x.step, x.seed) == (y.step, y.seed)
+
+
+def epoch_on_rank(root: str, loader: LoaderConfig, augment: bool) -> list[torch.Tensor]:
+    """Every image that this rank sees in the first ten steps of 20 out of 200 images."""
+    batches = Batches(SplitFiles(root), request(labeled=8, augment=augment), loader, CPU)
+    return [batch.x_u for batch in batches.iterate(0, 10)]
+
+
+@pytest.mark.parametrize("loader", [MEMORY, STREAM], ids=["memory", "streaming"])
+@pytest.mark.parametrize("world", [2, 4])
+def test_ranks_partition_an_epoch(loader: LoaderConfig, world: int, splits: SplitFiles, tmp_path: Path) -> None:
+    per_rank = run_ranks(epoch_on_rank, world, tmp_path, splits.root, loader, False)
+    seen = Counter(image.numpy().tobytes() for images in per_rank for batch in images for image in batch)
+    assert len(seen) == 200
+    assert set(seen.values()) == {1}
+
+
+def test_in_memory_one_rank_sees_the_batches_of_two(splits: SplitFiles, tmp_path: Path) -> None:
+    one = epoch_on_rank(splits.root, MEMORY, True)
+    two = run_ranks(epoch_on_rank, 2, tmp_path, splits.root, MEMORY, True)
+    for i, batch in enumerate(one):
+        assert torch.equal(batch, torch.cat([two[0][i], two[1][i]]))
+
+
+def test_streaming_shuffles_over_row_groups(splits: SplitFiles) -> None:
+    """Images of the same row group must not stay together, and no epoch is like the one before."""
+    images = StreamingImages(splits, splits.image_spec(), 20, 0, "x", 0, 1, 2, 1)
+    epochs = [np.concatenate([images.read(e * 10 + s) for s in range(10)]) for e in range(2)]
+    assert not np.array_equal(*epochs)
+    assert Counter(i.tobytes() for i in epochs[0]) == Counter(i.tobytes() for i in epochs[1])
+    from ssgan.data.schema import pixels_to_numpy
+
+    stored = [i.tobytes() for i in pixels_to_numpy(splits.read("unlabeled")["pixels"], splits.image_spec())]
+    groups = [stored.index(i.tobytes()) // 64 for i in epochs[0][:20]]
+    assert len(set(groups)) > 1
+
+
+def test_streaming_needs_a_batch_of_images(splits: SplitFiles) -> None:
+    with pytest.raises(ConfigError, match=r"200 images, fewer than the batch of 500"):
+        Batches(splits, request(unlabeled=500), STREAM, CPU)
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 40), batch=st.integers(1, 60), seed=st.integers(0, 5), steps=st.integers(1, 12))
+def test_a_stream_is_permutations_end_to_end(n: int, batch: int, seed: int, steps: int) -> None:
+    stream = Stream(n, batch, seed, "x")
+    row = np.concatenate([stream.indices(s) for s in range(steps)])
+    for epoch in range(len(row) // n):
+        assert sorted(row[epoch * n : (epoch + 1) * n]) == list(range(n))
+    assert np.array_equal(Stream(n, batch, seed, "x").indices(steps - 1), row[-batch:]), "reading out of order is the same"
+
+
+def test_parts_of_a_batch() -> None:
+    indices = np.arange(12)
+    assert np.array_equal(np.concatenate([part(indices, r, 3) for r in range(3)]), indices)
+
+
+def test_counts_the_labeled_images_seen(splits: SplitFiles) -> None:
+    batches = Batches(splits, request(labeled=2), MEMORY, CPU)
+    iterator = batches.iterate(0, 3)
+    next(iterator)
+    assert int(batches.seen.sum()) == 2
+    list(iterator)
+    assert int(batches.seen.sum()) == 6
+
+
+def test_init_batch_takes_every_labeled_image(splits: SplitFiles) -> None:
+    batch = Batches(splits, request(), MEMORY, CPU).init_batch()
+    assert len(batch.x_l) == 6
+    assert len(batch.x_u) == 200
+    assert sorted(batch.y_l.tolist()) == [0, 0, 1, 1, 2, 2]
+
+
+def test_no_stream_reads_no_unlabeled_image(splits: SplitFiles, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(splits.root, tmp_path / "without")
+    shutil.rmtree(tmp_path / "without/unlabeled")
+    batch = next(Batches(SplitFiles(str(tmp_path / "without")), request(streams=0), MEMORY, CPU).iterate(0, 1))
+    assert len(batch.x_u) == 0
+
+
+def uneven(root: str) -> str:
+    try:
+        Batches(SplitFiles(root), request(labeled=5), MEMORY, CPU)
+    except ConfigError as error:
+        return f"{rank()}: {error}"
+    return ""
+
+
+def test_a_batch_that_ranks_cannot_share(splits: SplitFiles, tmp_path: Path) -> None:
+    for text in run_ranks(uneven, 2, tmp_path, splits.root):
+        assert "labeled_batch_size is 5, which 2 workers cannot share" in text
+
+
+def test_missing_sets_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"labeled holds no \*\.parquet"):
+        Batches(SplitFiles(str(tmp_path)), request(), MEMORY, CPU)

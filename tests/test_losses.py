@@ -1,0 +1,121 @@
+"""Losses against formulas written from the papers in NumPy float64, which share no code with ssgan.losses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ssgan import losses
+
+RANDOM = np.random.default_rng(0)
+
+
+def tensor(a: np.ndarray, grad: bool = False) -> Tensor:
+    return torch.tensor(a, dtype=torch.float32, requires_grad=grad)
+
+
+def z(logits: np.ndarray) -> np.ndarray:
+    """Z(x) = sum_k exp l_k(x)"""
+    return np.exp(logits).sum(1)
+
+
+def test_cross_entropy_is_minus_log_of_the_softmax() -> None:
+    logits, labels = RANDOM.normal(size=(7, 4)), RANDOM.integers(0, 4, 7)
+    expected = -np.log(np.exp(logits[np.arange(7), labels]) / z(logits)).mean()
+    assert losses.cross_entropy(tensor(logits), torch.tensor(labels)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_implicit_form_is_z_over_z_plus_one() -> None:
+    """D(x) = Z/(Z+1): cost of real -log D, cost of fake -log(1-D) (Salimans et al. 2016, section 5)."""
+    logits = RANDOM.normal(size=(9, 5))
+    d = z(logits) / (z(logits) + 1)
+    r = losses.implicit_real_logit(tensor(logits))
+    assert losses.real(r).item() == pytest.approx(-np.log(d).mean(), rel=1e-5)
+    assert losses.fake(r).item() == pytest.approx(-np.log(1 - d).mean(), rel=1e-5)
+
+
+def test_explicit_form_is_one_minus_p_of_the_last_class() -> None:
+    logits = RANDOM.normal(size=(9, 6))
+    p_fake = np.exp(logits[:, -1]) / z(logits)
+    r = losses.explicit_real_logit(tensor(logits))
+    assert losses.real(r).item() == pytest.approx(-np.log(1 - p_fake).mean(), rel=1e-5)
+    assert losses.fake(r).item() == pytest.approx(-np.log(p_fake).mean(), rel=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 6))
+def test_explicit_equals_implicit_after_subtracting_the_fake_logit(seed: int, classes: int) -> None:
+    """Equal losses, and equal gradients with respect to the features under the logits (Salimans et al. 2016, section 5)."""
+    random = np.random.default_rng(seed)
+    features = {name: tensor(random.normal(size=(6, 8)), grad=True) for name in ("l", "u", "f")}
+    weight = tensor(random.normal(size=(classes + 1, 8)))
+    labels = torch.tensor(random.integers(0, classes, 6))
+
+    def terms(explicit: bool) -> Tensor:
+        logits = {k: f @ weight.T for k, f in features.items()}
+        if explicit:
+            labeled, r = logits["l"][:, :-1], {k: losses.explicit_real_logit(logits[k]) for k in "uf"}
+        else:
+            shifted = {k: y[:, :-1] - y[:, -1:] for k, y in logits.items()}
+            labeled, r = shifted["l"], {k: losses.implicit_real_logit(shifted[k]) for k in "uf"}
+        return losses.discriminator_terms(labeled, labels, r["u"], r["f"], 1.0)["total"]
+
+    a, b = terms(True), terms(False)
+    torch.testing.assert_close(a, b)
+    grads = [torch.autograd.grad(t, list(features.values())) for t in (a, b)]
+    for x, y in zip(*grads, strict=True):
+        torch.testing.assert_close(x, y, atol=1e-6, rtol=1e-4)
+
+
+def test_discriminator_terms_add_up() -> None:
+    logits, labels, u, f = RANDOM.normal(size=(4, 3)), np.array([0, 1, 2, 0]), RANDOM.normal(size=5), RANDOM.normal(size=6)
+    terms = losses.discriminator_terms(tensor(logits), torch.tensor(labels), tensor(u), tensor(f), 0.7)
+    ce = -np.log(np.exp(logits[np.arange(4), labels]) / z(logits)).mean()
+    expected = ce + 0.7 * (0.5 * np.log1p(np.exp(-u)).mean() + 0.5 * np.log1p(np.exp(f)).mean())
+    assert terms["total"].item() == pytest.approx(expected, rel=1e-5)
+    assert terms["real_accuracy"].item() == pytest.approx((u > 0).mean())
+    assert terms["fake_accuracy"].item() == pytest.approx((f < 0).mean())
+
+
+def test_generator_wants_to_be_called_real() -> None:
+    r = RANDOM.normal(size=11)
+    expected = -np.log(1 / (1 + np.exp(-r))).mean()
+    assert losses.generator_nonsaturating(tensor(r)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_feature_matching_compares_means_not_pairs() -> None:
+    """|| E f(x) - E f(G(z)) ||^2 / F (Salimans et al. 2016, section 3.1); not an element-wise error of pairs."""
+    a, b = RANDOM.normal(size=(5, 3)), RANDOM.normal(size=(8, 3))
+    difference = a.mean(0) - b.mean(0)
+    assert losses.feature_matching(tensor(a), tensor(b)).item() == pytest.approx((difference**2).sum() / 3, rel=1e-5)
+    assert losses.feature_matching_l1(tensor(a), tensor(b)).item() == pytest.approx(np.abs(difference).sum() / 3, rel=1e-5)
+    shuffled = b[RANDOM.permutation(8)]
+    assert losses.feature_matching(tensor(b), tensor(shuffled)).item() == pytest.approx(0, abs=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e2, 1e4])
+def test_large_logits_stay_finite(scale: float) -> None:
+    logits = tensor(scale * RANDOM.normal(size=(6, 4)), grad=True)
+    r = losses.implicit_real_logit(logits)
+    total = losses.real(r) + losses.fake(r) + losses.cross_entropy(logits, torch.tensor([0, 1, 2, 3, 0, 1]))
+    (gradient,) = torch.autograd.grad(total, [logits])
+    assert torch.isfinite(total)
+    assert torch.isfinite(gradient).all()
+
+
+def test_losses_are_float32_under_bfloat16() -> None:
+    logits = torch.randn(6, 4, dtype=torch.bfloat16)
+    assert losses.implicit_real_logit(logits).dtype == torch.float32
+    assert losses.cross_entropy(logits, torch.zeros(6, dtype=torch.int64)).dtype == torch.float32
+    assert losses.feature_matching(logits, logits).dtype == torch.float32
+
+
+def test_shapes_are_checked_at_the_door() -> None:
+    with pytest.raises(ValueError, match=r"r has shape \(4, 1\)"):
+        losses.real(torch.zeros(4, 1))
+    with pytest.raises(ValueError, match=r"labels have shape"):
+        losses.cross_entropy(torch.zeros(4, 3), torch.zeros(4, 1, dtype=torch.int64))
