@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ssgan.config import MIB, ImageSpec
-from ssgan.data.schema import duplicates_schema, images_schema, numpy_to_pixels
+from ssgan.data.schema import duplicates_schema, images_schema
 
 ROW_GROUP_BYTES = 4 * MIB  # of pixels: the unit that loaders read and shuffle
 COMPRESSION = "NONE"
@@ -80,19 +80,32 @@ class ShardWriter:
     def _table(self, order: list[int]) -> pa.Table:
         columns = list(zip(*(self._rows[i] for i in order), strict=True))
         arrays = [_column(column, self._schema.field(i).type) for i, column in enumerate(columns)]
-        arrays += [_numbers(self._hashes[order], pa.uint64()), numpy_to_pixels(self._pixels[order])]
+        pixels = pa.py_buffer(self._pixels[order])  # the gathered copy is the buffer: it is not copied again
+        arrays += [_numbers(self._hashes[order], pa.uint64())]
+        arrays += [pa.FixedSizeBinaryArray.from_buffers(pa.binary(self._spec.bytes), len(order), [None, pixels])]
         return pa.Table.from_arrays(arrays, schema=self._schema)
 
 
 def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """``pa.array`` for text and int32, without the half second in which that imports pandas."""
+    """What ``pa.array`` makes of text, flags and int32, without the half second in which that imports pandas."""
     if kind == pa.int32():
         return _numbers(np.array(values, np.int32), kind)
-    if kind == pa.string():
-        builder = pa.lib.StringBuilder()
-        builder.append_values(values)
-        return builder.finish()
-    return pa.array(values, kind)
+    if kind != pa.string():
+        return pa.array(values, kind)
+    distinct = dict.fromkeys(values)
+    if len(distinct) > 100 and None not in distinct:
+        return _texts(values)
+    builder = pa.lib.StringBuilder()  # slow per value: a few classes are built once and taken many times
+    builder.append_values(list(distinct))
+    code = {value: i for i, value in enumerate(distinct)}
+    return builder.finish().take(_numbers(np.array([code[value] for value in values], np.int32), pa.int32()))
+
+
+def _texts(values: Sequence[str]) -> pa.Array:
+    encoded = [value.encode() for value in values]
+    ends = np.cumsum(np.fromiter(map(len, encoded), np.int32, len(encoded)), dtype=np.int32)
+    starts = pa.py_buffer(b"\x00\x00\x00\x00" + ends.tobytes())
+    return pa.Array.from_buffers(pa.string(), len(values), [None, starts, pa.py_buffer(b"".join(encoded))])
 
 
 def _numbers(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:

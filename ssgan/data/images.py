@@ -167,7 +167,7 @@ def _without_duplicates(
     """The rows, pixels and hashes of files not seen before; the others are written to ``duplicates``."""
     rows: list[ImageRow] = []
     fresh: list[int] = []
-    for position, (index, digest, height, width, mode) in enumerate(batch.accepted):
+    for position, (index, digest) in enumerate(zip(batch.accepted, batch.digests, strict=True)):
         item = items[index]
         key = digest[:16]  # 128 bits: no collision is to be expected before 10**18 images
         if key in known:
@@ -175,7 +175,9 @@ def _without_duplicates(
         else:
             known.add(key)
             fresh.append(position)
-            rows.append(ImageRow(digest.hex(), _text(item.path), height, width, mode, item.folder_class, item.official_split))
+            rows.append(
+                ImageRow(digest.hex(), _text(item.path), *batch.headers[position], item.folder_class, item.official_split)
+            )
     if len(rows) == len(batch.accepted):
         return rows, batch.pixels, batch.hashes
     return rows, batch.pixels[fresh], batch.hashes[fresh]

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 SIDE = 8  # frequencies per axis; SIDE**2 = 64 bits
 _SCALE = 1 << 12  # of the integer cosines: 255 * (2**12)**2 * 256**2 < 2**53
-_WEIGHTS = np.array([77, 150, 29], np.uint16)  # of red, green, blue, in 1/256
 
 
 @lru_cache(maxsize=8)
@@ -36,7 +35,8 @@ def phash(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     if channels == 1:
         grey = images[:, 0]
     else:
-        grey = (np.einsum("ncij,c->nij", images, _WEIGHTS, dtype=np.uint16) >> 8).astype(np.uint8)
+        red, green, blue = (images[:, c].astype(np.uint16) for c in range(3))
+        grey = ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)  # fits: 256 * 255 < 2**16
     basis = _cosines(size)
     rows = grey.reshape(n * size, size).astype(np.float64) @ basis.T  # (N S, SIDE): frequencies along x
     spectrum = np.matmul(basis, rows.reshape(n, size, SIDE)).reshape(n, SIDE * SIDE)

@@ -238,7 +238,20 @@ def test_many_small_files_go_to_processes_and_few_to_threads(tmp_path: Path, mon
     run(write(raw, {"last": blob(99)}), tmp_path / "out")
     monkeypatch.setattr("threading.active_count", lambda: 2)  # a lock of another thread would stay locked in a fork
     run(raw, tmp_path / "out")
+    monkeypatch.undo()
     assert seen == ["threads", "processes", "threads"]
+
+
+def test_large_files_go_to_threads(tmp_path: Path) -> None:
+    small, large = ({f"{n}": bytes(size) for n in range(40)} for size in (2048, 2049))
+    for name, files, expected in (
+        ("small", small, True),
+        ("large", large, False),
+        ("half", small | dict.fromkeys(map(str, range(0, 40, 2)), bytes(9999)), False),
+    ):
+        source = Folder(str(write(tmp_path / name, files)), "flat")
+        job = workers.Job(source, ImageSpec(1, 8, "fit"), Limits(10**6, 10**6))
+        assert workers._small(job, list(source.items())) is expected
 
 
 MEMORY = """
