@@ -1,0 +1,75 @@
+"""params.yaml shows every parameter with an explanation, and the page of parameters is current."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from ssgan.cli.project import fill
+from ssgan.config import Config, load, parse
+from tests.architecture.closure import ROOT
+
+CHOICES = {
+    "source": "kind: folder\n    path: images",
+    "mode": "team",
+    "labels": "null",
+    "image_size": "32",
+    "channels": "3",
+    "version": "0",
+}
+TEXTS = {"params.yaml": (ROOT / "params.yaml").read_text(), "template": fill("params.yaml", CHOICES)}
+OURS = {"train.steps"}  # values of the demonstration that differ from the defaults
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate_parameters", ROOT / "docs/generate_parameters.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Dotted keys of all parameters; a choice of kinds, such as data.source, is one."""
+    found = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        nested = isinstance(inner, type) and issubclass(inner, BaseModel) and not field.discriminator
+        found += keys(inner, f"{prefix}{name}.") if nested else [prefix + name]
+    return found
+
+
+def at(value: Any, key: str) -> Any:
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_parameter_stands_there_with_an_explanation(name: str) -> None:
+    comments = generator().yaml_comments(TEXTS[name])
+    assert [key for key in keys(Config) if not comments.get(key)] == []
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_stands_there_is_valid_and_complete(name: str) -> None:
+    raw = yaml.safe_load(TEXTS[name])
+    config = parse(Config, raw, name).model_dump()
+    assert [key for key in keys(Config) if key != "data.source" and at(config, key) != at(raw, key)] == []
+
+
+def test_the_demonstration_runs_on_defaults() -> None:
+    config, default = load(ROOT / "params.yaml").model_dump(), Config().model_dump()
+    assert {key for key in keys(Config) if at(config, key) != at(default, key)} <= OURS
+
+
+def test_the_page_of_parameters_is_current() -> None:
+    module = generator()
+    assert Path(module.OUT).read_text() == module.render(), "run python docs/generate_parameters.py"

@@ -1,0 +1,119 @@
+"""dvc.yaml tells the truth: what a stage depends on is what its code imports, and its parameters are those it reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ssgan.config import Config, TrainConfig
+from ssgan.runtime.identity import EXECUTION
+from tests.architecture.closure import ROOT, closure
+
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+TEMPLATE = yaml.safe_load((ROOT / "ssgan/templates/project/dvc.yaml").read_text().replace("@@", ""))["stages"]
+STAGES = ("ingest", "split", "train", "evaluate", "report")
+LOADS_METHODS = ("train", "evaluate")  # by name, so that no import tells
+RAW = "data/raw"
+
+
+def paths(entries: list[Any]) -> list[str]:
+    """Paths of deps, outs, metrics or plots, with ``${method.name}`` filled in from params.yaml."""
+    names = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+    return [name.replace("${method.name}", PARAMS["method"]["name"]) for name in names]
+
+
+def outs(stage: dict[str, Any]) -> list[str]:
+    return [path for key in ("outs", "metrics", "plots") for path in paths(stage.get(key, []))]
+
+
+def code_deps(stage: str) -> list[Path]:
+    return [Path(dep) for dep in paths(PIPELINE[stage]["deps"]) if dep.startswith(("ssgan/", "pipelines/"))]
+
+
+def code_behind(stage: str) -> set[Path]:
+    """The files that decide what a stage does."""
+    roots = [f"pipelines.{stage}"]
+    if stage in LOADS_METHODS:
+        roots += [f"ssgan.methods.{name}" for name in (PARAMS["method"]["name"], "supervised")]
+        roots += [f"ssgan.nets.{path.stem}" for path in (ROOT / "ssgan/nets").glob("*.py") if path.stem != "__init__"]
+    files = closure(*roots)
+    if stage == "report":
+        files |= {path.relative_to(ROOT) for path in (ROOT / "ssgan/report/templates").iterdir()}
+    return files
+
+
+def covers(dep: Path, file: Path) -> bool:
+    return file == dep or dep in file.parents
+
+
+def test_the_stages_are_these() -> None:
+    assert tuple(PIPELINE) == STAGES
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_module_behind_a_stage_is_a_dep(stage: str) -> None:
+    deps = code_deps(stage)
+    missing = sorted(str(file) for file in code_behind(stage) if not any(covers(dep, file) for dep in deps))
+    assert not missing, f"dvc.yaml, stage {stage}: a change of these would not run it again; add them to its deps"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_depends_on_code_that_it_does_not_use(stage: str) -> None:
+    files = code_behind(stage)
+    idle = sorted(str(dep) for dep in code_deps(stage) if not any(covers(dep, file) for file in files))
+    assert not idle, f"dvc.yaml, stage {stage}: these run it for nothing; remove them from its deps"
+
+
+def test_editing_a_method_that_is_not_selected_runs_nothing() -> None:
+    others = [
+        f for f in (ROOT / "ssgan/methods").glob("*.py") if f.stem not in (PARAMS["method"]["name"], "supervised", "__init__")
+    ]
+    assert others
+    for other in others:
+        for stage in STAGES:
+            assert not any(covers(dep, other.relative_to(ROOT)) for dep in code_deps(stage)), (stage, other.name)
+
+
+def test_data_flows_one_way() -> None:
+    made = [RAW]
+    for name in STAGES:
+        for dep in paths(PIPELINE[name]["deps"]):
+            if not dep.startswith(("ssgan/", "pipelines/")):
+                assert dep in made, f"{name} reads {dep}, which no stage before it makes"
+        made += outs(PIPELINE[name])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_exist_and_train_names_all_that_decide_its_result(stage: str) -> None:
+    known = {f"train.{key}" for key in TrainConfig.model_fields} | set(Config.model_fields)
+    assert set(PIPELINE[stage]["params"]) <= known
+    if stage == "train":
+        decisive = set(TrainConfig.model_fields) - EXECUTION | {"twin"}  # twin: what there is to show
+        assert {p for p in PIPELINE["train"]["params"] if p.startswith("train.")} == {f"train.{key}" for key in decisive}
+
+
+def test_metrics_and_plots_are_left_to_git_and_large_files_to_dvc() -> None:
+    for stage in PIPELINE.values():
+        for kind in ("metrics", "plots"):
+            for entry in stage.get(kind, []):
+                assert isinstance(entry, dict), entry
+                assert next(iter(entry.values()))["cache"] is False, entry
+        for entry in stage["outs"]:
+            if isinstance(entry, dict):
+                assert entry == {"classes.json": {"cache": False, "persist": True}}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_pipeline_that_init_writes_is_the_same_but_for_the_code(stage: str) -> None:
+    ours, theirs = PIPELINE[stage], TEMPLATE[stage]
+    assert theirs["cmd"] == f"ssgan {stage}"
+    for key in ("desc", "params", "outs", "metrics", "plots"):
+        assert theirs.get(key) == ours.get(key), key
+    ours_data = [dep for dep in paths(ours["deps"]) if not dep.startswith(("ssgan/", "pipelines/", RAW))]
+    theirs_data = [dep.replace("labels_dependency", "") for dep in paths(theirs["deps"])]
+    assert [dep for dep in theirs_data if dep not in ("requirements.txt", "dependency")] == ours_data
+    assert "requirements.txt" in theirs_data
