@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 from pipelines import _stage
 from ssgan.config import S3Source, Source, load
@@ -24,8 +23,8 @@ def run() -> None:
     print(describe(summary, time.perf_counter() - start))
 
 
-def _filesystem(source: Source) -> Any:
-    """The file system of an S3 source; other sources never load an S3 client."""
+def _filesystem(source: Source) -> object:
+    """For an S3 source; other sources never load an S3 client."""
     if not isinstance(source, S3Source):
         return None
     from ssgan.runtime.storage import filesystem
@@ -37,27 +36,24 @@ def describe(summary: IngestSummary, seconds: float) -> str:
     """Three lines for people; the rate stands here and not in the metrics, which must not change from run to run."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(summary.rejected.items())) or "none"
     crossing = f"{summary.duplicates_across_classes} across classes, {summary.duplicates_across_splits} across splits"
-    return "\n".join(
-        [
-            f"ingest: {summary.source}; {' '.join(summary.notes)}",
-            f"  {summary.seen} files seen = {summary.accepted} accepted + {sum(summary.rejected.values())} rejected ({reasons})"
-            f" + {summary.duplicates} duplicates ({crossing})",
-            f"  {summary.shards} shards, {summary.seen / seconds:,.0f} files/s",
-        ]
+    return (
+        f"ingest: {summary.source}; {' '.join(summary.notes)}\n"
+        f"  {summary.seen} files seen = {summary.accepted} accepted + {sum(summary.rejected.values())} rejected ({reasons})"
+        f" + {summary.duplicates} duplicates ({crossing})\n"
+        f"  {summary.shards} shards, {summary.seen / seconds:,.0f} files/s"
     )
 
 
 class _Progress:
     """A line every ten seconds, so that a long ingest is seen to live."""
 
-    def __init__(self) -> None:
-        self._start = self._last = time.monotonic()
+    start = last = time.monotonic()
 
     def __call__(self, seen: int) -> None:
         now = time.monotonic()
-        if now - self._last >= 10:
-            self._last = now
-            print(f"ingest: {seen} files, {seen / (now - self._start):,.0f}/s", flush=True)
+        if now - self.last >= 10:
+            self.last = now
+            print(f"ingest: {seen} files, {seen / (now - self.start):,.0f}/s", flush=True)
 
 
 if __name__ == "__main__":
