@@ -60,10 +60,8 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments or os.environ.get("SSGAN_DEBUG") == "1"
     try:
         app([argument for argument in arguments if argument != "--debug"], prog_name="ssgan")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else DONE
-    except KeyboardInterrupt:
-        return _say("interrupted", INTERRUPTED)
+    except SystemExit as end:  # Typer ends this way, also after Ctrl-C
+        return _say("interrupted", INTERRUPTED) if end.code == INTERRUPTED else end.code if isinstance(end.code, int) else DONE
     except Exception as error:
         if debug:
             raise

@@ -1,0 +1,93 @@
+"""How commands end: exit code, one sentence, and a stack trace only where it is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssgan import __version__
+from ssgan.cli import stages
+from ssgan.cli.app import run
+from ssgan.errors import TrainingError
+
+COMMANDS = ("init", "doctor", "ingest", "split", "train", "evaluate", "report", "summary", "predict")
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    text = capsys.readouterr().out
+    listed = [line.split()[0] for line in text.split("Commands:")[1].split("Exit codes")[0].splitlines() if line.strip()]
+    assert [name for name in listed if name in COMMANDS] == list(COMMANDS)
+    assert set(COMMANDS) <= set(listed)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    assert f"ssgan {command}" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"ssgan {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["trian"], ["predict"], ["doctor", "--jsn"], ["predict", "nowhere"]])
+def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_wrong_parameter_ends_with_2_and_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("train: {stepps: 5}")
+    assert run(["train"]) == 2
+    assert capsys.readouterr().err == "error: params.yaml: `train.stepps` is not a parameter; did you mean `steps`?\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "sentence"),
+    [
+        (TrainingError("no CPU is left; free one"), 1, "error: no CPU is left; free one\n"),
+        (OSError(28, "No space left on device", "runs"), 1, "error: runs: No space left on device; mend that"),
+        (RuntimeError("boom"), 1, "error: RuntimeError: boom; this is a bug of ssgan"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_errors_become_a_sentence_and_an_exit_code(
+    raised: BaseException,
+    code: int,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(stage: str) -> None:
+        raise raised
+
+    monkeypatch.setattr(stages, "_run", fail)
+    assert run(["report"]) == code
+    error = capsys.readouterr().err
+    assert error.lstrip("\n").startswith(sentence)
+    assert error.strip().count("\n") == 0
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "report"], ["report", "--debug"]])
+def test_debug_lets_the_error_through(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(stage: str) -> None:
+        raise TrainingError("no CPU is left")
+
+    monkeypatch.setattr(stages, "_run", fail)
+    with pytest.raises(TrainingError, match="no CPU is left"):
+        run(arguments)
+
+
+def test_the_console_script_passes_the_exit_code_on(tmp_path: Path) -> None:
+    code = "import sys; sys.argv = ['ssgan', 'summary']; from ssgan.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: metrics/evaluate.json does not exist, so nothing was evaluated yet; run `dvc repro`\n"

@@ -1,0 +1,145 @@
+"""Every check of the doctor, fit and unfit, with a remedy for what is unfit."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ssgan.cli.app import run
+from ssgan.runtime import doctor
+from ssgan.runtime.doctor import GIB, Check, examine
+
+ALL = ["python", "torch", "ray", "cpu", "memory", "disk", "gpu", "dvc", "params", "version", "source", "labels", "storage"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with everything in place."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "dvc.yaml").write_text("stages: {}")
+    write({"train": {"backend": "inline"}})
+    return tmp_path
+
+
+def write(params: dict[str, Any]) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+
+
+def find(name: str) -> Check:
+    return next(check for check in examine(Path("params.yaml")) if check.name == name)
+
+
+def test_a_fit_machine_passes_every_check(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "all checks passed" in out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("ok")] == ALL
+    assert list((project / "storage").rglob("*.*")) == []  # the probe cleans up behind itself
+
+
+def test_json_says_the_same(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["ok"] is True
+    assert [check["name"] for check in value["checks"]] == ALL
+
+
+def test_a_failure_comes_with_its_remedy_and_exit_code_1(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write({"train": {"backend": "inline"}, "split": {"labels": "labels.csv"}})
+    assert run(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("FAIL"))
+    assert "split.labels is labels.csv, which does not exist" in lines[at]
+    assert lines[at + 1].strip() == "-> correct split.labels"
+    assert lines[-1] == "1 of 13 checks failed"
+    assert run(["doctor", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("params", "name", "found", "remedy"),
+    [
+        ({"train": {"steps": 0}}, "params", "`train.steps` is 0", ""),
+        ({"method": {"name": "magic"}}, "params", "`method.name` is 'magic', which does not exist", "choose one of"),
+        ({"train": {"backend": "inline", "device": "cuda"}}, "gpu", "none, but train.device is cuda", "auto or cpu"),
+        ({"train": {"num_workers": 9999}}, "cpu", "9999 are asked for", "train.num_workers"),
+        ({"data": {"source": {"kind": "folder", "path": "nowhere"}}}, "source", "which is not a folder", "put the raw images"),
+        ({"data": {"source": {"kind": "folder", "path": ".dvc"}}}, "source", "holds no file", "put images there"),
+        ({"storage": {"url": "ftp://there"}}, "storage", "ftp://", "use a local path or s3://"),
+        ({"storage": {"url": "params.yaml/storage"}}, "storage", "params.yaml", ""),
+    ],
+)
+def test_what_is_wrong_in_the_project(
+    params: dict[str, Any], name: str, found: str, remedy: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    write(params)
+    check = find(name)
+    assert check.level == "fail"
+    assert found in f"{check.found}; {check.remedy}"
+    assert remedy in check.remedy
+
+
+def test_missing_params_are_found(project: Path) -> None:
+    Path("params.yaml").unlink()
+    check = find("params")
+    assert (check.level, "ssgan init" in check.remedy) == ("fail", True)
+
+
+def test_a_folder_of_files_that_cannot_be_used_is_found(project: Path) -> None:
+    Path("images").mkdir()
+    os.symlink("nowhere", "images/broken.png")
+    write({"data": {"source": {"kind": "folder", "path": "images"}}})
+    assert find("source").level == "fail"
+    Path("images/whole.png").write_bytes(b"some bytes")
+    assert find("source").level == "ok"
+
+
+def test_scarce_memory_and_disk_are_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Memory, Disk = namedtuple("Memory", "available"), namedtuple("Disk", "free")
+    for free, level in ((GIB, "fail"), (3 * GIB, "ok")):
+        monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda free=free: Memory(free))
+        monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _, free=free: Disk(free))
+        assert find("memory").level == level
+        assert find("disk").level == level
+
+
+def test_the_memory_of_the_container_counts(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_container_memory", lambda: GIB)
+    assert find("memory").level == "fail"
+
+
+def test_another_python_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PYTHONS", ((3, 99), (4, 0)))
+    assert find("python").level == "fail"
+
+
+def test_a_package_that_does_not_load_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write({"train": {"backend": "ray"}})
+    monkeypatch.setitem(__import__("sys").modules, "ray.train", None)
+    check = find("ray")
+    assert check.level == "fail"
+    assert "ray.train" in check.found
+    assert "install" in check.remedy
+
+
+def test_dvc_without_a_project_is_noted_and_without_init_it_fails(project: Path) -> None:
+    (project / ".dvc").rmdir()
+    assert (find("dvc").level, find("dvc").remedy) == ("fail", "run `dvc init`")
+    Path("dvc.yaml").unlink()
+    assert find("dvc").level == "note"
+
+
+def test_another_version_than_the_pinned_one_is_found(project: Path) -> None:
+    Path("requirements.txt").write_text("ssgan==9.9\n")
+    check = find("version")
+    assert check.level == "fail"
+    assert "9.9" in check.found

@@ -1,0 +1,98 @@
+"""A new project: valid, complete, under git and DVC, and nothing of anybody's is overwritten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ssgan import __version__
+from ssgan.cli import project as module
+from ssgan.cli.app import run
+from ssgan.cli.project import FILES
+from ssgan.config import FolderSource, S3Source, load
+
+
+@pytest.fixture(autouse=True)
+def _quiet_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+
+
+def stages(folder: Path) -> dict[str, Any]:
+    value: dict[str, Any] = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    return value
+
+
+def test_a_project_has_its_files_and_a_quiet_dvc(tmp_path: Path) -> None:
+    folder = tmp_path / "cats"
+    assert run(["init", str(folder)]) == 0
+    assert all((folder / name).is_file() for name in FILES)
+    assert (folder / ".git").is_dir()
+    assert (folder / "requirements.txt").read_text() == f"ssgan=={__version__}\n"
+    for key in ("analytics", "check_update", "autostage"):
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", "config", f"core.{key}"], cwd=folder, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == "false"
+    config = load(folder / "params.yaml")
+    assert config.data.source == FolderSource(path="images")
+    assert config.split.mode == "team"
+    assert "@@" not in "".join((folder / name).read_text() for name in FILES)
+
+
+def test_choices_arrive_in_the_files(tmp_path: Path) -> None:
+    choices = ["--images", "s3://bucket/raw", "--mode", "benchmark", "--labels", "labels.csv", "--image-size", "64"]
+    assert run(["init", str(tmp_path / "p"), *choices, "--channels", "1"]) == 0
+    config = load(tmp_path / "p/params.yaml")
+    assert config.data.source == S3Source(url="s3://bucket/raw")
+    assert (config.split.mode, config.split.labels) == ("benchmark", "labels.csv")
+    assert config.data.image_size == 64
+    assert config.data.channels == 1
+    assert "${data.source.url}" in stages(tmp_path / "p")["ingest"]["deps"]
+    assert "${split.labels}" in stages(tmp_path / "p")["split"]["deps"]
+
+
+def test_without_a_table_of_labels_split_depends_on_none(tmp_path: Path) -> None:
+    assert run(["init", str(tmp_path / "p")]) == 0
+    assert stages(tmp_path / "p")["split"]["deps"] == ["requirements.txt", "data/images", "data/duplicates.parquet"]
+    assert "${data.source.path}" in stages(tmp_path / "p")["ingest"]["deps"]
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "README.md"])
+def test_nothing_is_overwritten(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_text("mine")
+    assert run(["init", str(tmp_path)]) == 2
+    assert f"already holds {name}" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("choice", [["--image-size", "33"], ["--channels", "2"], ["--images", "s3://"], ["--mode", "both"]])
+def test_a_choice_that_is_not_possible_writes_nothing(choice: list[str], tmp_path: Path) -> None:
+    assert run(["init", str(tmp_path / "p"), *choice]) == 2
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_project_inside_a_repository_stays_in_that_repository(tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=outer, check=True)
+    assert run(["init", str(outer / "inner")]) == 0
+    assert not (outer / "inner/.git").exists()
+    assert (outer / "inner/.dvc/config").is_file()
+
+
+def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    assert run(["init", str(tmp_path / "p")]) == 0
+    assert "without git" in capsys.readouterr().out
+    text = (tmp_path / "p/.dvc/config").read_text()
+    assert "no_scm = True" in text
+    assert "analytics = false" in text
+    assert not (tmp_path / "p/.git").exists()

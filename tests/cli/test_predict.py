@@ -1,0 +1,128 @@
+"""Predictions: right, calibrated, complete, and never written over something by accident."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from ssgan.cli.app import run
+from ssgan.config import ImageSpec
+from ssgan.data.decode import Limits, decode
+from ssgan.model import load_model
+
+
+@pytest.fixture
+def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what predict reads, and a folder of 30 images with 3 files that are none."""
+    for name in ("runs/train", "metrics"):
+        shutil.copytree(trained / name, tmp_path / name)
+    new = tmp_path / "new" / "below"
+    new.mkdir(parents=True)
+    for path in sorted((trained / "raw/3").iterdir())[:30]:
+        shutil.copy(path, new)
+    (new.parent / "notes.txt").write_text("no image")
+    (new.parent / "half.png").write_bytes((trained / "raw/3").joinpath("0003.png").read_bytes()[:60])
+    (new.parent / "gone.png").symlink_to("nowhere")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_row_holds_the_calibrated_probabilities_of_the_surest_classes(project: Path) -> None:
+    assert run(["predict", "new", "--top-k", "10"]) == 0
+    rows = pq.read_table("predictions.parquet").to_pylist()
+    assert len(rows) == 30
+    model = load_model(Path("runs/train/main/last"))
+    temperature = json.loads(Path("metrics/evaluate.json").read_text())["main"]["temperature"]
+    for row in rows:
+        data = Path("new", row["path"]).read_bytes()
+        assert row["id"] == hashlib.sha256(data).hexdigest()
+        logits = model.predict_logits(decode(data, ImageSpec(1, 8, "fit"), Limits(1 << 20, 1 << 20))[None])[0] / temperature
+        expected = np.exp(logits - logits.max())
+        expected /= expected.sum()
+        shown = [(row[f"label{end}"], row[f"probability{end}"]) for end in ("", *(f"_{k}" for k in range(2, 11)))]
+        assert [label for label, _ in shown] == [model.classes[k] for k in np.argsort(-expected, kind="stable")]
+        np.testing.assert_allclose([p for _, p in shown], np.sort(expected)[::-1], atol=1e-5)
+
+
+def test_the_temperature_matters(project: Path) -> None:
+    assert run(["predict", "new"]) == 0
+    path = Path("metrics/evaluate.json")
+    numbers = json.loads(path.read_text())
+    numbers["main"]["temperature"] *= 10
+    path.write_text(json.dumps(numbers))
+    assert run(["predict", "new", "--out", "flat.parquet"]) == 0
+    sharp, flat = (pq.read_table(name)["probability"].to_numpy() for name in ("predictions.parquet", "flat.parquet"))
+    assert (flat < sharp).all()
+
+
+def test_rejected_files_are_counted_and_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "new", "--out", "p.csv"]) == 0
+    said = capsys.readouterr()
+    assert "33 files = 30 predicted -> p.csv + 3 rejected" in said.out
+    with open("p.rejected.csv", newline="") as file:
+        listed = {row["path"]: row["reason"] for row in csv.DictReader(file)}
+    assert listed == {"notes.txt": "not_an_image", "half.png": "truncated", "gone.png": "broken_link"}
+    assert all(f"rejected {path}: {reason}" in said.err for path, reason in listed.items())
+
+
+def test_csv_and_parquet_hold_the_same(project: Path) -> None:
+    assert run(["predict", "new", "--out", "p.csv"]) == 0
+    assert run(["predict", "new"]) == 0
+    with open("p.csv", newline="") as file:
+        text = list(csv.DictReader(file))
+    table = pq.read_table("predictions.parquet").to_pylist()
+    assert list(text[0]) == ["id", "path", "label", "probability", "label_2", "probability_2", "label_3", "probability_3"]
+    assert [{k: str(v) if "probability" not in k else float(v) for k, v in row.items()} for row in table] == [
+        {k: v if "probability" not in k else float(v) for k, v in row.items()} for row in text
+    ]
+
+
+@pytest.mark.parametrize("key", ["run_id", "checkpoint"])
+def test_a_temperature_of_another_model_is_not_used(key: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("metrics/evaluate.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: "other"}))
+    assert run(["predict", "new"]) == 0
+    assert "not calibrated (metrics/evaluate.json judged another model" in capsys.readouterr().out
+
+
+def test_without_an_evaluation_it_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("metrics/evaluate.json").unlink()
+    assert run(["predict", "new"]) == 0
+    assert "not calibrated (metrics/evaluate.json does not exist; run `dvc repro evaluate`)" in capsys.readouterr().out
+
+
+def test_weights_that_were_changed_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = Path("runs/train/main/last/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    assert run(["predict", "new"]) == 1
+    assert "is not the file that training wrote" in capsys.readouterr().err
+    assert not Path("predictions.parquet").exists()
+
+
+def test_a_folder_without_images_is_an_error_and_leaves_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree("new/below")
+    assert run(["predict", "new"]) == 1
+    assert "none of the 3 files below new is an image" in capsys.readouterr().err
+    assert list(Path().glob("*predictions*")) == []
+
+
+def test_no_model_is_an_error_with_a_remedy(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "new", "--model", "new/below"]) == 1
+    assert "is not a model folder" in capsys.readouterr().err
+
+
+def test_nothing_is_overwritten_unless_asked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("p.csv").write_text("mine")
+    assert run(["predict", "new", "--out", "p.csv"]) == 2
+    assert Path("p.csv").read_text() == "mine"
+    assert run(["predict", "new", "--out", "p.csv", "--overwrite"]) == 0
+    assert Path("p.csv").read_text() != "mine"
+    assert run(["predict", "new", "--out", "p.txt"]) == 2
+    assert "must end in .parquet or .csv" in capsys.readouterr().err

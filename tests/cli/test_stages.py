@@ -1,0 +1,84 @@
+"""The stages without DVC, and the few lines at the end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssgan.cli.app import run
+from ssgan.cli.stages import describe
+from ssgan.config import load
+from ssgan.runtime.overview import overview
+
+NUMBERS: dict[str, Any] = {
+    "images": {"test": 350},
+    "confidence": 0.95,
+    "budget": {"label_budget": 40},
+    "main": {"error_rate": 0.0457142, "errors": 16},
+    "twin": {"error_rate": 0.12, "errors": 42},
+    "gain": {"error_rate": 0.0742857, "low": 0.0457, "high": 0.1029, "verdict": "gain"},
+}
+
+
+def test_the_stages_leave_what_they_promise(trained: Path) -> None:
+    for path in ("data/images", "data/splits/test", "runs/train/manifest.json", "metrics/evaluate.json", "report/index.html"):
+        assert (trained / path).exists(), path
+
+
+def test_the_resolved_config_is_shown_and_written_into_the_run(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained)
+    config = load()
+    assert json.loads((trained / "runs/train/manifest.json").read_text())["config"] == json.loads(config.model_dump_json())
+    text = overview(config)
+    assert "20 steps" in text
+    assert "semi-supervised: feature_matching (batch_size 100" in text
+    assert "supervised twin: supervised (batch_size 100" in text
+
+
+def test_train_shows_the_config_and_only_fetches_a_finished_run(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(trained)
+    weights = (trained / "runs/train/main/last/model.safetensors").read_bytes()
+    assert run(["train"]) == 0
+    out = capsys.readouterr().out
+    assert "images: embedded handwritten digits; 8x8 pixels" in out
+    assert "images/s" not in out  # no step was taken
+    assert (trained / "runs/train/main/last/model.safetensors").read_bytes() == weights
+
+
+def test_summary_tells_both_errors_and_the_interval(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(trained)
+    assert run(["summary"]) == 0
+    numbers, out = json.loads((trained / "metrics/evaluate.json").read_text()), capsys.readouterr().out
+    for role in ("main", "twin"):
+        assert f"{numbers[role]['error_rate']:.1%} error, {numbers[role]['errors']} of" in out
+    assert f"{100 * numbers['gain']['low']:.1f} to {100 * numbers['gain']['high']:.1f}" in out
+    assert "report: report/index.html" in out
+
+
+def test_the_lines_at_the_end() -> None:
+    assert describe(NUMBERS).strip().splitlines() == [
+        "semi-supervised model    4.6% error, 16 of 350 test images",
+        "its supervised twin     12.0% error, 42 of 350 test images (same network, same 40 labels, no unlabeled images)",
+        "difference               7.4 percentage points, 95% interval 4.6 to 10.3: the unlabeled images helped",
+        "report: report/index.html",
+    ]
+
+
+@pytest.mark.parametrize(("verdict", "words"), [("none", "no measurable difference"), ("harm", "did harm")])
+def test_a_run_without_gain_is_not_praised(verdict: str, words: str) -> None:
+    text = describe(NUMBERS | {"gain": NUMBERS["gain"] | {"verdict": verdict}})
+    assert words in text
+    assert "helped" not in text
+
+
+def test_without_a_twin_no_gain_is_claimed() -> None:
+    text = describe(NUMBERS | {"gain": None, "twin": None})
+    assert "no supervised twin was trained, so the gain is not known" in text
+    assert "difference" not in text
