@@ -16,10 +16,10 @@ import yaml
 from ssgan import __version__
 from ssgan.errors import ConfigError, SsganError
 
-# name in the project -> name of the template (a leading dot would hide templates from packaging tools)
+# name in the project -> name of the template (not the same: DVC would read a second dvc.yaml, tools skip names with a leading dot)
 FILES = {
-    "params.yaml": "params.yaml",
-    "dvc.yaml": "dvc.yaml",
+    "params.yaml": "parameters.yaml",
+    "dvc.yaml": "pipeline.yaml",
     "requirements.txt": "requirements.txt",
     "README.md": "README.md",
     ".gitignore": "gitignore",
@@ -62,7 +62,7 @@ def init(
         "image_size": str(image_size),
         "channels": str(channels),
     }
-    parse(Config, yaml.safe_load(fill("params.yaml", choices)), "ssgan init")  # before anything is written
+    parse(Config, yaml.safe_load(fill("parameters.yaml", choices)), "ssgan init")  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
     git = _set_up_dvc(folder)
     for name, template in FILES.items():

@@ -23,7 +23,7 @@ CHOICES = {
     "channels": "3",
     "version": "0",
 }
-TEXTS = {"params.yaml": (ROOT / "params.yaml").read_text(), "template": fill("params.yaml", CHOICES)}
+TEXTS = {"params.yaml": (ROOT / "params.yaml").read_text(), "template": fill("parameters.yaml", CHOICES)}
 OURS = {"train.steps"}  # values of the demonstration that differ from the defaults
 
 

@@ -14,7 +14,7 @@ from tests.architecture.closure import ROOT, closure
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-TEMPLATE = yaml.safe_load((ROOT / "ssgan/templates/project/dvc.yaml").read_text().replace("@@", ""))["stages"]
+TEMPLATE = yaml.safe_load((ROOT / "ssgan/templates/project/pipeline.yaml").read_text().replace("@@", ""))["stages"]
 STAGES = ("ingest", "split", "train", "evaluate", "report")
 LOADS_METHODS = ("train", "evaluate")  # by name, so that no import tells
 RAW = "data/raw"
