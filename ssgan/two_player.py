@@ -14,7 +14,8 @@ from ssgan import nets
 from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
 from ssgan.method import SemiSupervisedMethod
-from ssgan.nets.layers import Classifier, Out, data_dependent_init, forward_parts
+from ssgan.nets.layers import Classifier, Out, forward_parts
+from ssgan.nets.weight_norm import data_dependent_init
 
 
 class TwoPlayerMethod(SemiSupervisedMethod):

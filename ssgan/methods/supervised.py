@@ -21,7 +21,7 @@ from ssgan import losses, nets
 from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
 from ssgan.method import Adam, Phase, SemiSupervisedMethod, Terms
-from ssgan.nets.layers import data_dependent_init
+from ssgan.nets.weight_norm import data_dependent_init
 
 
 class Config(MethodConfig):

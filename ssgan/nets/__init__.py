@@ -30,8 +30,8 @@ class Family(Protocol):
 
 
 def names() -> list[str]:
-    """Every family there is: the files of this package, ``layers`` apart."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "layers")
+    """Every family there is: the files of this package, those with building blocks apart."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in ("layers", "weight_norm"))
 
 
 def family(name: str) -> Family:

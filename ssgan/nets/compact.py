@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from ssgan.config import Problem
 from ssgan.errors import ConfigError
 from ssgan.nets import layers
-from ssgan.nets.layers import BatchNorm, GaussianNoise, Out, WeightNormConv2d, WeightNormLinear
+from ssgan.nets.layers import BatchNorm, GaussianNoise, Out
+from ssgan.nets.weight_norm import WeightNormConv2d, WeightNormLinear
 
 LEAK = 0.1
 

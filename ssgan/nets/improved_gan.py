@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from ssgan.config import Problem
 from ssgan.errors import ConfigError
 from ssgan.nets import layers
-from ssgan.nets.layers import BatchNorm, Out, WeightNormConv2d, WeightNormConvTranspose2d, WeightNormLinear
+from ssgan.nets.layers import BatchNorm, Out
+from ssgan.nets.weight_norm import WeightNormConv2d, WeightNormConvTranspose2d, WeightNormLinear
 
 LEAK = 0.2
 SIDE = 32  # pixels

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ssgan.config import Problem
 from ssgan.nets import layers
-from ssgan.nets.layers import BatchNorm, GaussianNoise, Out, WeightNormLinear
+from ssgan.nets.layers import BatchNorm, GaussianNoise, Out
+from ssgan.nets.weight_norm import WeightNormLinear
 
 HIDDEN = (1000, 500, 250, 250, 250)
 INPUT_NOISE, HIDDEN_NOISE = 0.3, 0.5

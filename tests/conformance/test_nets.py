@@ -8,7 +8,8 @@ import torch
 from ssgan import nets
 from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.errors import ConfigError
-from ssgan.nets.layers import WeightNorm, couples_the_batch, data_dependent_init, forward_parts
+from ssgan.nets.layers import couples_the_batch, forward_parts
+from ssgan.nets.weight_norm import WeightNorm, data_dependent_init
 
 SHAPES = [(1, 8), (1, 28), (3, 32), (3, 64)]
 
