@@ -16,7 +16,7 @@ import yaml
 from ssgan import __version__
 from ssgan.errors import ConfigError, SsganError
 
-# name in the project -> name of the template (not the same: DVC would read a second dvc.yaml, tools skip names with a leading dot)
+# name in the project -> name of the template: DVC would read a second dvc.yaml, and tools skip names with a leading dot
 FILES = {
     "params.yaml": "parameters.yaml",
     "dvc.yaml": "pipeline.yaml",
