@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 SIDE = 8  # frequencies per axis; SIDE**2 = 64 bits
+BLOCK_PIXELS = 1 << 16  # worked on at once: half a megabyte of float64 stays in the cache
 _SCALE = 1 << 12  # of the integer cosines: 255 * (2**12)**2 * 256**2 < 2**53
 
 
@@ -29,9 +30,14 @@ def phash(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     Bit 63 - (8 v + u) tells whether frequency (v, u) lies above the median. An image of one color has hash 2**63, or 0
     where it is black.
     """
+    n, _, size, _ = images.shape
+    block = max(1, BLOCK_PIXELS // size**2)
+    hashes = [_phash(images[start : start + block]) for start in range(0, n, block)]
+    return np.concatenate([np.zeros(0, np.uint64), *hashes])
+
+
+def _phash(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     n, channels, size, _ = images.shape
-    if n == 0:
-        return np.zeros(0, np.uint64)
     if channels == 1:
         grey = images[:, 0]
     else:
@@ -42,5 +48,4 @@ def phash(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     spectrum = np.matmul(basis, rows.reshape(n, size, SIDE)).reshape(n, SIDE * SIDE)
     ranked = np.sort(spectrum, axis=1)
     median = (ranked[:, 31:32] + ranked[:, 32:33]) / 2
-    bits = spectrum > median
-    return np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)
+    return np.packbits(spectrum > median, axis=1).view(">u8")[:, 0].astype(np.uint64)
