@@ -12,6 +12,7 @@ from ssgan.runtime.progress import ProgressLine
 
 
 def run() -> None:
+    """Train what is not finished, fetch it, write metrics/train.json."""
     config = load()
     manifest = train(config, Path("data/splits"), Path("runs/train"), ProgressLine(config.train.log_every_seconds))
     kept = ("run_id", "steps", "world_size", "label_budget", "distinct_labeled_ids_seen", "num_unlabeled")

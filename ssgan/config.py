@@ -112,7 +112,7 @@ class SplitConfig(Strict):
     split_seed: int = Field(default=0, ge=0)  # which labels are kept; benchmark mode only
     val_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
     test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)  # ignored where the source has an official test set
-    near_duplicate_bits: int = Field(default=4, ge=0, le=16)  # of 64 bits of perceptual hash: distance that proposes a pair
+    near_duplicate_bits: int = Field(default=4, ge=0, le=8)  # of 64 bits of perceptual hash: distance that proposes a pair
     near_duplicate_rmse: float = Field(default=6.0, ge=0.0)  # in grey levels (0-255): distance of pixels that confirms it
     on_unknown_image: Literal["error", "report"] = "error"  # a label for an image that was not ingested
     on_conflict: Literal["error", "drop"] = "error"  # two different labels for one image; drop: it becomes unlabeled
@@ -220,8 +220,8 @@ class EvaluateConfig(Strict):
 class ReportConfig(Strict):
     """What the report shows."""
 
-    mistakes: int = Field(default=24, ge=0)  # most confident mistakes shown as images
-    generated: int = Field(default=64, ge=0)  # generated images in the grid
+    mistakes: int = Field(default=24, ge=0, le=256)  # most confident mistakes shown as images
+    generated: int = Field(default=64, ge=0, le=256)  # generated images in the grid
 
 
 class Config(Strict):

@@ -18,7 +18,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-
 _solo = False
 
 
@@ -38,10 +37,12 @@ def _connected() -> bool:
 
 
 def world_size() -> int:
+    """Number of processes that train together."""
     return dist.get_world_size() if _connected() else 1
 
 
 def rank() -> int:
+    """Number of this process among them, from 0."""
     return dist.get_rank() if _connected() else 0
 
 

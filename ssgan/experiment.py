@@ -127,6 +127,7 @@ def _plan(config: Config, method_config: MethodConfig) -> Plan:
 
 
 def problem_of(config: Config, files: SplitFiles) -> Problem:
+    """What is to be learned: image shape and classes of the data set, networks of the config."""
     return Problem(files.image_spec(), len(files.classes()), config.net)
 
 

@@ -150,11 +150,6 @@ def _table(layout: pa.Schema, images: Images, rows: I64, labels: npt.NDArray[np.
     return pa.Table.from_arrays([columns[name] for name in layout.names], schema=layout)
 
 
-def ids_sha256(ids: Iterable[str]) -> str:
-    """sha256 over the sorted ids, one per line: two sets are equal if and only if these are."""
-    return hashlib.sha256("".join(f"{image}\n" for image in sorted(ids)).encode()).hexdigest()
-
-
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
     """A new folder that takes the place of ``out`` if all goes well, and vanishes if not.

@@ -15,7 +15,8 @@ from ssgan.config import SplitConfig
 from ssgan.data import schema
 from ssgan.data.duplicates import Found
 from ssgan.data.labels import NO_LABEL, Labels
-from ssgan.data.split_files import I64, Images, ids_sha256
+from ssgan.data.split_files import I64, Images
+from ssgan.hashing import ids_sha256
 
 TRAIN, VAL, TEST, REMOVED = range(4)  # sides; REMOVED: near-duplicates of official test images
 

@@ -5,14 +5,13 @@ Each check either returns facts for the metrics or raises: there is no metric of
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ssgan.errors import CheckpointError, DataError
+from ssgan.hashing import file_sha256, ids_sha256
 
 AGAIN = "run `dvc repro train` again"
 
@@ -52,7 +51,7 @@ def verify_run(run: Path) -> dict[str, Any]:
             raise CheckpointError(f"{run}/manifest.json names {name!r}, which lies outside the run; {AGAIN}")
         if not path.is_file():
             raise CheckpointError(f"{run}/{name} is in the manifest but not on disk; {AGAIN} or `dvc checkout`")
-        if path.stat().st_size != expected["size"] or _sha256(path) != expected["sha256"]:
+        if path.stat().st_size != expected["size"] or file_sha256(path) != expected["sha256"]:
             raise CheckpointError(f"{run}/{name} is not the file that training wrote (size or sha256 differs); {AGAIN}")
     for path in sorted(run.rglob("*.safetensors")):  # weights that somebody dropped in beside the verified ones
         if path.relative_to(run).as_posix() not in manifest["files"]:
@@ -71,11 +70,6 @@ def _read_manifest(run: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != 1 or not isinstance(manifest.get("files"), dict):
         raise CheckpointError(f"{path} is not a manifest of format 1; {AGAIN} with this version of ssgan")
     return manifest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def trained_model(run: Path, manifest: dict[str, Any], role: str, checkpoint: str) -> Path | None:
@@ -134,11 +128,6 @@ def prove_budget(manifest: dict[str, Any], ids: dict[str, list[str]], twin: bool
         val_and_test=_shared(sets, "val", "test"),
         labeled_and_unlabeled=len(sets["labeled"] & sets["unlabeled"]),
     )
-
-
-def ids_sha256(ids: Iterable[str]) -> str:
-    """sha256 over the sorted ids, joined by line feeds: the ``labeled_ids_sha256`` of the manifest."""
-    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
 def _shared(sets: dict[str, set[str]], a: str, b: str) -> int:

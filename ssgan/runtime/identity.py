@@ -10,6 +10,7 @@ from typing import Any
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.experiment import TWIN, role_method, roles
+from ssgan.hashing import ids_sha256
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -68,8 +69,7 @@ def data_version(files: SplitFiles) -> str:
 
 def labeled_ids_sha256(files: SplitFiles) -> str:
     """sha256 over the sorted ids of the labeled set."""
-    ids = sorted(files.read("labeled", ["id"])["id"].to_pylist())
-    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    return ids_sha256(files.read("labeled", ["id"])["id"].to_pylist())
 
 
 def params(config: Config) -> dict[str, Any]:

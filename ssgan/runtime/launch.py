@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import uuid
@@ -15,6 +14,7 @@ from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
 from ssgan.experiment import Role, final_key, roles
+from ssgan.hashing import file_sha256
 from ssgan.runtime.identity import identity, labeled_ids_sha256, run_id
 from ssgan.runtime.storage import open_store
 from ssgan.training.loop import Tick
@@ -117,6 +117,4 @@ def _manifest(
 
 
 def _entry(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"size": path.stat().st_size, "sha256": digest}
+    return {"size": path.stat().st_size, "sha256": file_sha256(path)}

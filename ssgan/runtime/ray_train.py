@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from ssgan.training.loop import Tick
 
 NAMESPACE = "ssgan"
 POLL_SECONDS = 0.5
+CONNECT_SECONDS = 5.0
 OBJECT_STORE_BYTES = 200 << 20  # nothing large goes through Ray's object store
 
 # Set before Ray is imported, unless the user has set them: token authentication, no usage statistics, a quiet terminal.
@@ -103,7 +105,8 @@ def _ray() -> Iterator[Any]:
     import ray
 
     # Not "auto": a bare ray.init() hangs when an earlier head died uncleanly.
-    address = os.environ.get("RAY_ADDRESS", "local")
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    _require_answer(address)
     local: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
@@ -115,6 +118,19 @@ def _ray() -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself tries for minutes before it says that nobody answers."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise TrainingError(
+            f"RAY_ADDRESS is {address!r}, but nothing answers there ({error}); start that cluster, or unset it to train here"
+        ) from None
 
 
 def _resources(ray: Any, train: TrainConfig) -> tuple[int, bool]:

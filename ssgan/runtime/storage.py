@@ -7,7 +7,6 @@ see none for a moment but never a mix. One writer per key is assumed (rank 0).
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import uuid
@@ -17,6 +16,7 @@ from typing import Protocol
 import fsspec
 
 from ssgan.errors import StorageError
+from ssgan.hashing import file_sha256
 from ssgan.runtime.storage_faults import DamagedError, Limits, MissingError, Patience, Verdict
 from ssgan.runtime.storage_local import LocalObjects
 from ssgan.runtime.storage_manifest import MANIFEST, Entry, check_name, dump, parse
@@ -131,7 +131,7 @@ class Store:
 
         def fetch() -> None:
             self.objects.download(name, target, entry.size)
-            if target.stat().st_size != entry.size or _sha256(target) != entry.sha256:
+            if target.stat().st_size != entry.size or file_sha256(target) != entry.sha256:
                 raise DamagedError(f"{name} arrived damaged (its sha256 is not that of the manifest)")
 
         try:
@@ -202,12 +202,7 @@ def _entries(local: Path, url: str) -> list[Entry]:
     files = sorted(p for p in local.rglob("*") if p.is_file())
     if not files:
         raise StorageError(f"{url}: {local} holds no files, there is nothing to store")
-    return [Entry(check_name(p.relative_to(local).as_posix(), file=True), p.stat().st_size, _sha256(p)) for p in files]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return [Entry(check_name(p.relative_to(local).as_posix(), file=True), p.stat().st_size, file_sha256(p)) for p in files]
 
 
 def _depth(name: str, prefix: str) -> int:

@@ -12,6 +12,7 @@ warnings [sentence]."""
 
 
 def write_jsonl(history: list[Record], path: Path) -> None:
+    """One record per line."""
     path.write_text("".join(json.dumps(record) + "\n" for record in history))
 
 
@@ -27,6 +28,7 @@ class Board:
             self.add(record)
 
     def add(self, record: Record) -> None:
+        """Write the scalars of one record."""
         step = record["step"]
         scalars = {**record["terms"], "speed/images_per_second": record["images_per_second"]}
         scalars["speed/data_wait_share"] = record["data_wait_share"]

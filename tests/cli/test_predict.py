@@ -126,3 +126,11 @@ def test_nothing_is_overwritten_unless_asked(project: Path, capsys: pytest.Captu
     assert Path("p.csv").read_text() != "mine"
     assert run(["predict", "new", "--out", "p.txt"]) == 2
     assert "must end in .parquet or .csv" in capsys.readouterr().err
+
+
+def test_the_list_of_rejected_files_belongs_to_the_table_beside_it(project: Path) -> None:
+    Path("p.rejected.csv").write_text("mine")
+    assert run(["predict", "new", "--out", "p.csv"]) == 2
+    assert Path("p.rejected.csv").read_text() == "mine"
+    assert run(["predict", "new/below", "--out", "p.csv", "--overwrite"]) == 0
+    assert not Path("p.rejected.csv").exists()  # nothing was rejected this time

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssgan.data import classes, schema, split_files
+from ssgan.hashing import ids_sha256
 from tests.data.split_project import Copy, Image, Project, images_of
 
 
@@ -37,7 +38,7 @@ def test_benchmark_sets(project: Project) -> None:
     assert 5 <= len(ids["val"]) <= 20
     assert 12 <= len(ids["test"]) <= 36
     stored = json.loads((project.out / "split.json").read_text())
-    assert stored["sets"]["labeled"]["ids_sha256"] == split_files.ids_sha256(ids["labeled"])
+    assert stored["sets"]["labeled"]["ids_sha256"] == ids_sha256(ids["labeled"])
     assert "Salimans" in stored["unlabeled_rule"]
     assert stored["config"]["num_labels"] == 12
 

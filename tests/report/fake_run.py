@@ -21,6 +21,7 @@ import pytest
 
 from ssgan.config import Config, ImageSpec
 from ssgan.data import schema
+from ssgan.hashing import ids_sha256
 
 
 @dataclass
@@ -125,7 +126,7 @@ class Fake:
             "world_size": 1,
             "label_budget": self.num_labels,
             "distinct_labeled_ids_seen": seen,
-            "labeled_ids_sha256": hashlib.sha256("\n".join(sorted(self.ids("labeled", self.num_labels))).encode()).hexdigest(),
+            "labeled_ids_sha256": ids_sha256(self.ids("labeled", self.num_labels)),
             "twin": self.twin,
             "files": {
                 name: {"size": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
