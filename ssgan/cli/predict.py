@@ -23,9 +23,9 @@ def predict(
 
     if out.suffix not in (".parquet", ".csv"):
         raise typer.BadParameter(f"{out} must end in .parquet or .csv", param_hint="--out")
-    for path in (out, rejected_path(out)):
-        if path.exists() and not overwrite:
-            raise typer.BadParameter(f"{path} exists; add --overwrite, or name another file", param_hint="--out")
+    for table in (out, rejected_path(out)):
+        if table.exists() and not overwrite:
+            raise typer.BadParameter(f"{table} exists; add --overwrite, or name another file", param_hint="--out")
     done = classify(folder, model, out, top_k, metrics)
     typer.echo(f"{done.seen} files = {done.predicted} predicted -> {out} + {len(done.rejected)} rejected")
     typer.echo(f"probabilities: {done.calibration}")
