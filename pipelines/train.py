@@ -8,12 +8,14 @@ from pathlib import Path
 from pipelines._stage import main
 from ssgan.config import load
 from ssgan.runtime.launch import train
+from ssgan.runtime.overview import overview
 from ssgan.runtime.progress import ProgressLine
 
 
 def run() -> None:
     """Train what is not finished, fetch it, write metrics/train.json."""
     config = load()
+    print(overview(config), flush=True)
     manifest = train(config, Path("data/splits"), Path("runs/train"), ProgressLine(config.train.log_every_seconds))
     kept = ("run_id", "steps", "world_size", "label_budget", "distinct_labeled_ids_seen", "num_unlabeled")
     metrics = Path("metrics/train.json")
