@@ -24,7 +24,12 @@ CHOICES = {
     "version": "0",
 }
 TEXTS = {"params.yaml": (ROOT / "params.yaml").read_text(), "template": fill("parameters.yaml", CHOICES)}
-OURS = {"train.steps", "train.val_every", "train.checkpoint_every"}  # values of the demonstration that differ from the defaults
+OURS = {
+    "method.options",
+    "train.steps",
+    "train.val_every",
+    "train.checkpoint_every",
+}  # values of the demonstration that differ from the defaults
 
 
 def generator() -> ModuleType:
