@@ -1,0 +1,95 @@
+"""A whole training with its checkpoints in S3: the results are those of a folder, whatever S3 does on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssgan import experiment
+from ssgan.data.files import SplitFiles
+from ssgan.errors import StorageError
+from ssgan.runtime.launch import train
+from ssgan.runtime.storage import filesystem, open_store
+from ssgan.training import loop
+from tests.s3.conftest import FAST
+from tests.s3.faultproxy import FaultProxy
+from tests.support import config, edge, final_weights, same
+
+pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
+
+
+def s3_edge(url: str) -> experiment.Edge:
+    return experiment.Edge(open_store(url, FAST), "run", {}, torch.device("cpu"), lambda role, tick: None)
+
+
+def final_weights_in(url: str, folder: Path) -> dict[str, torch.Tensor]:
+    open_store(url, FAST).get("run/main/final", folder / "run/main/final")
+    return final_weights(folder)
+
+
+def test_train_stage_with_storage_in_s3(s3: str, splits: SplitFiles, tmp_path: Path) -> None:
+    c = config(train={"twin": True, "steps": 20}, storage={"url": s3})
+    manifest = train(c, Path(splits.root), tmp_path / "runs/train", lambda role, tick: None)
+    assert manifest["steps"] == 20
+    assert (tmp_path / "runs/train/twin/last/model.safetensors").exists()
+    assert open_store(s3).keys(f"{manifest['run_id']}/main/checkpoints")
+
+
+def test_slow_and_cut_answers_change_no_bit(s3: str, proxy: FaultProxy, splits: SplitFiles, tmp_path: Path) -> None:
+    experiment.train(config(), splits, "main", edge(tmp_path / "reference"))
+    for kind in ({"kind": "status", "code": 503, "s3code": "SlowDown"}, {"kind": "cut_request", "after": 1000}):
+        proxy.add(method="PUT", path="checkpoints", times=2, **kind)
+    proxy.add(kind="drop_after", method="PUT", path="manifest", times=1)
+    experiment.train(config(), splits, "main", s3_edge(s3))
+    assert sum(1 for entry in proxy.log if entry[2]) >= 4, "the faults must have been met"
+    proxy.clear()
+    assert same(final_weights(tmp_path / "reference"), final_weights_in(s3, tmp_path / "back"))
+
+
+def test_a_permanent_refusal_stops_the_run_and_the_last_checkpoint_stays(
+    s3: str, proxy: FaultProxy, splits: SplitFiles, tmp_path: Path
+) -> None:
+    fault = proxy.add(kind="status", code=403, s3code="AccessDenied", method="PUT", path="step-00000020")
+    with pytest.raises(StorageError, match="s3:PutObject"):
+        experiment.train(config(), splits, "main", s3_edge(s3))
+    assert fault.hits
+    proxy.clear()
+    assert open_store(s3, FAST).keys("run/main/checkpoints") == ["run/main/checkpoints/step-00000010"]
+    experiment.train(config(), splits, "main", s3_edge(s3))
+    experiment.train(config(), splits, "main", edge(tmp_path / "reference"))
+    assert same(final_weights(tmp_path / "reference"), final_weights_in(s3, tmp_path / "back"))
+
+
+def test_a_corrupted_checkpoint_is_not_resumed_from(
+    s3: str, proxy: FaultProxy, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One flipped byte on the way is fetched again; the resumed run equals the one that was never stopped."""
+    experiment.train(config(), splits, "main", edge(tmp_path / "reference"))
+    real = loop.run_step
+
+    def stop(method, optimizers, batch, *args, **kwargs):  # type: ignore[no-untyped-def]
+        if batch.step == 25:
+            raise KeyboardInterrupt
+        return real(method, optimizers, batch, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "run_step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.train(config(), splits, "main", s3_edge(s3))
+    fault = proxy.add(kind="corrupt", method="GET", path=r"trainer\.safetensors", after=5000, times=1)
+    experiment.train(config(), splits, "main", s3_edge(s3))
+    assert fault.hits
+    proxy.clear()
+    assert same(final_weights(tmp_path / "reference"), final_weights_in(s3, tmp_path / "back"))
+
+
+def test_streaming_from_s3_equals_streaming_from_a_folder(s3: str, splits: SplitFiles, tmp_path: Path) -> None:
+    """The unlabeled set read by row groups from S3."""
+    c = config(loader={"memory_budget": 1, "shuffle_row_groups": 2})
+    experiment.train(c, splits, "main", edge(tmp_path / "reference"))
+    fs, root = filesystem(s3)
+    fs.put(splits.root, f"{root}/splits", recursive=True)
+    experiment.train(c, SplitFiles(f"{root}/splits", fs), "main", edge(tmp_path / "streamed"))
+    assert same(final_weights(tmp_path / "reference"), final_weights(tmp_path / "streamed"))
