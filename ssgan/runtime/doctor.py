@@ -20,6 +20,7 @@ import psutil
 from ssgan.config import Config, S3Source, TorchvisionSource, load
 from ssgan.data.rejections import Rejected
 from ssgan.errors import SsganError
+from ssgan.runtime.ray_environment import set_environment
 
 GIB = 1 << 30
 LEAST_MEMORY, LEAST_DISK = 2 * GIB, 2 * GIB  # bytes: below, even the embedded example is at risk
@@ -81,7 +82,7 @@ def _torch() -> Check:
 def _ray(config: Config | None) -> Check:
     if config is not None and config.train.backend == "inline":
         return Check("ray", "ok", f"{version('ray')}, not used (train.backend is inline)")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    set_environment()
     importlib.import_module("ray.train")
     address = os.environ.get("RAY_ADDRESS")
     return Check("ray", "ok", f"{version('ray')}, " + (f"cluster at {address}" if address else "a local Ray for each run"))

@@ -19,22 +19,13 @@ from ssgan.config import Config, TrainConfig
 from ssgan.data.files import SplitFiles
 from ssgan.errors import SsganError, TrainingError
 from ssgan.experiment import Edge, Role
+from ssgan.runtime.ray_environment import set_environment
 from ssgan.training.loop import Tick
 
 NAMESPACE = "ssgan"
 POLL_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
 OBJECT_STORE_BYTES = 200 << 20  # nothing large goes through Ray's object store
-
-# Set before Ray is imported, unless the user has set them: token authentication, no usage statistics, a quiet terminal.
-ENVIRONMENT = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
-    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-    "RAY_DEDUP_LOGS": "0",
-}
 
 
 class Mailbox:
@@ -98,8 +89,7 @@ def run(
 @contextlib.contextmanager
 def _ray() -> Iterator[Any]:
     """Ray, connected: to the cluster at RAY_ADDRESS, else to a local one of its own that ends with the block."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    set_environment()
     import logging
 
     import ray
