@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -166,3 +167,13 @@ def test_works_with_convolutions(name: str, family: str, tmp_path: Path) -> None
     c = config(method={"name": name}, net={"family": family, "width": 0.25}, train={"steps": 3, "val_every": 3})
     experiment.train(c, files, "main", edge(tmp_path / "storage"))
     assert load_model(tmp_path / "storage/run/main/final/last").image.channels == 3
+
+
+def test_trains_in_bfloat16(name: str, splits: SplitFiles, tmp_path: Path) -> None:
+    """The products in bfloat16, weights, losses and averages in float32."""
+    experiment.train(config(method={"name": name}, train={"precision": "bf16", "steps": 60}), splits, "main", edge(tmp_path))
+    weights = final_weights(tmp_path)
+    assert all(bool(torch.isfinite(v).all()) for v in weights.values())
+    assert {v.dtype for v in weights.values()} == {torch.float32}
+    history = (tmp_path / "run/main/final/history.jsonl").read_text().splitlines()
+    assert json.loads(history[-1])["val_error_rate"] < 0.4
