@@ -1,26 +1,38 @@
-"""What all methods with one classifier and one generator share: the networks, their initialisation, prediction, samples.
+"""What all methods with one classifier and one generator share: networks, the two phases, the K+1 discriminator's objective.
 
-The discriminator of these methods is the classifier. A method adds its losses and phases; it may ask for more outputs.
+The discriminator of these methods is the classifier. A method says how the real/fake logit r is read off its logits, and what
+trains the generator.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from ssgan import nets
+from ssgan import losses, nets
 from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
-from ssgan.method import SemiSupervisedMethod
+from ssgan.method import Adam, Phase, SemiSupervisedMethod, Terms
 from ssgan.nets.layers import Classifier, Out, forward_parts
 from ssgan.nets.weight_norm import data_dependent_init
 
 
-class TwoPlayerMethod(SemiSupervisedMethod):
-    """A classifier (which is the discriminator) against a generator."""
+class TwoPlayerConfig(MethodConfig):
+    learning_rate: float = Field(default=1e-3, gt=0)  # of both players
+    beta1: float = Field(default=0.5, ge=0, lt=1)
+    beta2: float = Field(default=0.999, gt=0, lt=1)
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    unlabeled_weight: float = Field(default=1.0, ge=0)
 
+
+class TwoPlayerMethod(SemiSupervisedMethod):
+    """A classifier (which is the discriminator) against a generator, one update of each per step."""
+
+    config: TwoPlayerConfig
     fake_logits = 0  # logits besides those of the K real classes, last
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:
@@ -36,6 +48,30 @@ class TwoPlayerMethod(SemiSupervisedMethod):
     @property
     def generator(self) -> nn.Module:
         return self.nets["generator"]
+
+    def phases(self) -> Sequence[Phase]:
+        c = self.config
+        adam = Adam(c.learning_rate, (c.beta1, c.beta2), c.adam_epsilon)
+        return [
+            Phase("discriminator", ("classifier",), self.discriminator_loss, adam),
+            Phase("generator", ("generator",), self.generator_loss, adam),
+        ]
+
+    def real_logit(self, logits: Tensor) -> Tensor:
+        """(N, K + fake_logits) -> r (N,), P(real|x) = sigmoid(r)."""
+        raise NotImplementedError
+
+    def discriminator_loss(self, batch: Batch) -> Terms:
+        """Cross-entropy over the K classes on labeled images, real against fake on the others."""
+        labeled, unlabeled, fake = self.forward_all(batch)
+        r_u, r_f = self.real_logit(unlabeled.logits), self.real_logit(fake.logits)
+        classes = labeled.logits[:, : self.problem.num_classes]
+        return losses.discriminator_terms(classes, batch.y_l, r_u, r_f, self.config.unlabeled_weight)
+
+    def generator_loss(self, batch: Batch) -> Terms:
+        """The non-saturating cost."""
+        x_f = self.generator(self.latent(batch, "generator"))
+        return {"total": losses.generator_nonsaturating(self.real_logit(self.discriminator(x_f).logits))}
 
     def init(self, batch: Batch) -> None:
         data_dependent_init(self.discriminator, batch.x_u)

@@ -18,40 +18,18 @@ Expected (Odena, MNIST accuracy, convolutional): 100 labels 92.8 % against 89.5 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pydantic import Field
+from torch import Tensor
 
 from ssgan import losses
-from ssgan.batch import Batch
-from ssgan.config import MethodConfig
-from ssgan.method import Adam, Phase, Terms
-from ssgan.two_player import TwoPlayerMethod
+from ssgan.two_player import TwoPlayerConfig, TwoPlayerMethod
 
 
-class Config(MethodConfig):
-    learning_rate: float = Field(default=1e-3, gt=0)  # of both players
-    beta1: float = Field(default=0.5, ge=0, lt=1)
-    unlabeled_weight: float = Field(default=1.0, ge=0)
+class Config(TwoPlayerConfig):
+    pass
 
 
 class Method(TwoPlayerMethod):
     fake_logits = 1
-    config: Config
 
-    def phases(self) -> Sequence[Phase]:
-        adam = Adam(self.config.learning_rate, (self.config.beta1, 0.999))
-        return [
-            Phase("discriminator", ("classifier",), self.discriminator_loss, adam),
-            Phase("generator", ("generator",), self.generator_loss, adam),
-        ]
-
-    def discriminator_loss(self, batch: Batch) -> Terms:
-        labeled, unlabeled, fake = self.forward_all(batch)
-        r_u, r_f = losses.explicit_real_logit(unlabeled.logits), losses.explicit_real_logit(fake.logits)
-        return losses.discriminator_terms(labeled.logits[:, :-1], batch.y_l, r_u, r_f, self.config.unlabeled_weight)
-
-    def generator_loss(self, batch: Batch) -> Terms:
-        x_f = self.generator(self.latent(batch, "generator"))
-        r_f = losses.explicit_real_logit(self.discriminator(x_f).logits)
-        return {"total": losses.generator_nonsaturating(r_f)}
+    def real_logit(self, logits: Tensor) -> Tensor:
+        return losses.explicit_real_logit(logits)

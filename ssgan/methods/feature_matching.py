@@ -19,25 +19,21 @@ Expected error on MNIST (paper, 10 label draws): 20 labels 16.77 +- 4.52 %, 50: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from ssgan import losses
 from ssgan.batch import Batch
-from ssgan.config import MethodConfig
-from ssgan.method import Adam, Phase, Terms
-from ssgan.two_player import TwoPlayerMethod
+from ssgan.method import Terms
+from ssgan.two_player import TwoPlayerConfig, TwoPlayerMethod
 
 
-class Config(MethodConfig):
+class Config(TwoPlayerConfig):
     learning_rate: float = Field(default=3e-3, gt=0)  # of both players; the authors use 3e-4 at 32x32
-    beta1: float = Field(default=0.5, ge=0, lt=1)
-    beta2: float = Field(default=0.999, gt=0, lt=1)
     adam_epsilon: float = Field(default=1e-4, gt=0)  # see deviation 1
-    unlabeled_weight: float = Field(default=1.0, ge=0)
     distance: Literal["squared", "absolute"] = "squared"  # absolute: the authors' code for SVHN and CIFAR-10
 
 
@@ -45,18 +41,8 @@ class Method(TwoPlayerMethod):
     unlabeled_streams = 2
     config: Config
 
-    def phases(self) -> Sequence[Phase]:
-        c = self.config
-        adam = Adam(c.learning_rate, (c.beta1, c.beta2), c.adam_epsilon)
-        return [
-            Phase("discriminator", ("classifier",), self.discriminator_loss, adam),
-            Phase("generator", ("generator",), self.generator_loss, adam),
-        ]
-
-    def discriminator_loss(self, batch: Batch) -> Terms:
-        labeled, unlabeled, fake = self.forward_all(batch)
-        r_u, r_f = losses.implicit_real_logit(unlabeled.logits), losses.implicit_real_logit(fake.logits)
-        return losses.discriminator_terms(labeled.logits, batch.y_l, r_u, r_f, self.config.unlabeled_weight)
+    def real_logit(self, logits: Tensor) -> Tensor:
+        return losses.implicit_real_logit(logits)
 
     def generator_loss(self, batch: Batch) -> Terms:
         features_fake = self.discriminator.features(self.generator(self.latent(batch, "generator")))
