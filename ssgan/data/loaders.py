@@ -45,7 +45,7 @@ class InMemory:
     world: int
 
     def read(self, step: int) -> Tensor:
-        return self.images[_index(self.stream, step, self.rank, self.world, self.images.device)]
+        return self.images.index_select(0, _index(self.stream, step, self.rank, self.world, self.images.device))
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Batches:
         rows = _index(self._labeled, step, rank(), world_size(), self._device)
         self.seen[rows] = True
         x_u = [stream.read(step) for stream in self._streams] + [self._empty()] * 2
-        images = [_float(x) for x in (self._x[rows], x_u[0], x_u[1])]
+        images = [_float(x) for x in (self._x.index_select(0, rows), x_u[0], x_u[1])]
         if self._request.augment is not None:
             images = [augment(x, self._request.augment, fold(seed, i)) for i, x in enumerate(images)]
         return Batch(images[0], self._y[rows], images[1], images[2], step, seed)
