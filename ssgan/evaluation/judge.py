@@ -126,7 +126,8 @@ def describe(numbers: dict[str, Any]) -> str:
         return "\n".join([*lines, "  no twin, so no gain is reported"])
     value, low, high = (100 * gain[key] for key in ("error_rate", "low", "high"))
     text = {"gain": "a measured gain", "none": "no measurable gain", "harm": "harm"}[gain["verdict"]]
-    points = f"  difference: {value:.1f} points ({low:.1f} to {high:.1f}), p = {gain['mcnemar_p']:.2g}: {text}"
+    p = "< 0.001" if gain["mcnemar_p"] < 0.001 else f"= {gain['mcnemar_p']:.2g}"
+    points = f"  difference: {value:.1f} points ({low:.1f} to {high:.1f}), p {p}: {text}"
     return "\n".join([*lines, line("twin"), points])
 
 
