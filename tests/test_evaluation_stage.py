@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from ssgan.errors import CheckpointError, DataError
-from ssgan.evaluation import judge
+from ssgan.evaluation.judge import describe
 from tests.report.fake_run import Fake
 
 
@@ -221,4 +221,4 @@ def test_a_damaged_history_names_its_line(fake: Fake, monkeypatch: pytest.Monkey
 def test_a_probability_is_never_said_to_be_zero(p: float, text: str) -> None:
     role = {"error_rate": 0.1, "error_rate_low": 0.05, "error_rate_high": 0.15}
     gain = {"error_rate": 0.1, "low": 0.05, "high": 0.15, "verdict": "gain", "mcnemar_p": p}
-    assert text in judge.describe({"main": role, "twin": role, "gain": gain, "confidence": 0.95, "images": {"test": 100}})
+    assert text in describe({"main": role, "twin": role, "gain": gain, "confidence": 0.95, "images": {"test": 100}})
