@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -97,6 +98,7 @@ def _ray() -> Iterator[Any]:
     # Not "auto": a bare ray.init() hangs when an earlier head died uncleanly.
     address = os.environ.get("RAY_ADDRESS") or "local"
     _require_answer(address)
+    on_term = signal.getsignal(signal.SIGTERM)
     local: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
@@ -104,6 +106,8 @@ def _ray() -> Iterator[Any]:
         raise TrainingError(
             f"RAY_ADDRESS is {address!r}, but no Ray cluster answers there ({error}); start it or unset it"
         ) from None
+    if callable(on_term) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)  # Ray put its own there, which dumps a C++ stack and aborts
     try:
         yield ray
     finally:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ssgan import __version__
 from ssgan.cli import stages
 from ssgan.cli.app import run
+from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
+from tests.support import config
 
 COMMANDS = ("init", "doctor", "ingest", "split", "train", "evaluate", "report", "summary", "predict")
 
@@ -91,3 +96,29 @@ def test_the_console_script_passes_the_exit_code_on(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "error: metrics/evaluate.json does not exist, so nothing was evaluated yet; run `dvc repro`\n"
+
+
+@pytest.mark.parametrize("backend", ["inline", "ray"])
+def test_sigterm_ends_a_training_as_ctrl_c_does(backend: str, splits: SplitFiles, tmp_path: Path) -> None:
+    """What a cluster sends to end a job; one sentence instead of Ray's dump of its C++ stack."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/splits").symlink_to(splits.root)
+    (tmp_path / "params.yaml").write_text(
+        yaml.safe_dump(config(train={"steps": 1_000_000, "backend": backend}, storage={"url": "storage"}).model_dump())
+    )
+    command = [sys.executable, "-c", "from ssgan.cli.app import main; main()", "train"]
+    with (tmp_path / "out.txt").open("w") as out:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out)
+    try:
+        end = time.monotonic() + 180
+        while "step " not in (tmp_path / "out.txt").read_text() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130, (tmp_path / "out.txt").read_text()
+    finally:
+        process.kill()
+    said = (tmp_path / "out.txt").read_text()
+    assert said.endswith("interrupted\n")
+    assert "step " in said
+    assert "SIGTERM" not in said
+    assert "Traceback" not in said
