@@ -14,6 +14,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from ssgan.config import Config, TrainConfig
@@ -164,13 +165,28 @@ def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, g
             ),
         )
         try:
-            trainer.fit()
+            _aside(trainer.fit)
         except TrainingFailedError as error:
             first = str(error).strip().splitlines()
             return (
                 f"workers were lost more than {train.max_failures} times (train.max_failures): {first[-1] if first else error}"
             )
     return None
+
+
+def _aside(function: Callable[[], Any]) -> None:
+    """Call it in a thread: in the main one, Ray Train takes Ctrl-C for itself and ends the process without a word."""
+    outcome: Future[None] = Future()
+
+    def call() -> None:
+        try:
+            function()
+            outcome.set_result(None)
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=call, name="ssgan-fit", daemon=True).start()
+    outcome.result()
 
 
 def _worker(settings: dict[str, Any]) -> None:
