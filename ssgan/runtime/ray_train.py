@@ -14,7 +14,6 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 from ssgan.config import Config, TrainConfig
@@ -152,8 +151,12 @@ def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, g
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
 
+    class Trainer(TorchTrainer):  # type: ignore[misc]
+        def _register_sigint_handler(self, controller: Any) -> None:
+            """Not Ray's own handler: it ends this process with code 0 or 1 and without a word."""
+
     with tempfile.TemporaryDirectory(prefix="ssgan-ray-") as ray_storage:
-        trainer = TorchTrainer(
+        trainer = Trainer(
             _worker,
             train_loop_config=settings,
             scaling_config=ScalingConfig(num_workers=train.num_workers, use_gpu=gpu, resources_per_worker={"CPU": cpus}),
@@ -165,28 +168,13 @@ def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, g
             ),
         )
         try:
-            _aside(trainer.fit)
+            trainer.fit()
         except TrainingFailedError as error:
             first = str(error).strip().splitlines()
             return (
                 f"workers were lost more than {train.max_failures} times (train.max_failures): {first[-1] if first else error}"
             )
     return None
-
-
-def _aside(function: Callable[[], Any]) -> None:
-    """Call it in a thread: in the main one, Ray Train takes Ctrl-C for itself and ends the process without a word."""
-    outcome: Future[None] = Future()
-
-    def call() -> None:
-        try:
-            function()
-            outcome.set_result(None)
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=call, name="ssgan-fit", daemon=True).start()
-    outcome.result()
 
 
 def _worker(settings: dict[str, Any]) -> None:
