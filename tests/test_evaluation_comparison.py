@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ssgan.errors import DataError
-from ssgan.evaluation.comparison import compare, mcnemar_exact, paired_bootstrap, wilson
+from ssgan.evaluation.comparison import compare, mcnemar_exact, p_text, paired_bootstrap, wilson
 
 
 @settings(max_examples=60, deadline=None)
@@ -105,3 +105,12 @@ def test_mismatches_are_named() -> None:
         wilson(0, 0, 0.95)
     with pytest.raises(DataError, match="negative"):
         mcnemar_exact(-1, 3)
+
+
+def test_p_is_never_printed_as_nothing() -> None:
+    assert [p_text(p) for p in (0.0, 4e-7, 0.00099, 0.001, 0.1249, 1.0)] == [
+        *3 * ["p < 0.001"],
+        "p = 0.001",
+        "p = 0.12",
+        "p = 1",
+    ]

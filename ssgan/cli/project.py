@@ -69,7 +69,12 @@ def init(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(fill(template, choices), encoding="utf-8")
     typer.echo(f"project written to {folder.absolute()}" + ("" if git else " (without git: `dvc exp` needs it)"))
-    typer.echo(f"next: put images into {images}, change params.yaml to your needs, then: ssgan doctor && dvc repro")
+    put = "" if images.startswith("s3://") or _holds_files(folder / images) else f"put images into {images}, "
+    typer.echo(f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro")
+
+
+def _holds_files(path: Path) -> bool:
+    return path.is_dir() and any(path.iterdir())
 
 
 def fill(template: str, choices: dict[str, str]) -> str:

@@ -138,7 +138,7 @@ def _to_spec(image: Pixels, spec: ImageSpec, smooth: bool) -> Pixels:
         elif spec.resize == "crop":  # crop before resizing: a 1 x 100000 strip must not be blown up to a giant
             side = min(height, width)
             top, left = (height - side) // 2, (width - side) // 2
-            image = _resize(np.ascontiguousarray(image[top : top + side, left : left + side]), size, size, smooth)
+            image = _resize(image[top : top + side, left : left + side], size, size, smooth)
         else:
             image = _resize(image, size, size, smooth)
     if image.ndim == 2:

@@ -1,8 +1,7 @@
 """The parallel part of ``ingest``: files to pixels, many at a time, in the order of the listing.
 
-Threads do the work: decoders release the interpreter's lock. Not so where files are small: a file of 300 bytes costs more
-Python than C, threads stand in line for the lock, and forked processes are faster. They are used for many small local
-files, where forking is safe. The result does not depend on it.
+Forked processes do the work where there are many local files and forking is safe: decoders release the interpreter's lock,
+but the Python around them does not, and threads stand in line for it. Threads do it else. The result does not depend on it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
@@ -38,7 +37,6 @@ from ssgan.errors import DataError
 BATCH_BYTES = 2 * MIB  # of pixels that one task makes
 BATCH_FILES = 256
 WORTH_FORKING = 2048  # files; fewer are done before the processes have started
-SMALL_FILE = 2048  # bytes; a JPEG file of 7,000 bytes is 20 % cheaper in threads
 
 Kind = Literal["auto", "threads", "processes"]
 
@@ -106,7 +104,7 @@ def prepared(job: Job, workers: int | None = None, kind: Kind = "auto") -> Itera
     items = iter(job.source.items())
     head = list(islice(items, WORTH_FORKING))
     if kind == "auto":
-        kind = "processes" if len(head) == WORTH_FORKING and _may_fork(job.source) and _small(job, head) else "threads"
+        kind = "processes" if len(head) == WORTH_FORKING and _may_fork(job.source) else "threads"
     count = workers or max(cores(), job.source.threads)
     size = max(1, min(BATCH_FILES, BATCH_BYTES // job.spec.bytes))
     with _one_thread_below(), _pool(job, kind, count) as (pool, task):
@@ -145,15 +143,6 @@ def cores() -> int:
 def _may_fork(source: ImageSource) -> bool:
     """A fork copies one thread only: locks that others hold stay locked. Clients of networks do not survive it either."""
     return sys.platform == "linux" and threading.active_count() == 1 and source.threads == 0 and cores() > 1
-
-
-def _small(job: Job, items: list[Item], sample: int = 16) -> bool:
-    """Whether the files are small, by a few of them."""
-    sizes = []
-    for item in items[:: max(1, len(items) // sample)]:
-        with suppress(Rejected):
-            sizes.append(len(job.source.read(item, SMALL_FILE)) if item.problem is None else 0)
-    return len(sizes) > sample // 2  # a larger file is refused by ``read``
 
 
 @contextmanager

@@ -69,6 +69,11 @@ def mcnemar_exact(first_only: int, second_only: int) -> float:
     return min(1.0, 2 * tail / (1 << n))
 
 
+def p_text(p: float) -> str:
+    """0.1249 -> "p = 0.12"; smaller than 0.001 -> "p < 0.001": no test on a few hundred images knows more."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
 def paired_bootstrap(difference: npt.NDArray[Any], samples: int, confidence: float, seed: int = 0) -> Interval:
     """Percentile interval of the mean of paired differences in {-1, 0, 1} (N,) when test images are drawn again.
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ssgan.config import EvaluateConfig
 from ssgan.evaluation.calibration import Reliability, Temperature, fit_temperature, reliability
-from ssgan.evaluation.comparison import compare, wilson
+from ssgan.evaluation.comparison import compare, p_text, wilson
 from ssgan.evaluation.proofs import BudgetProof
 from ssgan.evaluation.scores import Floats, Ints, balanced_accuracy, checked, confusion, error_rate, log_softmax, nll, recall
 
@@ -126,8 +126,7 @@ def describe(numbers: dict[str, Any]) -> str:
         return "\n".join([*lines, "  no twin, so no gain is reported"])
     value, low, high = (100 * gain[key] for key in ("error_rate", "low", "high"))
     text = {"gain": "a measured gain", "none": "no measurable gain", "harm": "harm"}[gain["verdict"]]
-    p = "< 0.001" if gain["mcnemar_p"] < 0.001 else f"= {gain['mcnemar_p']:.2g}"
-    points = f"  difference: {value:.1f} points ({low:.1f} to {high:.1f}), p {p}: {text}"
+    points = f"  difference: {value:.1f} points ({low:.1f} to {high:.1f}), {p_text(gain['mcnemar_p'])}: {text}"
     return "\n".join([*lines, line("twin"), points])
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ssgan.config import ReportConfig
 from ssgan.evaluation import history
+from ssgan.evaluation.comparison import p_text
 from ssgan.report import figures, images, story
 from ssgan.report.figures import Draw
 from ssgan.report.inputs import Facts, Inputs, Mistakes, read
@@ -59,7 +60,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (story.percent, story.points, story.number, story.duration, story.pvalue, story.visible):
+    for filter_ in (story.percent, story.points, story.number, story.duration, p_text, story.visible):
         environment.filters[filter_.__name__] = filter_
     return environment
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from ssgan.evaluation.comparison import p_text
 from ssgan.report.inputs import Facts
 
 DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -114,8 +115,8 @@ def _chance(n: dict[str, Any]) -> str:
     if gain["verdict"] == "none":
         if gain["only_main_right"] + gain["only_twin_right"] == 0:
             return "The model and its twin are right and wrong on exactly the same test images."
-        return f"{only}: a difference this small can be chance (p = {pvalue(gain['mcnemar_p'])})."
-    return f"{only}: a difference this large is hardly chance (p {_below(gain['mcnemar_p'])}, tested at {sure} confidence)."
+        return f"{only}: a difference this small can be chance ({p_text(gain['mcnemar_p'])})."
+    return f"{only}: a difference this large is hardly chance ({p_text(gain['mcnemar_p'])}, tested at {sure} confidence)."
 
 
 def _scope(n: dict[str, Any]) -> str:
@@ -123,15 +124,6 @@ def _scope(n: dict[str, Any]) -> str:
         f"Measured once, on {number(n['images']['test'])} test images that training never saw. The intervals cover the choice "
         "of test images; another choice of labels or another seed can shift the result further."
     )
-
-
-def pvalue(p: float) -> str:
-    """0.1249 -> "0.12"; 0.0000004 -> "4e-07"."""
-    return f"{p:.2g}"
-
-
-def _below(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {pvalue(p)}"
 
 
 def checks(facts: Facts) -> list[Check]:

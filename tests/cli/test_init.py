@@ -64,6 +64,15 @@ def test_without_a_table_of_labels_split_depends_on_none(tmp_path: Path) -> None
     assert "${data.source.path}" in stages(tmp_path / "p")["ingest"]["deps"]
 
 
+def test_the_next_step_asks_for_images_only_where_there_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos/cat").mkdir(parents=True)
+    for images, asks in [("photos", False), ("missing", True), ("s3://bucket/raw", False)]:
+        assert (
+            run(["init", str(tmp_path / f"p{asks}{len(images)}"), "--images", images if "/" in images else f"../{images}"]) == 0
+        )
+        assert ("put images into" in capsys.readouterr().out) == asks
+
+
 @pytest.mark.parametrize("name", ["params.yaml", "README.md"])
 def test_nothing_is_overwritten(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / name).write_text("mine")

@@ -227,7 +227,7 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
     assert sorted(read_set(tmp_path / "out/images")["path"].to_pylist()) == ["\\xff.png", "é.png"]
 
 
-def test_many_small_files_go_to_processes_and_few_to_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_files_go_to_processes_and_few_to_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     pool = workers._pool
     monkeypatch.setattr(workers, "_pool", lambda job, kind, count: (seen.append(kind), pool(job, kind, count))[1])
@@ -240,18 +240,6 @@ def test_many_small_files_go_to_processes_and_few_to_threads(tmp_path: Path, mon
     run(raw, tmp_path / "out")
     monkeypatch.undo()
     assert seen == ["threads", "processes", "threads"]
-
-
-def test_large_files_go_to_threads(tmp_path: Path) -> None:
-    small, large = ({f"{n}": bytes(size) for n in range(40)} for size in (2048, 2049))
-    for name, files, expected in (
-        ("small", small, True),
-        ("large", large, False),
-        ("half", small | dict.fromkeys(map(str, range(0, 40, 2)), bytes(9999)), False),
-    ):
-        source = Folder(str(write(tmp_path / name, files)), "flat")
-        job = workers.Job(source, ImageSpec(1, 8, "fit"), Limits(10**6, 10**6))
-        assert workers._small(job, list(source.items())) is expected
 
 
 MEMORY = """

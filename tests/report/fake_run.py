@@ -76,7 +76,7 @@ class Fake:
             "rejected_by_reason": {"truncated": 2, "bomb": 1},
         }
         (metrics / "ingest.json").write_text(json.dumps(ingest))
-        (self.root / "data/splits/split.json").write_text(json.dumps({"leak_removed": 2, "near_duplicate_groups": 3}))
+        (self.root / "data/splits/split.json").write_text(json.dumps({"leak_removed": 2}))
         (self.root / "params.yaml").write_text("evaluate: {bootstrap_samples: 500}\n")
         return self
 
