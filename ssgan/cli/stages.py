@@ -24,10 +24,6 @@ def split() -> None:
 
 def train() -> None:
     """Train the method of params.yaml and its supervised twin -> runs/train."""
-    from ssgan.config import load
-    from ssgan.runtime.overview import overview
-
-    typer.echo(overview(load()))
     _run("train")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ NUMBERS: dict[str, Any] = {
 def test_the_stages_leave_what_they_promise(trained: Path) -> None:
     for path in ("data/images", "data/splits/test", "runs/train/manifest.json", "metrics/evaluate.json", "report/index.html"):
         assert (trained / path).exists(), path
+
+
+def test_training_says_once_what_it_will_do(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained, tmp_path / "again")
+    monkeypatch.chdir(tmp_path / "again")
+    assert run(["train"]) == 0
+    assert capsys.readouterr().out.count("semi-supervised: feature_matching") == 1
 
 
 def test_the_resolved_config_is_shown_and_written_into_the_run(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,13 @@ from ssgan.data.files import SplitFiles
 from ssgan.errors import StorageError
 from ssgan.runtime.launch import train
 from ssgan.runtime.storage import filesystem, open_store
+from ssgan.runtime.storage_faults import Limits
 from ssgan.training import loop
-from tests.s3.conftest import FAST
+from tests.s3.conftest import FAST, Server
 from tests.s3.faultproxy import FaultProxy
 from tests.support import config, edge, final_weights, same
 
+GONE_SECONDS = 3.0
 pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
 
 
@@ -45,6 +49,36 @@ def test_slow_and_cut_answers_change_no_bit(s3: str, proxy: FaultProxy, splits: 
     experiment.train(config(), splits, "main", s3_edge(s3))
     assert sum(1 for entry in proxy.log if entry[2]) >= 4, "the faults must have been met"
     proxy.clear()
+    assert same(final_weights(tmp_path / "reference"), final_weights_in(s3, tmp_path / "back"))
+
+
+def test_a_server_that_is_gone_for_seconds_changes_no_bit(
+    s3: str,
+    s3_server: Server,
+    mortal: Callable[[], None],
+    splits: SplitFiles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Killed before a checkpoint is saved, and back a while later: the training waits, says so, and loses nothing."""
+    experiment.train(config(), splits, "main", edge(tmp_path / "reference"))
+    real, back = loop.run_step, threading.Timer(GONE_SECONDS, s3_server.start)
+
+    def run_step(method, optimizers, batch, *args, **kwargs):  # type: ignore[no-untyped-def]
+        if batch.step == 15:
+            mortal()
+            back.start()
+        return real(method, optimizers, batch, *args, **kwargs)
+
+    monkeypatch.setattr(loop, "run_step", run_step)
+    patient = open_store(s3, Limits(attempts=60, first_wait_s=0.1, longest_wait_s=0.5, connect_timeout_s=1, read_timeout_s=2))
+    waiting = experiment.Edge(patient, "run", {}, torch.device("cpu"), lambda role, tick: None)
+    try:
+        experiment.train(config(), splits, "main", waiting)
+    finally:
+        back.join()
+    assert "storage cannot be reached, or hung up, attempt 2 of 60" in caplog.text
     assert same(final_weights(tmp_path / "reference"), final_weights_in(s3, tmp_path / "back"))
 
 
