@@ -57,3 +57,26 @@ def _affine(x: Tensor, shift: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
     )
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+# Of ``strong``: as far as digits and photos keep their class. Shares are of the image's side.
+ROTATE_DEGREES, SCALE, SHIFT, CONTRAST, BRIGHTNESS, CUTOUT = 25.0, 0.2, 0.125, 0.5, 0.25, 0.4
+
+
+def strong(x: Tensor, seed: int) -> Tensor:
+    """Distort each image heavily: affine map, contrast, brightness, and a grey square over a part of it.
+
+    (N, C, S, S) in [0, 1] -> the same shape and range. In the place of RandAugment and cutout in Sohn et al. 2020, section 2.3.
+    """
+    if x.shape[0] == 0:
+        return x
+    size = x.shape[-1]
+    draws = 2 * global_rand(x.shape[0], 8, fold(seed, "strong"), x.device) - 1
+    x = _affine(x, SHIFT * size * draws[:, :2], math.radians(ROTATE_DEGREES) * draws[:, 2], 1 + SCALE * draws[:, 3])
+    contrast, brightness = (draws[:, i].view(-1, 1, 1, 1) for i in (4, 5))
+    mean = x.mean((1, 2, 3), keepdim=True)
+    x = ((x - mean) * (1 + CONTRAST * contrast) + mean + BRIGHTNESS * brightness).clamp(0, 1)
+    centre = (draws[:, 6:8] + 1) / 2 * size
+    pixels = torch.arange(size, device=x.device) + 0.5
+    rows, columns = ((pixels - centre[:, i : i + 1]).abs() < CUTOUT * size / 2 for i in (0, 1))
+    return torch.where((rows[:, :, None] & columns[:, None, :]).unsqueeze(1), 0.5, x)

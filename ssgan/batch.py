@@ -21,6 +21,6 @@ class Batch:
     x_l: Tensor  # (L, C, S, S) labeled images
     y_l: Tensor  # (L,) int64 class ids
     x_u: Tensor  # (U, C, S, S) unlabeled images; (0, C, S, S) where the method asks for none
-    x_u2: Tensor  # (U, C, S, S) a second, independent unlabeled stream; (0, C, S, S) where the method asks for none
+    x_u2: Tensor  # (U, C, S, S) a second, independent stream, or a second view of x_u; (0, C, S, S) where not asked for
     step: int  # 0-based
     seed: int  # of this step, the same on every rank: for draws that must not depend on the number of ranks

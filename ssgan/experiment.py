@@ -112,10 +112,12 @@ def train(config: Config, files: SplitFiles, role: Role, edge: Edge) -> None:
 
 
 def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
+    method = methods.module(name).Method
     return Request(
         labeled=method_config.labeled_batch_size,
         unlabeled=method_config.batch_size,
-        streams=methods.module(name).Method.unlabeled_streams,
+        streams=method.unlabeled_streams,
+        second_view=method.second_view,
         seed=config.train.seed,
         augment=config.augment if method_config.augment else None,
     )

@@ -35,6 +35,14 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits, labels)
 
 
+def masked_cross_entropy(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    """Sum over N of mask * (lse(l) - l_y), divided by N (not by the sum of the mask): (N, K), (N,), (N,) -> scalar >= 0.
+
+    Sohn et al. 2020, eq. 4.
+    """
+    return (F.cross_entropy(_check(logits, 2, "logits"), labels, reduction="none") * _check(mask, 1, "mask")).mean()
+
+
 def implicit_real_logit(logits: Tensor) -> Tensor:
     """r(x) = lse(l(x)): (N, K) -> (N,). From D(x) = Z/(Z+1), Z = sum_k exp l_k (Salimans et al. 2016, section 5)."""
     return torch.logsumexp(_check(logits, 2, "logits"), dim=1)
@@ -92,3 +100,38 @@ def feature_matching_l1(features_fake: Tensor, features_real: Tensor) -> Tensor:
     fake_mean = batch_mean(_check(features_fake, 2, "features_fake"))
     real_mean = batch_mean(_check(features_real, 2, "features_real"))
     return (fake_mean - real_mean).abs().mean()
+
+
+def softmax_mean(logits: Tensor) -> Tensor:
+    """Mean of the predictions over the global batch: (N, K) -> (K,)."""
+    return batch_mean(torch.softmax(_check(logits, 2, "logits"), dim=1))
+
+
+def conditional_entropy(logits: Tensor) -> Tensor:
+    """Mean over N of H(softmax(l)) in nats, in [0, log K]: (N, K) -> scalar (Springenberg 2016, eq. 4)."""
+    log_p = torch.log_softmax(_check(logits, 2, "logits"), dim=1)
+    return -(log_p.exp() * log_p).sum(1).mean()
+
+
+def marginal_entropy(logits: Tensor) -> Tensor:
+    """H of the mean prediction of the global batch, in [0, log K]: (N, K) -> scalar (Springenberg 2016, eq. 5).
+
+    A class that nothing is assigned to counts as a probability of 1e-30: no NaN, and no bias that float32 could show.
+    """
+    mean = softmax_mean(logits).clamp_min(1e-30)
+    return -(mean * mean.log()).sum()
+
+
+def kl_divergence(target_logits: Tensor, logits: Tensor) -> Tensor:
+    """Mean over N of KL(softmax(target) || softmax(l)) >= 0: (N, K), (N, K) -> scalar (Miyato et al. 2018, eq. 5)."""
+    target = torch.log_softmax(_check(target_logits, 2, "target_logits"), dim=1)
+    return (target.exp() * (target - torch.log_softmax(_check(logits, 2, "logits"), dim=1))).sum(1).mean()
+
+
+def squared_consistency(logits: Tensor, target_logits: Tensor) -> Tensor:
+    """Mean over N and K of the squared difference of two predictions: (N, K), (N, K) -> scalar in [0, 1].
+
+    Laine & Aila 2017; Tarvainen & Valpola 2017, eq. 1.
+    """
+    difference = torch.softmax(_check(logits, 2, "logits"), 1) - torch.softmax(_check(target_logits, 2, "target_logits"), 1)
+    return difference.square().mean()

@@ -62,10 +62,12 @@ class SemiSupervisedMethod(ABC):
 
     Class attributes:
         unlabeled_streams: how many independent unlabeled streams a step needs (0, 1 or 2).
+        second_view: with one stream: ``x_u2`` holds the images of ``x_u``, augmented anew.
         classifier: key of ``nets`` of the network that ``predict`` uses.
     """
 
     unlabeled_streams: ClassVar[int] = 1
+    second_view: ClassVar[bool] = False
     classifier: ClassVar[str] = "classifier"
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:

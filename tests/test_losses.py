@@ -119,3 +119,52 @@ def test_shapes_are_checked_at_the_door() -> None:
         losses.real(torch.zeros(4, 1))
     with pytest.raises(ValueError, match=r"labels have shape"):
         losses.cross_entropy(torch.zeros(4, 3), torch.zeros(4, 1, dtype=torch.int64))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / z(logits)[:, None]
+
+
+def entropy(p: np.ndarray) -> float:
+    return float(-sum(value * np.log(value) for value in p.ravel()))
+
+
+def test_entropies_of_single_predictions_and_of_their_mean() -> None:
+    """Springenberg 2016, eq. 4 and 5."""
+    logits = RANDOM.normal(size=(11, 4))
+    p = softmax(logits)
+    assert losses.conditional_entropy(tensor(logits)).item() == pytest.approx(np.mean([entropy(row) for row in p]), rel=1e-5)
+    assert losses.marginal_entropy(tensor(logits)).item() == pytest.approx(entropy(p.mean(0)), rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e4, 50.0])
+def test_entropies_of_sure_and_of_unsure_predictions(size: float) -> None:
+    sure = (size * torch.eye(4)).requires_grad_()
+    for value, expected in ((losses.conditional_entropy(sure), 0.0), (losses.marginal_entropy(sure), np.log(4))):
+        assert value.item() == pytest.approx(expected, abs=1e-6)
+        assert torch.isfinite(torch.autograd.grad(value, sure, retain_graph=True)[0]).all()
+    one_class = torch.tensor([[size, 0.0, 0.0]] * 3, requires_grad=True)
+    dead = losses.marginal_entropy(one_class)
+    assert dead.item() == pytest.approx(0.0, abs=1e-6)
+    assert torch.isfinite(torch.autograd.grad(dead, one_class)[0]).all()
+    uniform = torch.zeros(5, 7)
+    assert losses.conditional_entropy(uniform).item() == pytest.approx(np.log(7), rel=1e-6)
+
+
+def test_divergence_and_squared_difference_of_predictions() -> None:
+    a, b = RANDOM.normal(size=(6, 5)), RANDOM.normal(size=(6, 5))
+    p, q = softmax(a), softmax(b)
+    divergence = np.mean([sum(p[i, k] * np.log(p[i, k] / q[i, k]) for k in range(5)) for i in range(6)])
+    assert losses.kl_divergence(tensor(a), tensor(b)).item() == pytest.approx(divergence, rel=1e-4)
+    assert losses.kl_divergence(tensor(a), tensor(a)).item() == pytest.approx(0, abs=1e-6)
+    difference = sum((p[i, k] - q[i, k]) ** 2 for i in range(6) for k in range(5)) / 30
+    assert losses.squared_consistency(tensor(a), tensor(b)).item() == pytest.approx(difference, rel=1e-4)
+
+
+def test_masked_cross_entropy_divides_by_all_images() -> None:
+    """Sohn et al. 2020, eq. 4: 1/(mu B) sum of 1[max q >= tau] H."""
+    logits, labels, mask = RANDOM.normal(size=(4, 3)), np.array([0, 2, 1, 1]), np.array([1.0, 0.0, 0.0, 1.0])
+    p = softmax(logits)
+    expected = -(np.log(p[0, 0]) + np.log(p[3, 1])) / 4
+    value = losses.masked_cross_entropy(tensor(logits), torch.tensor(labels), tensor(mask))
+    assert value.item() == pytest.approx(expected, rel=1e-5)

@@ -66,6 +66,7 @@ class Request:
     labeled: int
     unlabeled: int
     streams: int  # 0, 1 or 2 unlabeled streams
+    second_view: bool  # the second batch of unlabeled images is the first one, augmented anew
     seed: int
     augment: AugmentConfig | None  # None: off
 
@@ -135,7 +136,10 @@ class Batches:
         seed = fold(self._request.seed, "step", step)
         rows = _index(self._labeled, step, rank(), world_size(), self._device)
         self.seen[rows] = True
-        x_u = [stream.read(step) for stream in self._streams] + [self._empty()] * 2
+        x_u = [stream.read(step) for stream in self._streams]
+        if self._request.second_view:
+            x_u *= 2
+        x_u += [self._empty()] * 2
         images = [_float(x) for x in (self._x.index_select(0, rows), x_u[0], x_u[1])]
         if self._request.augment is not None:
             images = [augment(x, self._request.augment, fold(seed, i)) for i, x in enumerate(images)]

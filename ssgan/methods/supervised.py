@@ -11,43 +11,22 @@ Cost: one forward and backward pass of the labeled batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
-from pydantic import Field
-from torch import Tensor
-
-from ssgan import losses, nets
 from ssgan.batch import Batch
-from ssgan.config import MethodConfig, Problem
-from ssgan.method import Adam, Phase, SemiSupervisedMethod, Terms
+from ssgan.method import Terms
 from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.one_player import OnePlayerConfig, OnePlayerMethod
 
 
-class Config(MethodConfig):
-    learning_rate: float = Field(default=1e-3, gt=0)
+class Config(OnePlayerConfig):
+    pass
 
 
-class Method(SemiSupervisedMethod):
+class Method(OnePlayerMethod):
     unlabeled_streams = 0
-    config: Config
-
-    def __init__(self, config: Config, problem: Problem) -> None:
-        super().__init__(config, problem)
-        self.nets["classifier"] = nets.family(problem.net.family).classifier(problem, problem.num_classes)
 
     def init(self, batch: Batch) -> None:
-        data_dependent_init(self.nets["classifier"], batch.x_l)
-
-    def phases(self) -> Sequence[Phase]:
-        return [Phase("classifier", ("classifier",), self.classifier_loss, Adam(self.config.learning_rate))]
+        data_dependent_init(self.net, batch.x_l)
 
     def classifier_loss(self, batch: Batch) -> Terms:
-        logits = self.nets["classifier"](batch.x_l).logits
-        total = losses.cross_entropy(logits, batch.y_l)
-        with torch.no_grad():
-            accuracy = (logits.argmax(1) == batch.y_l).float().mean()
-        return {"total": total, "labeled_accuracy": accuracy}
-
-    def predict(self, x: Tensor) -> Tensor:
-        return self.nets["classifier"](x).logits
+        terms = self.labeled_terms(batch)
+        return terms | {"total": terms["labeled"]}

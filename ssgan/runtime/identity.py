@@ -31,6 +31,7 @@ CODE = (
     "losses.py",
     "method.py",
     "nets",
+    "one_player.py",
     "training",
     "two_player.py",
 )

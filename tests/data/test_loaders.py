@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,21 @@ MEMORY = LoaderConfig()
 
 
 def request(labeled: int = 6, unlabeled: int = 20, streams: int = 2, seed: int = 0, augment: bool = False) -> Request:
-    return Request(labeled, unlabeled, streams, seed, AugmentConfig(shift_px=2, flip=True) if augment else None)
+    return Request(labeled, unlabeled, streams, False, seed, AugmentConfig(shift_px=2, flip=True) if augment else None)
+
+
+@pytest.mark.parametrize("memory_budget", [1 << 30, 1])
+def test_a_second_view_shows_the_same_images_augmented_anew(memory_budget: int, splits: SplitFiles) -> None:
+    loader = LoaderConfig(memory_budget=memory_budget)
+    plain = replace(request(streams=1), second_view=True)
+    batch = next(Batches(splits, plain, loader, torch.device("cpu")).iterate(3, 4))
+    assert torch.equal(batch.x_u, batch.x_u2)
+    changed = replace(plain, augment=AugmentConfig(shift_px=2))
+    views = next(Batches(splits, changed, loader, torch.device("cpu")).iterate(3, 4))
+    assert not torch.equal(views.x_u, views.x_u2)
+    for view in (views.x_u, views.x_u2):  # the middle of a shifted image is some window of the whole one
+        windows = batch.x_u.unfold(2, 4, 1).unfold(3, 4, 1)
+        assert (windows == view[:, :, 2:6, 2:6].unsqueeze(2).unsqueeze(3)).all((4, 5)).flatten(1).any(1).all()
 
 
 def test_images_are_floats_in_the_unit_range(splits: SplitFiles) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ssgan.augment import augment
+from ssgan.augment import augment, strong
 from ssgan.config import AugmentConfig
 from ssgan.nets.layers import GaussianNoise
 from ssgan.training.ema import Average
@@ -165,3 +165,17 @@ def test_noise_has_the_right_moments_and_is_fresh() -> None:
     rows = torch.corrcoef(a[:50])
     assert float((rows - torch.eye(50)).abs().max()) < 0.25
     assert torch.equal(noise.eval()(x), x)
+
+
+def test_strong_augmentation_keeps_range_and_shape_and_changes_every_image() -> None:
+    x = torch.rand(32, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    changed = strong(x, 1)
+    assert changed.shape == x.shape
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    assert torch.equal(changed, strong(x, 1))
+    assert not torch.equal(changed, strong(x, 2))
+    assert ((changed - x).abs().amax((1, 2, 3)) > 0.05).all()
+    assert strong(x[:0], 1).shape == (0, 3, 16, 16)
+    grey = (changed == 0.5).all(1).flatten(1).sum(1)  # the square, where it lies wholly or in part inside
+    assert ((grey > 0) & (grey <= 49)).all()

@@ -1,0 +1,68 @@
+"""Mean teacher: two views of an unlabeled image get the same answer from the classifier and from its average over steps.
+
+Paper: Tarvainen & Valpola: Mean teachers are better role models (NIPS 2017), arXiv:1703.01780, section 2.
+
+Objective, with x, x' two augmentations of one image, theta' the moving average of theta:
+    min  E_labeled CE(l(x), y)  +  w(t) E_unlabeled mean_k ( p_k(x; theta) - p_k(x'; theta') )^2
+    w(t) = weight * exp(-5 (1 - t/T)^2) until step T; theta' <- a theta' + (1 - a) theta, a = min(1 - 1/(t+1), decay).
+Noise and dropout of the networks are on in both.
+
+Deviations:
+    1. The consistency cost is on unlabeled images only; the paper also has it on labeled ones.
+    2. What is judged is the engine's average of weights, whose horizon differs from the teacher's.
+    3. One decay; the paper raises it from 0.99 to 0.999 after the ramp.
+
+Expected error: no figure for MNIST in the paper; SVHN with 1,000 labels 3.95 +- 0.19 %, CIFAR-10 with 4,000 12.31 +- 0.28 %.
+Cost: one forward and backward pass of both batches, and a forward pass of the unlabeled one.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from pydantic import Field
+
+from ssgan import losses
+from ssgan.batch import Batch
+from ssgan.config import MethodConfig, Problem
+from ssgan.method import Terms
+from ssgan.one_player import OnePlayerConfig, OnePlayerMethod
+
+
+class Config(OnePlayerConfig):
+    augment: bool = True
+    consistency_weight: float = Field(default=50.0, ge=0)
+    ramp_steps: int = Field(default=2000, gt=0)  # T
+    teacher_decay: float = Field(default=0.999, ge=0, lt=1)  # per step
+
+
+class Method(OnePlayerMethod):
+    second_view = True
+    config: Config
+
+    def __init__(self, config: MethodConfig, problem: Problem) -> None:
+        super().__init__(config, problem)
+        self.nets["teacher"] = copy.deepcopy(self.net).requires_grad_(False)
+
+    def init(self, batch: Batch) -> None:
+        super().init(batch)
+        self.nets["teacher"].load_state_dict(self.net.state_dict())
+
+    def weight(self, step: int) -> float:
+        """w(t)."""
+        return self.config.consistency_weight * math.exp(-5.0 * max(0.0, 1.0 - step / self.config.ramp_steps) ** 2)
+
+    def classifier_loss(self, batch: Batch) -> Terms:
+        terms = self.labeled_terms(batch)
+        with torch.no_grad():
+            target = self.nets["teacher"](batch.x_u2).logits
+        terms["consistency"] = losses.squared_consistency(self.net(batch.x_u).logits, target)
+        return terms | {"total": terms["labeled"] + self.weight(batch.step) * terms["consistency"]}
+
+    @torch.no_grad()
+    def after_step(self, batch: Batch) -> None:
+        decay = min(1.0 - 1.0 / (batch.step + 1), self.config.teacher_decay)
+        for mine, theirs in zip(self.nets["teacher"].state_dict().values(), self.net.state_dict().values(), strict=True):
+            mine.lerp_(theirs, 1.0 - decay)

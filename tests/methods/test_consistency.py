@@ -1,0 +1,112 @@
+"""What the methods without a generator compute, against the papers' formulas."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from ssgan import method as methods
+from ssgan.batch import Batch
+from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan.method import SemiSupervisedMethod
+from ssgan.nets.layers import GaussianNoise
+
+
+def build(name: str, **options: Any) -> SemiSupervisedMethod:
+    """A small method without noise."""
+    torch.manual_seed(0)
+    problem = Problem(ImageSpec(1, 6, "fit"), 3, NetConfig(width=0.05))
+    method = methods.build(name, methods.resolve_config(name, options), problem)
+    for module in method.nets.modules():
+        if isinstance(module, GaussianNoise):
+            module.sigma = 0.0
+    return method
+
+
+def batch(step: int = 5) -> Batch:
+    g = torch.Generator().manual_seed(1)
+    x_l, x_u, x_u2 = (torch.rand(n, 1, 6, 6, generator=g) for n in (6, 10, 10))
+    return Batch(x_l, torch.tensor([0, 1, 2, 0, 1, 2]), x_u, x_u2, step, 7)
+
+
+def terms(method: SemiSupervisedMethod, b: Batch) -> dict[str, float]:
+    return {k: v.item() for k, v in method.phases()[0].loss(b).items()}
+
+
+@pytest.mark.parametrize(("step", "alpha"), [(0, 0.0), (10, 0.0), (15, 1.5), (20, 3.0), (500, 3.0)])
+def test_pseudo_labels_come_in_slowly(step: int, alpha: float) -> None:
+    method, b = build("pseudo_label", ramp_start=10, ramp_steps=10), batch(step)
+    found = terms(method, b)
+    p = method.predict(b.x_u).softmax(1)
+    assert found["pseudo"] == pytest.approx(-p.max(1).values.log().mean().item(), rel=1e-5)
+    assert found["total"] == pytest.approx(found["labeled"] + alpha * found["pseudo"], rel=1e-5)
+
+
+def test_the_teacher_follows_the_classifier() -> None:
+    method = build("mean_teacher", teacher_decay=0.9, ramp_steps=10)
+    method.init(batch())
+    student, teacher = method.nets["classifier"], method.nets["teacher"]
+    assert all(torch.equal(a, b) for a, b in zip(student.parameters(), teacher.parameters(), strict=True))
+    with torch.no_grad():
+        for p in student.parameters():
+            p.add_(1.0)
+    before = [p.clone() for p in teacher.parameters()]
+    method.after_step(batch(step=3))  # a = min(1 - 1/4, 0.9) = 0.75
+    for old, now, new in zip(before, teacher.parameters(), student.parameters(), strict=True):
+        torch.testing.assert_close(now, 0.75 * old + 0.25 * new)
+    b = batch(step=5)
+    found = terms(method, b)
+    difference = (student(b.x_u).logits.softmax(1) - teacher(b.x_u2).logits.softmax(1)).square().mean().item()
+    assert found["consistency"] == pytest.approx(difference, rel=1e-5)
+    assert found["total"] == pytest.approx(found["labeled"] + 50 * math.exp(-5 * 0.25) * difference, rel=1e-5)
+
+
+def test_fixmatch_learns_only_from_what_it_is_sure_of() -> None:
+    b = batch()
+    assert terms(build("fixmatch", threshold=0.999), b)["unlabeled"] == 0.0
+    sure = terms(build("fixmatch", threshold=0.001), b)
+    assert sure["mask_share"] == 1.0
+    assert sure["total"] == pytest.approx(sure["labeled"] + sure["unlabeled"], rel=1e-5)
+
+
+def test_the_adversarial_step_is_worse_than_a_random_one_of_its_length() -> None:
+    method, b = build("vat", epsilon=0.3, xi=1e-3), batch()
+    method.init(b)
+    logits = method.predict(b.x_u).detach()
+    step = method.adversarial_step(b.x_u, logits, 3)  # type: ignore[attr-defined]
+    torch.testing.assert_close(step.flatten(1).norm(dim=1), torch.full((10,), 0.3))
+
+    def divergence(r: torch.Tensor) -> float:
+        from ssgan import losses
+
+        return losses.kl_divergence(logits, method.predict(b.x_u + r).detach()).item()
+
+    random = [torch.randn_like(step) for _ in range(20)]
+    others = [divergence(0.3 * r / r.flatten(1).norm(dim=1).view(-1, 1, 1, 1)) for r in random]
+    assert divergence(step) > max(others)
+
+
+def test_catgan_moves_entropies_the_right_way() -> None:
+    """One step of the discriminator: surer of real images, less sure of fake ones; of the generator: the other way."""
+    from ssgan.training.step import make_optimizers, run_step
+
+    method, b = build("categorical_gan", ramp_steps=1, learning_rate=1e-3), batch()
+    method.init(b)
+    generator = {k: v.clone() for k, v in method.nets["generator"].state_dict().items()}
+    optimizers, phases = make_optimizers(method), method.phases()
+    before = {k: v.item() for k, v in phases[0].loss(b).items()}
+    for _ in range(30):
+        run_step(method, {**optimizers}, b)
+        method.nets["generator"].load_state_dict(generator)
+    after = {k: v.item() for k, v in phases[0].loss(b).items()}
+    assert after["unlabeled_entropy"] < before["unlabeled_entropy"]
+    assert after["fake_entropy"] > before["fake_entropy"]
+    discriminator = {k: v.clone() for k, v in method.nets["classifier"].state_dict().items()}
+    before = {k: v.item() for k, v in phases[1].loss(b).items()}
+    for _ in range(30):
+        run_step(method, optimizers, b)
+        method.nets["classifier"].load_state_dict(discriminator)
+    assert phases[1].loss(b)["fake_entropy"].item() < before["fake_entropy"]
