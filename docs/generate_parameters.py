@@ -1,7 +1,7 @@
-"""Writes docs/parameters.md from the config models: ``python docs/generate_parameters.py``. A test checks that it is current.
+"""Writes docs/parameters.md and docs/methods.md: ``python docs/generate_parameters.py``. A test checks that they are current.
 
-Defaults and ranges come from the models, explanations from the comments beside the fields, or else beside the
-key in params.yaml.
+Defaults and ranges come from the config models, explanations from the comments beside the fields, or else beside the
+key in params.yaml; what is said of a method is the docstring of its file.
 """
 
 from __future__ import annotations
@@ -18,28 +18,43 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from ssgan import method as methods
-from ssgan.config import Config
+from ssgan.config import Config, ImageSpec, MethodConfig, NetConfig, Problem
 
-OUT = Path(__file__).with_name("parameters.md")
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 HEAD = """# Parameters
 
-Generated from `ssgan/config.py` and `ssgan/methods/*.py` by `python docs/generate_parameters.py`; do not edit.
+Generated from `ssgan/config.py` by `python docs/generate_parameters.py`; do not edit.
 
 Every key of `params.yaml`, with its default. A key that is left out has the default; an unknown key, a wrong type or a value
 out of range is an error that names the key, and the command ends with exit code 2 before any work is done. Change one for a
-single run without editing the file: `dvc exp run -S train.steps=20000`.
+single run without editing the file: `dvc exp run -S train.steps=20000`. What goes into `method.options` stands in
+[Methods](methods.md).
+"""
+METHODS_HEAD = """# Methods
+
+Generated from `ssgan/methods/*.py` by `python docs/generate_parameters.py`; do not edit.
+
+What `method.name` can be, and `method.options` of each. One is tried with `dvc exp run -S method.name=fixmatch`; an option is
+changed with `-S method.options.learning_rate=0.001`. Letters: l(x) logits of the K classes, G the generator, z its input, E a
+mean.
+Expected errors are those of the papers, with their schedules; what was seen here stands in [Results](results.md).
 """
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of"}
 
 
 def main() -> None:
-    """Write the page."""
-    OUT.write_text(render(), encoding="utf-8")
+    """Write the pages."""
+    for name, text in pages().items():
+        Path(__file__).with_name(name).write_text(text, encoding="utf-8")
 
 
-def render() -> str:
-    """The whole page as Markdown."""
+def pages() -> dict[str, str]:
+    """Name of the file and its Markdown."""
+    return {"parameters.md": parameters(), "methods.md": methods_page()}
+
+
+def parameters() -> str:
+    """Every key of params.yaml."""
     parts = [HEAD]
     for name, field in Config.model_fields.items():
         model = field.annotation
@@ -48,10 +63,40 @@ def render() -> str:
             f"### {name}.{key}, kind `{_kind(one)}`\n\n{_intro(one)}\n\n{_table(one, f'{name}.{key}')}"
             for key, one in _kinds(model)
         ]
-    parts.append("## method.options\n\nWhat each method can be told, with its defaults:\n")
-    for name in methods.names():
-        parts.append(f"### {name}\n\n{_table(methods.module(name).Config, '', short=True)}")
     return "\n".join(parts)
+
+
+def methods_page() -> str:
+    """A card for every method."""
+    rows = ["| method | what it does |", "|---|---|"]
+    cards = []
+    for name in methods.names():
+        module = methods.module(name)
+        summary, _, rest = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
+        summary = summary.replace("\n", " ")
+        rows.append(f"| [`{name}`](#{name}) | {summary} |")
+        cards.append(f"## {name}\n\n{summary}\n\n```text\n{rest}\n```\n\n{_phases(name)}\n\n{_own_options(module.Config)}")
+    common = f"## Options of every method\n\n{_table(MethodConfig, '')}"
+    return "\n".join([METHODS_HEAD, *rows, "", common, *cards])
+
+
+def _phases(name: str) -> str:
+    """Phases of a step in their order, with the optimiser of each."""
+    problem = Problem(ImageSpec(1, 28, "fit"), 10, NetConfig(width=0.01))
+    method = methods.build(name, methods.resolve_config(name, {}), problem)
+    parts = [
+        f"{i}. **{phase.name}** updates {', '.join(f'`{net}`' for net in phase.trains)}: "
+        f"Adam, rate {phase.optimizer.lr:g}, betas {phase.optimizer.betas}, epsilon {phase.optimizer.eps:g}"
+        for i, phase in enumerate(method.phases(), 1)
+    ]
+    return "One step, by default:\n\n" + "\n".join(parts)
+
+
+def _own_options(model: type[MethodConfig]) -> str:
+    """The options that a method adds, or whose default it changes."""
+    common = MethodConfig.model_fields
+    own = {k for k, field in model.model_fields.items() if k not in common or field.default != common[k].default}
+    return _table(model, "", own) if own else "No options of its own.\n"
 
 
 def _intro(model: Any) -> str:
@@ -69,16 +114,19 @@ def _kind(model: Any) -> str:
     return str(model.model_fields["kind"].default)
 
 
-def _table(model: type[BaseModel], prefix: str, short: bool = False) -> str:
+def _table(model: type[BaseModel], prefix: str, only: set[str] | None = None) -> str:
     notes, beside = comments(model), yaml_comments(PARAMS.read_text(encoding="utf-8"))
     rows = ["| key | default | values | meaning |", "|---|---|---|---|"]
     for key, field in model.model_fields.items():
+        if only is not None and key not in only:
+            continue
         if field.discriminator:
             values, default = "see the kinds below", "digits"
         else:
             values, default = _values(field), _default(field.default)
         name = f"{prefix}.{key}" if prefix else key
-        note = notes.get(key) or ("" if "source" in prefix else beside.get(name, ""))  # its kinds share names of keys
+        shared = not prefix or "source" in prefix  # names of keys that mean something else in params.yaml
+        note = notes.get(key) or ("" if shared else beside.get(name, ""))
         rows.append(f"| `{name}` | {default} | {values} | {note.replace('|', '/')} |")
     return "\n".join(rows) + "\n"
 

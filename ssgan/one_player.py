@@ -19,7 +19,7 @@ from ssgan.nets.weight_norm import data_dependent_init
 
 
 class OnePlayerConfig(MethodConfig):
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)  # of Adam
 
 
 class OnePlayerMethod(SemiSupervisedMethod):

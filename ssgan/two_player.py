@@ -23,10 +23,10 @@ from ssgan.nets.weight_norm import data_dependent_init
 
 class TwoPlayerConfig(MethodConfig):
     learning_rate: float = Field(default=1e-3, gt=0)  # of both players
-    beta1: float = Field(default=0.5, ge=0, lt=1)
-    beta2: float = Field(default=0.999, gt=0, lt=1)
-    adam_epsilon: float = Field(default=1e-8, gt=0)
-    unlabeled_weight: float = Field(default=1.0, ge=0)
+    beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, both players
+    beta2: float = Field(default=0.999, gt=0, lt=1)  # of Adam, both players
+    adam_epsilon: float = Field(default=1e-8, gt=0)  # of Adam, both players
+    unlabeled_weight: float = Field(default=1.0, ge=0)  # of the terms on unlabeled and on fake images
 
 
 class TwoPlayerMethod(SemiSupervisedMethod):

@@ -29,7 +29,7 @@ from ssgan.two_player import TwoPlayerConfig, TwoPlayerMethod
 
 class Config(TwoPlayerConfig):
     labeled_weight: float = Field(default=1.0, gt=0)  # lambda
-    ramp_steps: int = Field(default=2000, gt=0)  # T
+    ramp_steps: int = Field(default=2000, gt=0)  # steps, T
 
 
 class Method(TwoPlayerMethod):

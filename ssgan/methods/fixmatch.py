@@ -30,7 +30,7 @@ from ssgan.one_player import OnePlayerConfig, OnePlayerMethod
 
 
 class Config(OnePlayerConfig):
-    augment: bool = True
+    augment: bool = True  # two views of an image are two draws of the `augment` section
     unlabeled_weight: float = Field(default=1.0, ge=0)  # lambda
     threshold: float = Field(default=0.95, gt=0, lt=1)  # tau
 

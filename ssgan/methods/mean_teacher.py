@@ -32,9 +32,9 @@ from ssgan.one_player import OnePlayerConfig, OnePlayerMethod
 
 
 class Config(OnePlayerConfig):
-    augment: bool = True
-    consistency_weight: float = Field(default=50.0, ge=0)
-    ramp_steps: int = Field(default=2000, gt=0)  # T
+    augment: bool = True  # two views of an image are two draws of the `augment` section
+    consistency_weight: float = Field(default=50.0, ge=0)  # of the mean over images and classes
+    ramp_steps: int = Field(default=2000, gt=0)  # steps, T
     teacher_decay: float = Field(default=0.999, ge=0, lt=1)  # per step
 
 
