@@ -82,6 +82,16 @@ def batch_mean(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def gathered(x: Tensor) -> Tensor:
+    """Rows of all ranks, in the order of ranks: (N, ...) on each -> (N * world size, ...). No gradient passes."""
+    if world_size() == 1:
+        return x
+    parts = [torch.empty_like(x) for _ in range(world_size())]
+    dist.all_gather(parts, x.contiguous())
+    return torch.cat(parts)
+
+
+@torch.no_grad()
 def average_(tensors: Sequence[Tensor]) -> None:
     """Replace each tensor by its mean over ranks, in place, with one all-reduce of one flat buffer."""
     world = world_size()

@@ -10,11 +10,13 @@ With the identity -a + softplus(a) = softplus(-a), every GAN term below is a sof
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssgan.distributed import batch_mean
+from ssgan.distributed import batch_mean, gathered, sum_over_ranks, world_size
 
 
 def _check(x: Tensor, dims: int, name: str) -> Tensor:
@@ -102,6 +104,9 @@ def feature_matching_l1(features_fake: Tensor, features_real: Tensor) -> Tensor:
     return (fake_mean - real_mean).abs().mean()
 
 
+MATCHING = {"squared": feature_matching, "absolute": feature_matching_l1}
+
+
 def softmax_mean(logits: Tensor) -> Tensor:
     """Mean of the predictions over the global batch: (N, K) -> (K,)."""
     return batch_mean(torch.softmax(_check(logits, 2, "logits"), dim=1))
@@ -135,3 +140,54 @@ def squared_consistency(logits: Tensor, target_logits: Tensor) -> Tensor:
     """
     difference = torch.softmax(_check(logits, 2, "logits"), 1) - torch.softmax(_check(target_logits, 2, "target_logits"), 1)
     return difference.square().mean()
+
+
+def pull_away(features: Tensor) -> Tensor:
+    """Mean over i != j of the squared cosine between features i and j of the global batch: (N, F) -> scalar in [0, 1].
+
+    Zhao et al. 2017, eq. 5; Dai et al. 2017, section 4. With unit rows u, the sum over all pairs is |sum_i u_i u_i^T|^2, which
+    costs F^2 instead of N^2 over ranks. A feature of length 0 is orthogonal to every other.
+    """
+    features = _check(features, 2, "features")
+    n = features.shape[0] * world_size()
+    with torch.autocast(features.device.type, enabled=False):
+        unit = features / features.norm(dim=1, keepdim=True).clamp_min(1e-8)
+        all_pairs = sum_over_ranks(unit.T @ unit).square().sum()
+        itself = sum_over_ranks(unit.square().sum(1).square().sum())
+    return (all_pairs - itself) / (n * (n - 1))
+
+
+def log_density(features: Tensor, others: Tensor, bandwidth: Tensor) -> Tensor:
+    """Log of a Gaussian kernel density without its constant: (N, F), (M, F), scalar -> (N,) <= 0.
+
+    log 1/M sum_j exp( -|f - g_j|^2 / (2 h^2) )
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        squared = torch.cdist(_check(features, 2, "features"), _check(others, 2, "others")).square()
+    return torch.logsumexp(-squared / (2 * bandwidth**2), dim=1) - math.log(others.shape[0])
+
+
+def low_density(features_fake: Tensor, features_real: Tensor, features_real2: Tensor, quantile: float) -> Tensor:
+    """Mean of log p - eps over the fake images with log p > eps; 0 if there is none: (N, F), (M, F), (M, F) -> scalar >= 0.
+
+    Dai et al. 2017, eq. 6, with p a kernel density in feature space (of ``features_real2``) in the place of a PixelCNN. eps is
+    the given quantile of log p over ``features_real``, the bandwidth the median distance between the two real batches. The
+    real batches are constants.
+    """
+    real, others = (gathered(_check(f.detach(), 2, "features_real")) for f in (features_real, features_real2))
+    with torch.no_grad(), torch.autocast(real.device.type, enabled=False):
+        bandwidth = torch.cdist(real, others).median().clamp_min(1e-6)
+        threshold = torch.quantile(log_density(real, others, bandwidth), quantile)
+    above = log_density(features_fake, others, bandwidth) - threshold
+    share = batch_mean((above.detach() > 0).float()).clamp_min(1e-6)
+    return torch.relu(above).mean() / share
+
+
+def variational_entropy(mean: Tensor, log_sigma: Tensor, z: Tensor) -> Tensor:
+    """Mean over N of -log N(z; mean, exp(log_sigma)^2) without its constant: (N, Z), (N, Z), (N, Z) -> scalar.
+
+    Dai et al. 2017, section 4: minus a bound on the generator's entropy. It has no lower bound of its own, so log_sigma stays
+    above -5.
+    """
+    log_sigma = _check(log_sigma, 2, "log_sigma").clamp_min(-5.0)
+    return (log_sigma + (z - _check(mean, 2, "mean")).square() / (2 * torch.exp(2 * log_sigma))).sum(1).mean()

@@ -168,3 +168,49 @@ def test_masked_cross_entropy_divides_by_all_images() -> None:
     expected = -(np.log(p[0, 0]) + np.log(p[3, 1])) / 4
     value = losses.masked_cross_entropy(tensor(logits), torch.tensor(labels), tensor(mask))
     assert value.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_pull_away_is_the_mean_squared_cosine_of_pairs() -> None:
+    """Dai et al. 2017, section 4: 1/(N(N-1)) sum over i != j of (f_i.f_j / |f_i||f_j|)^2."""
+    f = RANDOM.normal(size=(6, 4))
+    pairs = [(f[i] @ f[j] / (np.linalg.norm(f[i]) * np.linalg.norm(f[j]))) ** 2 for i in range(6) for j in range(6) if i != j]
+    assert losses.pull_away(tensor(f)).item() == pytest.approx(np.mean(pairs), rel=1e-4)
+    assert losses.pull_away(torch.ones(5, 3)).item() == pytest.approx(1.0, rel=1e-5)
+    assert losses.pull_away(torch.eye(4)).item() == pytest.approx(0.0, abs=1e-6)
+    dead = torch.cat([torch.zeros(1, 3), torch.ones(2, 3)]).requires_grad_()
+    value = losses.pull_away(dead)
+    assert value.item() == pytest.approx(2 / 6, rel=1e-5)  # one pair of three is parallel
+    assert torch.isfinite(torch.autograd.grad(value, dead)[0]).all()
+
+
+def test_low_density_punishes_fakes_in_the_midst_of_the_data_only() -> None:
+    """Dai et al. 2017, eq. 6, with a kernel density in the place of p."""
+    real, others = RANDOM.normal(size=(20, 3)), RANDOM.normal(size=(20, 3))
+    fake = np.concatenate([np.zeros((2, 3)), np.full((3, 3), 9.0)])
+    distance = np.linalg.norm(real[:, None] - others[None], axis=2)
+    h = np.sort(distance.ravel())[(distance.size - 1) // 2]  # torch takes the lower median
+
+    def log_p(x: np.ndarray) -> np.ndarray:
+        d = np.linalg.norm(x[:, None] - others[None], axis=2)
+        return np.log(np.exp(-(d**2) / (2 * h**2)).mean(1))
+
+    eps = np.quantile(log_p(real), 0.25)
+    above = log_p(fake) > eps
+    assert above.tolist() == [True, True, False, False, False]
+    x = tensor(fake, grad=True)
+    value = losses.low_density(x, tensor(real), tensor(others), 0.25)
+    assert value.item() == pytest.approx((log_p(fake)[above] - eps).mean(), rel=1e-3)
+    (gradient,) = torch.autograd.grad(value, x)
+    assert gradient[2:].abs().sum() == 0
+    assert gradient[:2].abs().sum() > 0
+    assert losses.low_density(tensor(fake[2:]), tensor(real), tensor(others), 0.25).item() == 0.0
+
+
+def test_variational_entropy_is_the_gaussian_log_likelihood_without_its_constant() -> None:
+    mean, log_sigma, latent = (RANDOM.normal(size=(5, 3)) for _ in range(3))
+    density = np.exp(-((latent - mean) ** 2) / (2 * np.exp(log_sigma) ** 2)) / (np.sqrt(2 * np.pi) * np.exp(log_sigma))
+    expected = (-np.log(density) - 0.5 * np.log(2 * np.pi)).sum(1).mean()
+    value = losses.variational_entropy(tensor(mean), tensor(log_sigma), tensor(latent))
+    assert value.item() == pytest.approx(expected, rel=1e-4)
+    at_floor = losses.variational_entropy(tensor(mean), torch.full((5, 3), -50.0), tensor(mean))
+    assert at_floor.item() == pytest.approx(-15.0, rel=1e-5)

@@ -48,5 +48,4 @@ class Method(TwoPlayerMethod):
         features_fake = self.discriminator.features(self.generator(self.latent(batch, "generator")))
         with torch.no_grad():
             features_real = self.discriminator.features(batch.x_u2)
-        match = losses.feature_matching if self.config.distance == "squared" else losses.feature_matching_l1
-        return {"total": match(features_fake, features_real)}
+        return {"total": losses.MATCHING[self.config.distance](features_fake, features_real)}
