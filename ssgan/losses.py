@@ -127,6 +127,24 @@ def marginal_entropy(logits: Tensor) -> Tensor:
     return -(mean * mean.log()).sum()
 
 
+def balance(logits: Tensor) -> Tensor:
+    """-1/K sum_k log of the mean prediction of the global batch, at least log K: (N, K) -> scalar.
+
+    Cross-entropy from the uniform distribution to the mean prediction (Li et al. 2017, code).
+    """
+    return -softmax_mean(logits).clamp_min(1e-30).log().mean()
+
+
+def expected_over_classes(logits: Tensor, costs: Tensor) -> Tensor:
+    """Mean over N of sum_k softmax(l)_k * cost_k: (N, K), (N, K) -> scalar.
+
+    The expectation over the classifier's answers, in full instead of by a sample (Li et al. 2017, eq. 3).
+    """
+    if costs.shape != logits.shape:
+        raise ValueError(f"costs have shape {tuple(costs.shape)}; expected {tuple(logits.shape)}")
+    return (torch.softmax(_check(logits, 2, "logits"), dim=1) * _check(costs, 2, "costs")).sum(1).mean()
+
+
 def kl_divergence(target_logits: Tensor, logits: Tensor) -> Tensor:
     """Mean over N of KL(softmax(target) || softmax(l)) >= 0: (N, K), (N, K) -> scalar (Miyato et al. 2018, eq. 5)."""
     target = torch.log_softmax(_check(target_logits, 2, "target_logits"), dim=1)

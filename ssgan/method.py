@@ -48,6 +48,7 @@ class Phase:
         loss: pure function of the batch. It sees the networks in training mode.
         optimizer: settings of the optimiser that belongs to this phase.
         every: run at steps divisible by this number.
+        start: first step at which it runs; methods that train one network alone for a while let the others wait.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Phase:
     loss: Callable[[Batch], Terms]
     optimizer: Adam
     every: int = 1
+    start: int = 0
 
 
 class SemiSupervisedMethod(ABC):

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import torch
 
 from ssgan import experiment
+from ssgan import method as methods
 from ssgan.config import Config, ImageSpec, parse
 from ssgan.data import schema
 from ssgan.data.files import SplitFiles
@@ -69,6 +70,12 @@ def config(**changes: Any) -> Config:
     for section, values in changes.items():
         base[section] = {**base.get(section, {}), **values}
     return parse(Config, base, "test config")
+
+
+def short(name: str) -> dict[str, Any]:
+    """The ``method`` section for a run of a few steps: what begins after thousands of steps by default begins after five."""
+    schedules = [key for key in methods.module(name).Config.model_fields if key.endswith(("_start", "pretrain_steps"))]
+    return {"name": name, "options": {"batch_size": 20, "labeled_batch_size": 6, **dict.fromkeys(schedules, 5)}}
 
 
 def edge(folder: Path, **identity: Any) -> experiment.Edge:

@@ -214,3 +214,21 @@ def test_variational_entropy_is_the_gaussian_log_likelihood_without_its_constant
     assert value.item() == pytest.approx(expected, rel=1e-4)
     at_floor = losses.variational_entropy(tensor(mean), torch.full((5, 3), -50.0), tensor(mean))
     assert at_floor.item() == pytest.approx(-15.0, rel=1e-5)
+
+
+def test_balance_is_the_cross_entropy_from_uniform_to_the_mean_prediction() -> None:
+    logits = RANDOM.normal(size=(8, 5))
+    expected = -sum(0.2 * np.log(m) for m in softmax(logits).mean(0))
+    assert losses.balance(tensor(logits)).item() == pytest.approx(expected, rel=1e-5)
+    assert losses.balance(10 * torch.eye(4)).item() == pytest.approx(np.log(4), rel=1e-5)
+
+
+def test_the_expectation_over_classes_is_exact_and_differentiable_through_the_probabilities() -> None:
+    logits, costs = RANDOM.normal(size=(3, 4)), RANDOM.uniform(size=(3, 4))
+    expected = np.mean([sum(p * c for p, c in zip(ps, cs, strict=True)) for ps, cs in zip(softmax(logits), costs, strict=True)])
+    x = tensor(logits, grad=True)
+    value = losses.expected_over_classes(x, tensor(costs))
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+    assert torch.autograd.grad(value, x)[0].abs().sum() > 0
+    with pytest.raises(ValueError, match="costs have shape"):
+        losses.expected_over_classes(x, tensor(costs[:, :2]))

@@ -36,7 +36,7 @@ from ssgan.batch import Batch
 from ssgan.config import Problem
 from ssgan.method import Phase, Terms
 from ssgan.nets.weight_norm import data_dependent_init
-from ssgan.two_player import TwoPlayerConfig, TwoPlayerMethod
+from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
 
 class Config(TwoPlayerConfig):

@@ -24,7 +24,7 @@ from pydantic import Field
 from ssgan import losses
 from ssgan.batch import Batch
 from ssgan.method import Terms
-from ssgan.two_player import TwoPlayerConfig, TwoPlayerMethod
+from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
 
 class Config(TwoPlayerConfig):

@@ -28,7 +28,7 @@ from torch import Tensor
 from ssgan import losses
 from ssgan.batch import Batch
 from ssgan.method import Terms
-from ssgan.two_player import TwoPlayerConfig, TwoPlayerMethod
+from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
 
 class Config(TwoPlayerConfig):

@@ -26,7 +26,7 @@ from ssgan.augment import strong
 from ssgan.batch import Batch
 from ssgan.distributed import fold
 from ssgan.method import Terms
-from ssgan.one_player import OnePlayerConfig, OnePlayerMethod
+from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 
 
 class Config(OnePlayerConfig):

@@ -19,7 +19,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ssgan import losses
-from ssgan.two_player import TwoPlayerConfig, TwoPlayerMethod
+from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
 
 class Config(TwoPlayerConfig):

@@ -28,7 +28,7 @@ from ssgan import losses
 from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
 from ssgan.method import Terms
-from ssgan.one_player import OnePlayerConfig, OnePlayerMethod
+from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 
 
 class Config(OnePlayerConfig):

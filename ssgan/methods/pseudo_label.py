@@ -23,7 +23,7 @@ from pydantic import Field
 from ssgan import losses
 from ssgan.batch import Batch
 from ssgan.method import Terms
-from ssgan.one_player import OnePlayerConfig, OnePlayerMethod
+from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 
 
 class Config(OnePlayerConfig):

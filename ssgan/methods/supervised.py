@@ -14,7 +14,7 @@ from __future__ import annotations
 from ssgan.batch import Batch
 from ssgan.method import Terms
 from ssgan.nets.weight_norm import data_dependent_init
-from ssgan.one_player import OnePlayerConfig, OnePlayerMethod
+from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 
 
 class Config(OnePlayerConfig):

@@ -31,9 +31,8 @@ CODE = (
     "losses.py",
     "method.py",
     "nets",
-    "one_player.py",
+    "players",
     "training",
-    "two_player.py",
 )
 
 # Parameters of ``train`` that change how a run is executed, not what it computes.

@@ -20,13 +20,14 @@ from ssgan.nets.layers import GaussianNoise
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.step import run_step, trainable
 from tests.ranks import run_ranks
-from tests.support import config, edge, final_weights, same, write_splits
+from tests.support import config, edge, final_weights, same, short, write_splits
 
 CLASSES, SIZE = 3, 8
+LATE = 10  # a step at which every phase runs and every term is there, by ``short``
 
 
 def small_trainer(name: str, files: SplitFiles) -> tuple[Trainer, Batches]:
-    c = config(method={"name": name})
+    c = config(method=short(name))
     role_name, method_config = experiment.role_method(c, "main")
     batches = Batches(files, experiment._request(c, role_name, method_config), c.loader, torch.device("cpu"))
     return experiment._trainer(c, files, role_name, method_config, batches, torch.device("cpu")), batches
@@ -45,7 +46,7 @@ def test_docstring_names_its_paper_and_its_cost(name: str) -> None:
 
 def test_terms_are_finite_scalars_with_a_total(name: str, splits: SplitFiles) -> None:
     trainer, batches = small_trainer(name, splits)
-    batch = next(batches.iterate(0, 1))
+    batch = next(batches.iterate(LATE, LATE + 1))
     for phase in trainer.method.phases():
         terms = phase.loss(batch)
         assert "total" in terms
@@ -56,7 +57,7 @@ def test_terms_are_finite_scalars_with_a_total(name: str, splits: SplitFiles) ->
 
 def test_a_phase_moves_only_what_it_trains(name: str, splits: SplitFiles) -> None:
     trainer, batches = small_trainer(name, splits)
-    batch = next(batches.iterate(0, 1))
+    batch = next(batches.iterate(LATE, LATE + 1))
     for phase in trainer.method.phases():
         before = {k: v.clone() for k, v in trainer.method.nets.state_dict().items()}
         only_this = type("OnePhase", (), {"phases": lambda self, p=phase: [p], "nets": trainer.method.nets})()
@@ -70,7 +71,7 @@ def test_a_phase_moves_only_what_it_trains(name: str, splits: SplitFiles) -> Non
 
 def test_gradients_reach_every_trained_network(name: str, splits: SplitFiles) -> None:
     trainer, batches = small_trainer(name, splits)
-    batch = next(batches.iterate(0, 1))
+    batch = next(batches.iterate(LATE, LATE + 1))
     for phase in trainer.method.phases():
         parameters = trainable(trainer.method, phase)
         gradients = torch.autograd.grad(phase.loss(batch)["total"], parameters, allow_unused=True)
@@ -97,14 +98,14 @@ def test_samples_are_images(name: str, splits: SplitFiles) -> None:
 
 def test_same_seed_same_bits_and_other_seed_other_bits(name: str, splits: SplitFiles, tmp_path: Path) -> None:
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
-        c = config(method={"name": name}, train={"seed": seed, "steps": 10})
+        c = config(method=short(name), train={"seed": seed, "steps": 10})
         experiment.train(c, splits, "main", edge(tmp_path / folder))
     assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
     assert not same(final_weights(tmp_path / "a"), final_weights(tmp_path / "c"))
 
 
 def test_finished_model_predicts_what_the_trainer_predicted(name: str, splits: SplitFiles, tmp_path: Path) -> None:
-    c = config(method={"name": name}, train={"steps": 10})
+    c = config(method=short(name), train={"steps": 10})
     experiment.train(c, splits, "main", edge(tmp_path))
     model = load_model(tmp_path / "run/main/final/last")
     assert model.method == name
@@ -121,7 +122,7 @@ def test_finished_model_predicts_what_the_trainer_predicted(name: str, splits: S
 
 
 def test_beats_chance_on_an_easy_set(name: str, splits: SplitFiles, tmp_path: Path) -> None:
-    experiment.train(config(method={"name": name}, train={"steps": 60}), splits, "main", edge(tmp_path))
+    experiment.train(config(method=short(name), train={"steps": 60}), splits, "main", edge(tmp_path))
     model = load_model(tmp_path / "run/main/final/last")
     table = splits.read("test")
     from ssgan.data.schema import pixels_to_numpy
@@ -139,7 +140,7 @@ def weights_after_steps_without_noise(name: str, root: str, steps: int) -> dict[
             module.sigma = 0.0
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    for batch in batches.iterate(0, steps):
+    for batch in batches.iterate(LATE, LATE + steps):
         run_step(trainer.method, trainer.optimizers, batch)
     return {k: v.clone() for k, v in trainer.method.nets.state_dict().items()}
 
@@ -164,14 +165,14 @@ def test_docstring_numbers_its_deviations_or_has_none(name: str) -> None:
 @pytest.mark.parametrize("family", ["compact"])
 def test_works_with_convolutions(name: str, family: str, tmp_path: Path) -> None:
     files = write_splits(tmp_path / "splits", size=16, channels=3)
-    c = config(method={"name": name}, net={"family": family, "width": 0.25}, train={"steps": 3, "val_every": 3})
+    c = config(method=short(name), net={"family": family, "width": 0.25}, train={"steps": 3, "val_every": 3})
     experiment.train(c, files, "main", edge(tmp_path / "storage"))
     assert load_model(tmp_path / "storage/run/main/final/last").image.channels == 3
 
 
 def test_trains_in_bfloat16(name: str, splits: SplitFiles, tmp_path: Path) -> None:
     """The products in bfloat16, weights, losses and averages in float32."""
-    experiment.train(config(method={"name": name}, train={"precision": "bf16", "steps": 60}), splits, "main", edge(tmp_path))
+    experiment.train(config(method=short(name), train={"precision": "bf16", "steps": 60}), splits, "main", edge(tmp_path))
     weights = final_weights(tmp_path)
     assert all(bool(torch.isfinite(v).all()) for v in weights.values())
     assert {v.dtype for v in weights.values()} == {torch.float32}

@@ -16,7 +16,7 @@ from ssgan.errors import CheckpointError, StorageError
 from ssgan.runtime.storage import open_store
 from ssgan.training import loop
 from tests.ranks import run_ranks
-from tests.support import config, edge, final_weights, same
+from tests.support import config, edge, final_weights, same, short
 
 
 class KilledError(Exception):
@@ -41,7 +41,7 @@ def test_killed_and_resumed_equals_never_killed(
     name: str, memory_budget: int, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     c = config(
-        method={"name": name},
+        method=short(name),
         loader={"memory_budget": memory_budget, "shuffle_row_groups": 2},
         augment={"shift_px": 1},
     )
