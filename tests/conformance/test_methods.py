@@ -172,7 +172,7 @@ def test_works_with_convolutions(name: str, family: str, tmp_path: Path) -> None
 
 def test_trains_in_bfloat16(name: str, splits: SplitFiles, tmp_path: Path) -> None:
     """The products in bfloat16, weights, losses and averages in float32."""
-    experiment.train(config(method=short(name), train={"precision": "bf16", "steps": 60}), splits, "main", edge(tmp_path))
+    experiment.train(config(method=short(name), train={"precision": "bf16", "steps": 120}), splits, "main", edge(tmp_path))
     weights = final_weights(tmp_path)
     assert all(bool(torch.isfinite(v).all()) for v in weights.values())
     assert {v.dtype for v in weights.values()} == {torch.float32}

@@ -1,0 +1,25 @@
+"""The unsupervised GAN: no label reaches its features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from ssgan.training.step import make_optimizers, run_step
+from tests.methods.test_consistency import batch, build
+
+
+def test_labels_teach_the_linear_layer_only() -> None:
+    states = []
+    for labels in (torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([2, 2, 1, 1, 0, 0])):
+        method = build("gan")
+        b = replace(batch(), y_l=labels)
+        method.init(b)
+        optimizers = make_optimizers(method)
+        for _ in range(3):
+            torch.manual_seed(0)
+            run_step(method, optimizers, b)
+        states.append(method.nets.state_dict())
+    differ = {key.split(".")[0] for key in states[0] if not torch.equal(states[0][key], states[1][key])}
+    assert differ == {"classifier"}
