@@ -145,12 +145,6 @@ def expected_over_classes(logits: Tensor, costs: Tensor) -> Tensor:
     return (torch.softmax(_check(logits, 2, "logits"), dim=1) * _check(costs, 2, "costs")).sum(1).mean()
 
 
-def kl_divergence(target_logits: Tensor, logits: Tensor) -> Tensor:
-    """Mean over N of KL(softmax(target) || softmax(l)) >= 0: (N, K), (N, K) -> scalar (Miyato et al. 2018, eq. 5)."""
-    target = torch.log_softmax(_check(target_logits, 2, "target_logits"), dim=1)
-    return (target.exp() * (target - torch.log_softmax(_check(logits, 2, "logits"), dim=1))).sum(1).mean()
-
-
 def squared_consistency(logits: Tensor, target_logits: Tensor) -> Tensor:
     """Mean over N and K of the squared difference of two predictions: (N, K), (N, K) -> scalar in [0, 1].
 

@@ -31,7 +31,7 @@ from ssgan import losses, nets
 from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
 from ssgan.method import Adam, Phase, SemiSupervisedMethod, Terms
-from ssgan.nets.layers import Classifier, forward_parts
+from ssgan.nets.layers import Classifier, forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
 
 
@@ -55,10 +55,8 @@ class Method(SemiSupervisedMethod):
     @torch.no_grad()
     def _features(self, x: Tensor) -> Tensor:
         """(N, C, S, S) -> (N, F), without noise, as ``predict`` will see them; no gradient."""
-        was_training = self.discriminator.training
-        features = self.discriminator.eval().features(x)
-        self.discriminator.train(was_training)
-        return features
+        with without_noise(self.discriminator):
+            return self.discriminator.features(x)
 
     @property
     def discriminator(self) -> Classifier:

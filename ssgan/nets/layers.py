@@ -5,6 +5,8 @@ Letters: N images, I inputs, O outputs (units or channels).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -69,6 +71,17 @@ class GaussianNoise(nn.Module):
 
     def extra_repr(self) -> str:
         return f"sigma={self.sigma}"
+
+
+@contextmanager
+def without_noise(net: nn.Module) -> Iterator[None]:
+    """Inside, the network is in evaluation mode: no noise, no dropout."""
+    was_training = net.training
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train(was_training)
 
 
 # --- batch normalisation ---------------------------------------------------------------------------------------------
