@@ -118,6 +118,7 @@ def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated
         "mistakes": _tiles(mistakes),
         "tile": size * images.factor(size),
         "generated": generated,
+        "has_generator": facts.generated is not None,
         "checks": story.checks(facts),
         "ingested": story.ingested(facts),
         "ingest": _rows(facts.ingest),

@@ -165,6 +165,13 @@ def test_figures_of_an_earlier_run_do_not_stay(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "report/generated.png").exists()
 
 
+def test_a_second_network_is_spoken_of_only_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(tmp_path)
+    assert "second network invents" in " ".join(page(fake, monkeypatch).text.split())
+    fake.generator = False
+    assert "second network" not in page(fake, monkeypatch).text
+
+
 def test_without_summaries_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake(tmp_path).write()
     fake.evaluate(monkeypatch)
