@@ -18,7 +18,6 @@ Cost: one forward and backward pass of both batches, and a forward pass of the u
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -29,6 +28,7 @@ from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
 from ssgan.method import Terms
 from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
+from ssgan.players.teacher import follow, teacher_of
 
 
 class Config(OnePlayerConfig):
@@ -44,7 +44,7 @@ class Method(OnePlayerMethod):
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:
         super().__init__(config, problem)
-        self.nets["teacher"] = copy.deepcopy(self.net).requires_grad_(False)
+        self.nets["teacher"] = teacher_of(self.net)
 
     def init(self, batch: Batch) -> None:
         super().init(batch)
@@ -61,8 +61,5 @@ class Method(OnePlayerMethod):
         terms["consistency"] = losses.squared_consistency(self.net(batch.x_u).logits, target)
         return terms | {"total": terms["labeled"] + self.weight(batch.step) * terms["consistency"]}
 
-    @torch.no_grad()
     def after_step(self, batch: Batch) -> None:
-        decay = min(1.0 - 1.0 / (batch.step + 1), self.config.teacher_decay)
-        for mine, theirs in zip(self.nets["teacher"].state_dict().values(), self.net.state_dict().values(), strict=True):
-            mine.lerp_(theirs, 1.0 - decay)
+        follow(self.nets["teacher"], self.net, batch.step, self.config.teacher_decay)

@@ -87,6 +87,6 @@ class TwoPlayerMethod(SemiSupervisedMethod):
     def predict(self, x: Tensor) -> Tensor:
         return self.discriminator(x).logits[:, : self.problem.num_classes]
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int) -> Tensor | None:
         device = next(self.generator.parameters()).device
         return self.generator(torch.rand(n, self.problem.net.latent_dim, device=device))

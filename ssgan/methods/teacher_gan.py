@@ -1,0 +1,122 @@
+"""Teacher-GAN: our combination of an averaged teacher, balanced classes, and the cheap part of a bad generator.
+
+Paper: none; ours. Parts: hard targets from a confident average of weights (FixMatch, Sohn et al. 2020, eq. 4; Mean teacher,
+Tarvainen & Valpola 2017), the entropy of the mean prediction (CatGAN, Springenberg 2016, eq. 5), feature matching with K logits
+(Salimans et al. 2016, section 5), pull-away (Dai et al. 2017, section 4).
+
+Objective, with r = lse(l), f the features, w(x), w'(x) two draws of the `augment` section, s = strong(w'(x)), theta' the moving
+average of theta, q = softmax(l(w(x); theta')) without noise:
+    D:  min  E_labeled CE(l(w(x)), y)  + a(t) consistency E_unlabeled 1[max q >= tau] CE(l(s), argmax q)
+             - a(t) balance H(mean_unlabeled softmax(l(s)))
+             + b(t) unlabeled ( 1/2 E_unlabeled softplus(-r(w(x))) + 1/2 E_z softplus(r(G(z))) )
+    G:  min  mean_j (E f_j(G(z)) - E f_j(w(x)))^2 + pull_away * PT(f(G(z)))
+    a(t) rises from 0 to 1 over `ramp_steps`; b(t) is 0 before `adversarial_start` and 1 from there on.
+With `unlabeled_weight: 0` there is no generator: the ablation that says what the GAN is worth.
+
+Deviations:
+    1. A teacher gives FixMatch's targets; its paper takes them from the classifier itself. Adam instead of SGD.
+    2. Feature matching compares with the images of the same step; its paper draws an independent batch.
+
+Expected error: docs/results.md.
+Cost: forward and backward passes of the labeled, the fake and both views of the unlabeled images, a forward pass of the
+teacher, and the generator's step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ssgan import losses
+from ssgan.augment import strong
+from ssgan.batch import Batch
+from ssgan.config import MethodConfig, Problem
+from ssgan.distributed import fold
+from ssgan.method import Phase, Terms
+from ssgan.nets.layers import forward_parts, without_noise
+from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.players.teacher import follow, teacher_of
+from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
+
+
+class Config(TwoPlayerConfig):
+    augment: bool = True  # two views of an image are two draws of the `augment` section
+    learning_rate: float = Field(default=2e-3, gt=0)  # of both players
+    adam_epsilon: float = Field(default=1e-4, gt=0)  # as in feature_matching
+    consistency_weight: float = Field(default=1.0, ge=0)  # of the teacher's answers
+    threshold: float = Field(default=0.95, gt=0, lt=1)  # tau: least probability of an answer that counts
+    teacher_decay: float = Field(default=0.995, ge=0, lt=1)  # per step
+    balance_weight: float = Field(default=0.3, ge=0)  # for classes of about the same size; 0 where they are not
+    ramp_steps: int = Field(default=500, gt=0)  # steps over which consistency and balance come in
+    adversarial_start: int = Field(default=1000, ge=0)  # first step with the generator
+    pull_away_weight: float = Field(default=0.1, ge=0)
+
+
+class Method(TwoPlayerMethod):
+    second_view = True
+    config: Config
+
+    def __init__(self, config: MethodConfig, problem: Problem) -> None:
+        super().__init__(config, problem)
+        self.nets["teacher"] = teacher_of(self.discriminator)
+        if not self.config.unlabeled_weight:
+            del self.nets["generator"]
+
+    def phases(self) -> Sequence[Phase]:
+        discriminator, generator = super().phases()
+        if "generator" not in self.nets:
+            return [discriminator]
+        return [discriminator, replace(generator, start=self.config.adversarial_start)]
+
+    def init(self, batch: Batch) -> None:
+        data_dependent_init(self.discriminator, batch.x_u)
+        self.nets["teacher"].load_state_dict(self.discriminator.state_dict())
+        if "generator" in self.nets:
+            data_dependent_init(self.generator, self.latent(batch, "init"))
+
+    def after_step(self, batch: Batch) -> None:
+        follow(self.nets["teacher"], self.discriminator, batch.step, self.config.teacher_decay)
+
+    def real_logit(self, logits: Tensor) -> Tensor:
+        return losses.implicit_real_logit(logits)
+
+    def discriminator_loss(self, batch: Batch) -> Terms:
+        c = self.config
+        distorted = strong(batch.x_u2, fold(batch.seed, "strong"))
+        if "generator" in self.nets and batch.step >= c.adversarial_start:
+            with torch.no_grad():
+                x_f = self.generator(self.latent(batch, "discriminator"))
+            labeled, view, unlabeled, fake = forward_parts(self.discriminator, batch.x_l, distorted, batch.x_u, x_f)
+            r_u, r_f = self.real_logit(unlabeled.logits), self.real_logit(fake.logits)
+            terms = losses.discriminator_terms(labeled.logits, batch.y_l, r_u, r_f, c.unlabeled_weight)
+        else:
+            labeled, view = forward_parts(self.discriminator, batch.x_l, distorted)
+            terms = {"labeled": losses.cross_entropy(labeled.logits, batch.y_l)}
+            terms["total"] = terms["labeled"]
+            with torch.no_grad():
+                terms["labeled_accuracy"] = (labeled.logits.argmax(1) == batch.y_l).float().mean()
+        with torch.no_grad(), without_noise(self.nets["teacher"]):
+            sure, said = self.nets["teacher"](batch.x_u).logits.float().softmax(1).max(1)
+        mask = (sure >= c.threshold).float()
+        terms["consistency"] = losses.masked_cross_entropy(view.logits, said, mask)
+        terms["class_entropy"] = losses.marginal_entropy(view.logits)
+        terms["mask_share"] = mask.mean()
+        unlabeled_terms = c.consistency_weight * terms["consistency"] - c.balance_weight * terms["class_entropy"]
+        return terms | {"total": terms["total"] + min(1.0, batch.step / c.ramp_steps) * unlabeled_terms}
+
+    def generator_loss(self, batch: Batch) -> Terms:
+        features_fake = self.discriminator.features(self.generator(self.latent(batch, "generator")))
+        with torch.no_grad():
+            features_real = self.discriminator.features(batch.x_u)
+        terms = {
+            "matching": losses.feature_matching(features_fake, features_real),
+            "pull_away": losses.pull_away(features_fake),
+        }
+        return terms | {"total": terms["matching"] + self.config.pull_away_weight * terms["pull_away"]}
+
+    def sample(self, n: int) -> Tensor | None:
+        return super().sample(n) if "generator" in self.nets else None

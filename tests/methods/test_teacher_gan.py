@@ -1,0 +1,74 @@
+"""Our combination, against the sum that its docstring writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ssgan.augment import strong
+from ssgan.distributed import fold
+from ssgan.method import SemiSupervisedMethod
+from tests.methods.test_consistency import batch, build, terms
+
+
+def unlabeled_terms(method: SemiSupervisedMethod, step: int, tau: float) -> tuple[float, float]:
+    """Consistency with the teacher, and the entropy of the mean prediction."""
+    b = batch(step)
+    with torch.no_grad():
+        q = method.nets["teacher"].eval()(b.x_u).logits.softmax(1)
+        log_p = method.nets["classifier"](strong(b.x_u2, fold(b.seed, "strong"))).logits.log_softmax(1)
+    sure, said = q.max(1)
+    consistency = -(log_p[range(len(said)), said] * (sure >= tau)).mean()
+    mean = log_p.exp().mean(0)
+    return consistency.item(), -(mean * mean.log()).sum().item()
+
+
+@pytest.mark.parametrize(("step", "ramp"), [(0, 0.0), (5, 0.5), (10, 1.0), (40, 1.0)])
+def test_without_a_generator_the_total_is_labels_teacher_and_balance(step: int, ramp: float) -> None:
+    method = build("teacher_gan", unlabeled_weight=0, threshold=0.4, balance_weight=0.7, consistency_weight=2, ramp_steps=10)
+    with torch.no_grad():
+        for p in method.nets["teacher"].parameters():
+            p.mul_(1.3)
+    found = terms(method, batch(step))
+    consistency, entropy = unlabeled_terms(method, step, 0.4)
+    assert 0 < found["mask_share"] < 1
+    assert found["consistency"] == pytest.approx(consistency, rel=1e-5)
+    assert found["total"] == pytest.approx(found["labeled"] + ramp * (2 * consistency - 0.7 * entropy), rel=1e-5)
+
+
+def test_the_ablation_has_no_generator() -> None:
+    method = build("teacher_gan", unlabeled_weight=0)
+    assert "generator" not in method.nets
+    assert [phase.name for phase in method.phases()] == ["discriminator"]
+    assert method.sample(4) is None
+
+
+def test_the_generator_joins_at_its_step() -> None:
+    method = build("teacher_gan", adversarial_start=8, unlabeled_weight=0.6, ramp_steps=10, threshold=0.4)
+    assert [phase.start for phase in method.phases()] == [0, 8]
+    assert "fake" not in terms(method, batch(7))
+    b = replace(batch(8), x_l=torch.rand(6, 1, 6, 6))
+    found = {k: v.item() for k, v in method.phases()[0].loss(b).items()}
+    consistency, entropy = unlabeled_terms(method, 8, 0.4)
+    with torch.no_grad():
+        real = F.softplus(-method.predict(b.x_u).logsumexp(1)).mean().item()
+    assert found["unlabeled_real"] == pytest.approx(real, rel=1e-5)
+    adversarial = 0.6 * 0.5 * (real + found["fake"])
+    assert found["total"] == pytest.approx(found["labeled"] + adversarial + 0.8 * (consistency - 0.3 * entropy), rel=1e-5)
+
+
+def test_the_teacher_starts_as_the_classifier_and_follows_it() -> None:
+    method = build("teacher_gan", teacher_decay=0.9)
+    method.init(batch())
+    student, teacher = method.nets["classifier"], method.nets["teacher"]
+    before = [p.clone() for p in teacher.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(before, student.parameters(), strict=True))
+    with torch.no_grad():
+        for p in student.parameters():
+            p.add_(1.0)
+    method.after_step(batch(step=50))
+    for old, now in zip(before, teacher.parameters(), strict=True):
+        torch.testing.assert_close(now, old + 0.1)
