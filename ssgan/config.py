@@ -155,6 +155,7 @@ class NetConfig(Strict):
 
     family: str = "mlp"
     width: float = Field(default=1.0, gt=0)  # multiplies the number of hidden units or channels
+    noise: float = Field(default=1.0, ge=0, le=1)  # multiplies the classifier's Gaussian noise and dropout
     latent_dim: int = Field(default=100, gt=0)  # Z
 
 

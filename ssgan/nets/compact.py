@@ -29,11 +29,11 @@ LEAK = 0.1
 class Stage(nn.Module):
     """Two 3x3 convolutions with leaky ReLU, then 2x2 max pooling and dropout unless it is the last stage."""
 
-    def __init__(self, inputs: int, outputs: int, *, pool: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, *, pool: bool, noise: float) -> None:
         super().__init__()
         self.conv1 = WeightNormConv2d(inputs, outputs, 3, padding=1)
         self.conv2 = WeightNormConv2d(outputs, outputs, 3, padding=1)
-        self.dropout = nn.Dropout(0.5) if pool else None
+        self.dropout = nn.Dropout(0.5 * noise) if pool else None
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.leaky_relu(self.conv1(x), LEAK, inplace=True)
@@ -44,12 +44,14 @@ class Stage(nn.Module):
 class Classifier(layers.Classifier):
     """(N, C, S, S) in [0, 1] -> Out(features (N, F), logits (N, outputs)); F = 128 at width 1."""
 
-    def __init__(self, channels: int, widths: list[int], outputs: int) -> None:
+    def __init__(self, channels: int, widths: list[int], outputs: int, noise: float) -> None:
         super().__init__()
-        self.noise = GaussianNoise(0.15)
+        self.noise = GaussianNoise(0.15 * noise)
         sizes = [channels, *widths]
         last = len(widths) - 1
-        self.stages = nn.ModuleList(Stage(sizes[i], sizes[i + 1], pool=i < last) for i in range(len(widths)))
+        self.stages = nn.ModuleList(
+            Stage(sizes[i], sizes[i + 1], pool=i < last, noise=noise) for i in range(len(widths))
+        )
         self.output = WeightNormLinear(widths[-1], outputs, train_gain=True, init_std=0.05)
         self.to(memory_format=torch.channels_last)
 
@@ -111,7 +113,7 @@ def _scaled(width: float, channels: int) -> int:
 def classifier(problem: Problem, outputs: int) -> Classifier:
     halvings = _halvings(problem.image.image_size)
     widths = [_scaled(problem.net.width, min(32 << i, 128)) for i in range(halvings)] + [_scaled(problem.net.width, 128)]
-    return Classifier(problem.image.channels, widths, outputs)
+    return Classifier(problem.image.channels, widths, outputs, problem.net.noise)
 
 
 def generator(problem: Problem) -> Generator:

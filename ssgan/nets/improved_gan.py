@@ -26,7 +26,7 @@ SIDE = 32  # pixels
 class Classifier(layers.Classifier):
     """(N, C, 32, 32) in [0, 1] -> Out(features (N, b), logits (N, outputs))."""
 
-    def __init__(self, channels: int, a: int, b: int, outputs: int) -> None:
+    def __init__(self, channels: int, a: int, b: int, outputs: int, noise: float) -> None:
         super().__init__()
         self.convs = nn.ModuleList(
             [
@@ -41,7 +41,7 @@ class Classifier(layers.Classifier):
                 WeightNormConv2d(b, b, 1),
             ]
         )
-        self.dropouts = nn.ModuleDict({"0": nn.Dropout(0.2), "3": nn.Dropout(0.5), "6": nn.Dropout(0.5)})
+        self.dropouts = nn.ModuleDict({str(at): nn.Dropout(noise * p) for at, p in ((0, 0.2), (3, 0.5), (6, 0.5))})
         self.output = WeightNormLinear(b, outputs, train_gain=True, init_std=0.05, init_scale=0.1)
         self.to(memory_format=torch.channels_last)
 
@@ -93,7 +93,7 @@ def _scaled(problem: Problem, channels: int) -> int:
 
 
 def classifier(problem: Problem, outputs: int) -> Classifier:
-    return Classifier(problem.image.channels, _scaled(problem, 96), _scaled(problem, 192), outputs)
+    return Classifier(problem.image.channels, _scaled(problem, 96), _scaled(problem, 192), outputs, problem.net.noise)
 
 
 def generator(problem: Problem) -> Generator:

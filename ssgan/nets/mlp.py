@@ -3,7 +3,8 @@
 Classifier: C*S*S -> 1000 -> 500 -> 250 -> 250 -> 250 -> outputs; Gaussian noise before every layer (0.3, then 0.5), ReLU,
 weight norm with gains frozen in the hidden layers, data-dependent initialisation.
 Generator: Z -> 500 -> 500 (batch norm without scale, softplus) -> C*S*S (weight norm, sigmoid).
-Read from the authors' code: ``algorithms`` section 5.2 of the design; ``net.width`` multiplies the hidden units.
+Read from the authors' code: ``algorithms`` section 5.2 of the design; ``net.width`` multiplies the hidden units,
+``net.noise`` the noise.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ INPUT_NOISE, HIDDEN_NOISE = 0.3, 0.5
 class Classifier(layers.Classifier):
     """(N, C, S, S) in [0, 1] -> Out(features (N, F), logits (N, outputs)); F = 250 at width 1."""
 
-    def __init__(self, inputs: int, hidden: list[int], outputs: int) -> None:
+    def __init__(self, inputs: int, hidden: list[int], outputs: int, noise: float = 1.0) -> None:
         super().__init__()
         sizes = [inputs, *hidden]
-        self.noise = nn.ModuleList(GaussianNoise(HIDDEN_NOISE if i else INPUT_NOISE) for i in range(len(sizes)))
+        self.noise = nn.ModuleList(GaussianNoise(noise * (HIDDEN_NOISE if i else INPUT_NOISE)) for i in range(len(sizes)))
         self.hidden = nn.ModuleList(WeightNormLinear(i, o) for i, o in itertools.pairwise(sizes))
         self.output = WeightNormLinear(sizes[-1], outputs, train_gain=True)
 
@@ -67,7 +68,7 @@ class Generator(nn.Module):
 
 def classifier(problem: Problem, outputs: int) -> Classifier:
     hidden = [max(1, round(units * problem.net.width)) for units in HIDDEN]
-    return Classifier(problem.image.bytes, hidden, outputs)
+    return Classifier(problem.image.bytes, hidden, outputs, problem.net.noise)
 
 
 def generator(problem: Problem) -> Generator:

@@ -62,6 +62,14 @@ def test_noise_only_in_training_mode(family: str) -> None:
     assert torch.equal(classifier.eval()(x).logits, classifier(x).logits)
 
 
+def test_the_noise_can_be_turned_off(family: str) -> None:
+    problem = problems(family)[0]
+    quiet = Problem(problem.image, 5, problem.net.model_copy(update={"noise": 0.0}))
+    classifier = nets.family(family).classifier(quiet, 6).train()
+    x = torch.rand(4, *problem.image.shape)
+    assert torch.equal(classifier(x).logits, classifier(x).logits)
+
+
 def test_data_dependent_init_standardises_every_layer(family: str) -> None:
     """After initialisation, a pass of the same batch with the same noise has mean 0 and the chosen deviation per unit."""
     problem = problems(family)[0]
