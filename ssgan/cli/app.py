@@ -13,6 +13,7 @@ import typer
 from ssgan import __version__
 from ssgan.cli import stages
 from ssgan.cli.checks import doctor
+from ssgan.cli.circles import circles
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
 from ssgan.errors import ConfigError, SsganError
@@ -33,6 +34,7 @@ app.command("doctor")(doctor)
 for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report, stages.summary):
     app.command(_stage.__name__)(_stage)
 app.command("predict")(predict)
+app.command("circles")(circles)
 
 
 def _show_version(wanted: bool) -> None:

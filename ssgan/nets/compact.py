@@ -49,9 +49,7 @@ class Classifier(layers.Classifier):
         self.noise = GaussianNoise(0.15 * noise)
         sizes = [channels, *widths]
         last = len(widths) - 1
-        self.stages = nn.ModuleList(
-            Stage(sizes[i], sizes[i + 1], pool=i < last, noise=noise) for i in range(len(widths))
-        )
+        self.stages = nn.ModuleList(Stage(sizes[i], sizes[i + 1], pool=i < last, noise=noise) for i in range(len(widths)))
         self.output = WeightNormLinear(widths[-1], outputs, train_gain=True, init_std=0.05)
         self.to(memory_format=torch.channels_last)
 

@@ -70,10 +70,10 @@ def _style(palette: Palette, salt: str) -> Iterator[None]:
         yield
 
 
-def png(draw: Draw, path: Path) -> None:
+def png(draw: Draw, to: Path | io.BytesIO, dpi: int = DPI) -> None:
     """Draw in print colors on white."""
-    with _style(PRINT, path.name):
-        draw(PRINT).savefig(path, dpi=DPI, facecolor=PRINT.paper, metadata={"Software": None})
+    with _style(PRINT, ""):
+        draw(PRINT).savefig(to, format="png", dpi=dpi, facecolor=PRINT.paper, metadata={"Software": None})
 
 
 def svg(draw: Draw, name: str) -> Markup:
