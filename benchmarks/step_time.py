@@ -17,20 +17,16 @@ from collections.abc import Callable
 import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
 
 import torch  # isort: skip
-import torch.nn.functional as F  # isort: skip
-from torch import Tensor, nn  # isort: skip
 
 import itertools
 
+from benchmarks.port import GENERATOR, SIZES, Port
 from ssgan import method as methods
 from ssgan.batch import Batch
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.nets import layers
 from ssgan.training.ema import Average
 from ssgan.training.step import make_optimizers, run_step
 
-SIZES = [784, 1000, 500, 250, 250, 250, 10]
-GENERATOR = [100, 500, 500, 784]
 BATCH = 100
 
 
@@ -84,59 +80,9 @@ def products(bf16: bool) -> Callable[[], object]:
     return step
 
 
-class PortedLinear(nn.Module):
-    """Weight norm as ports write it: the weight is divided by its norm in every forward pass."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) * 0.1)
-        self.scale = nn.Parameter(torch.ones(outputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight * (self.scale / self.weight.pow(2).sum(1).sqrt()).unsqueeze(1).expand_as(self.weight)
-        return F.linear(x, weight, self.bias)
-
-
-class PortedDiscriminator(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(PortedLinear(i, o) for i, o in itertools.pairwise(SIZES))
-
-    def forward(self, x: Tensor) -> layers.Out:
-        x = x + torch.randn_like(x) * 0.3
-        for layer in list(self.layers)[:-1]:
-            features = F.relu(layer(x))
-            x = features + torch.randn_like(features) * 0.5
-        return layers.Out(features, self.layers[-1](x))
-
-
 def ported() -> Callable[[], object]:
-    d = PortedDiscriminator()
-    g = nn.Sequential(
-        nn.Linear(100, 500), nn.BatchNorm1d(500), nn.Softplus(), nn.Linear(500, 500), nn.BatchNorm1d(500), nn.Softplus()
-    )
-    g.append(PortedLinear(500, 784))
-    g.append(nn.Sigmoid())
-    adam_d, adam_g = (torch.optim.Adam(net.parameters(), 3e-3, (0.5, 0.999), foreach=False) for net in (d, g))
-    batch = random_batch(0)
-    x_l, x_u, x_u2 = (x.flatten(1) for x in (batch.x_l, batch.x_u, batch.x_u2))
-
-    def step() -> None:
-        fake = g(torch.rand(BATCH, 100)).detach()
-        labeled, unlabeled, generated = d(x_l).logits, d(x_u).logits, d(fake).logits
-        lse_u, lse_f = torch.logsumexp(unlabeled, 1), torch.logsumexp(generated, 1)
-        loss = F.cross_entropy(labeled, batch.y_l) + 0.5 * (F.softplus(lse_u) - lse_u).mean() + 0.5 * F.softplus(lse_f).mean()
-        adam_d.zero_grad()
-        loss.backward()
-        adam_d.step()
-        features_fake, features_real = d(g(torch.rand(BATCH, 100))).features, d(x_u2).features
-        adam_g.zero_grad()
-        adam_d.zero_grad()
-        (features_fake.mean(0) - features_real.mean(0)).square().mean().backward()
-        adam_g.step()
-
-    return step
+    step, batch = Port().step, random_batch(0)
+    return lambda: step(batch)
 
 
 def milliseconds(step: Callable[[], object], count: int) -> list[float]:

@@ -10,7 +10,8 @@ average of theta, q = softmax(l(w(x); theta')) without noise:
              - a(t) balance H(mean_unlabeled softmax(l(s)))
              + b(t) unlabeled ( 1/2 E_unlabeled softplus(-r(w(x))) + 1/2 E_z softplus(r(G(z))) )
     G:  min  mean_j (E f_j(G(z)) - E f_j(w(x)))^2 + pull_away * PT(f(G(z)))
-    a(t) rises from 0 to 1 over `ramp_steps`; b(t) is 0 before `adversarial_start` and 1 from there on.
+    a(t) rises from 0 to 1 over `ramp_steps`; b(t) is 1 in every `adversarial_every`-th step from `adversarial_start` on, the
+    only ones in which G learns, and else 0.
 With `unlabeled_weight: 0` there is no generator: the ablation that says what the GAN is worth.
 
 Deviations:
@@ -18,8 +19,8 @@ Deviations:
     2. Feature matching compares with the images of the same step; its paper draws an independent batch.
 
 Expected error: docs/results.md.
-Cost: forward and backward passes of the labeled, the fake and both views of the unlabeled images, a forward pass of the
-teacher, and the generator's step.
+Cost: forward and backward passes of the labeled and the strongly changed images, and a forward pass of the teacher; in every
+`adversarial_every`-th step also those of the fake and the unlabeled images, and the generator's step.
 """
 
 from __future__ import annotations
@@ -45,14 +46,14 @@ from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
 class Config(TwoPlayerConfig):
     augment: bool = True  # two views of an image are two draws of the `augment` section
-    learning_rate: float = Field(default=2e-3, gt=0)  # of both players
-    adam_epsilon: float = Field(default=1e-4, gt=0)  # as in feature_matching
+    beta1: float = Field(default=0.9, ge=0, lt=1)  # of Adam, both players
     consistency_weight: float = Field(default=1.0, ge=0)  # of the teacher's answers
-    threshold: float = Field(default=0.95, gt=0, lt=1)  # tau: least probability of an answer that counts
-    teacher_decay: float = Field(default=0.995, ge=0, lt=1)  # per step
+    threshold: float = Field(default=0.9, gt=0, lt=1)  # tau: least probability of an answer that counts
+    teacher_decay: float = Field(default=0.99, ge=0, lt=1)  # per step
     balance_weight: float = Field(default=0.3, ge=0)  # for classes of about the same size; 0 where they are not
     ramp_steps: int = Field(default=500, gt=0)  # steps over which consistency and balance come in
-    adversarial_start: int = Field(default=1000, ge=0)  # first step with the generator
+    adversarial_start: int = Field(default=500, ge=0)  # first step with the generator
+    adversarial_every: int = Field(default=4, gt=0)  # steps between two with the generator
     pull_away_weight: float = Field(default=0.1, ge=0)
 
 
@@ -70,7 +71,12 @@ class Method(TwoPlayerMethod):
         discriminator, generator = super().phases()
         if "generator" not in self.nets:
             return [discriminator]
-        return [discriminator, replace(generator, start=self.config.adversarial_start)]
+        return [discriminator, replace(generator, start=self.config.adversarial_start, every=self.config.adversarial_every)]
+
+    def adversarial(self, step: int) -> bool:
+        """Whether the generator plays in this step."""
+        c = self.config
+        return "generator" in self.nets and step >= c.adversarial_start and step % c.adversarial_every == 0
 
     def init(self, batch: Batch) -> None:
         data_dependent_init(self.discriminator, batch.x_u)
@@ -87,7 +93,7 @@ class Method(TwoPlayerMethod):
     def discriminator_loss(self, batch: Batch) -> Terms:
         c = self.config
         distorted = strong(batch.x_u2, fold(batch.seed, "strong"))
-        if "generator" in self.nets and batch.step >= c.adversarial_start:
+        if self.adversarial(batch.step):
             with torch.no_grad():
                 x_f = self.generator(self.latent(batch, "discriminator"))
             labeled, view, unlabeled, fake = forward_parts(self.discriminator, batch.x_l, distorted, batch.x_u, x_f)

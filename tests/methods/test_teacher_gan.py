@@ -47,9 +47,9 @@ def test_the_ablation_has_no_generator() -> None:
 
 
 def test_the_generator_joins_at_its_step() -> None:
-    method = build("teacher_gan", adversarial_start=8, unlabeled_weight=0.6, ramp_steps=10, threshold=0.4)
-    assert [phase.start for phase in method.phases()] == [0, 8]
-    assert "fake" not in terms(method, batch(7))
+    method = build("teacher_gan", adversarial_start=8, adversarial_every=2, unlabeled_weight=0.6, ramp_steps=10, threshold=0.4)
+    assert [(phase.start, phase.every) for phase in method.phases()] == [(0, 1), (8, 2)]
+    assert [step for step in range(5, 12) if "fake" in terms(method, batch(step))] == [8, 10]
     b = replace(batch(8), x_l=torch.rand(6, 1, 6, 6))
     found = {k: v.item() for k, v in method.phases()[0].loss(b).items()}
     consistency, entropy = unlabeled_terms(method, 8, 0.4)

@@ -1,0 +1,127 @@
+"""The deck's table on MNIST: methods against 20, 50, 100 and 200 labels, in three tracks, over draws of labels.
+
+Labels are drawn at random, the same number of each class, the same draws for every row. All training images are unlabeled
+images, none is kept for validation, and nothing is chosen: the averaged model after the last step is judged on test, once.
+Each run is a line of JSON in WORK/runs.jsonl; runs that stand there are not run again, interrupted ones go on from their
+checkpoint.
+
+    python -m benchmarks.mnist_table MNIST WORK --tracks C --labels 100 --seeds 3 --jobs 2
+    python -m benchmarks.mnist_table MNIST WORK --print            only the table
+    python -m benchmarks.mnist_table MNIST WORK --backend ray      trials of Ray Tune, here or on the cluster at RAY_ADDRESS
+                                                                   whose nodes see both folders
+
+MNIST is a folder of PNG files, train/CLASS/*.png and test/CLASS/*.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from benchmarks.mnist.rows import LABELS, ROWS, TRACKS
+from benchmarks.mnist.run import Line, Run, execute, prepare
+from benchmarks.mnist.table import render
+
+
+def wanted(arguments: argparse.Namespace) -> list[Run]:
+    """Every run asked for; all rows of the first seed come before the second, so that a table cut short is a whole one."""
+    rows = [r for r in ROWS if r.track in arguments.tracks and (not arguments.rows or r.name in arguments.rows)]
+    unknown = set(arguments.rows or []) - {row.name for row in rows}
+    if unknown:
+        names = ", ".join(repr(r.name) for r in ROWS if r.track in arguments.tracks)
+        raise SystemExit(f"no row {sorted(unknown)} in tracks {''.join(arguments.tracks)}; there are {names}")
+    return [
+        Run(row, n, seed, arguments.steps or TRACKS[row.track].steps, arguments.threads)
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+        for n in arguments.labels
+        for row in rows
+    ]
+
+
+def in_processes(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
+    """Lines as they come, from ``--jobs`` processes."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        for done in as_completed([pool.submit(execute, run, data, scratch) for run in runs]):
+            yield done.result()
+
+
+def in_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
+    """The same as trials of Ray Tune, each with ``--threads`` CPUs and ``--gpu`` of a GPU; lines are recorded as trials end."""
+    from ssgan.runtime.ray_environment import set_environment
+
+    set_environment()
+    from ray import tune
+
+    by_key = {run.key: run for run in runs}
+
+    def trial(config: dict[str, str]) -> None:
+        tune.report({"line": execute(by_key[config["key"]], data, scratch)})
+
+    class Recorder(tune.Callback):
+        def on_trial_result(
+            self, iteration: int, trials: list[object], trial: object, result: dict[str, Line], **_: object
+        ) -> None:
+            record(arguments.work, result["line"])
+
+    tuner = tune.Tuner(
+        tune.with_resources(trial, {"cpu": arguments.threads, "gpu": arguments.gpu}),
+        param_space={"key": tune.grid_search(list(by_key))},
+        run_config=tune.RunConfig(storage_path=str(scratch / "tune"), verbose=0, callbacks=[Recorder()]),
+    )
+    failed = [result.error for result in tuner.fit() if result.error]
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(runs)} trials failed; the first one: {failed[0]}")
+    yield from ()
+
+
+BACKENDS: dict[str, Callable[..., Iterator[Line]]] = {"process": in_processes, "ray": in_trials}
+
+
+def read(work: Path) -> list[Line]:
+    """Every line so far."""
+    path = work / "runs.jsonl"
+    return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
+
+
+def record(work: Path, line: Line) -> None:
+    """Append one line, and say what it says."""
+    with (work / "runs.jsonl").open("a") as file:
+        file.write(json.dumps(line, sort_keys=True) + "\n")
+    error = 100 * line["wrong"] / line["test_images"]
+    cell = f"{line['track']}, {line['row']}, {line['labels']} labels, seed {line['seed']}"
+    print(f"{cell}: {error:.2f} % wrong after {line['steps']} steps, {line['seconds']:.0f} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mnist", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--tracks", nargs="+", choices=sorted(TRACKS), default=sorted(TRACKS))
+    parser.add_argument("--rows", nargs="+", help="names of rows; default: all of the tracks")
+    parser.add_argument("--labels", nargs="+", type=int, choices=LABELS, default=LABELS)
+    parser.add_argument("--seeds", type=int, default=10, help="draws of labels")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="instead of the track's")
+    parser.add_argument("--jobs", type=int, default=1, help="runs side by side (processes)")
+    parser.add_argument("--threads", type=int, default=1, help="of one run")
+    parser.add_argument("--gpu", type=float, default=0.0, help="share of a GPU of one run (Ray)")
+    parser.add_argument("--backend", choices=sorted(BACKENDS), default="process")
+    parser.add_argument("--print", action="store_true", help="only print the table")
+    arguments = parser.parse_args()
+    arguments.work = arguments.work.absolute()
+    if not arguments.print:
+        data = prepare(arguments.mnist.absolute(), arguments.work)
+        done = {line["key"] for line in read(arguments.work)}
+        runs = [run for run in wanted(arguments) if run.key not in done]
+        for line in BACKENDS[arguments.backend](runs, data, arguments.work / "scratch", arguments):
+            record(arguments.work, line)
+    print(render(read(arguments.work), ROWS))
+
+
+if __name__ == "__main__":
+    main()

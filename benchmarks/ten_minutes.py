@@ -1,0 +1,127 @@
+"""Which method has the lowest error after the same minutes on the same machine? A laptop, 28x28, few labels.
+
+In turns, each alone on the machine: our combination, the same without its GAN, FixMatch on the same network, feature matching,
+and feature matching as ports write it. A short trial tells how many steps fit into the minutes; the rate falls over the last
+third of them. Error on val by time, and on test in the end, once, of the last averaged model. Needs a project's splits of 28x28
+grey images (`dvc repro split`).
+
+    python -m benchmarks.ten_minutes data/splits --minutes 10 --threads 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
+
+import torch  # isort: skip
+
+import numpy as np
+
+from benchmarks.mnist.rows import CONV, MLP, SHIFTS
+from benchmarks.port import Port
+from ssgan import experiment
+from ssgan.config import Config, LoaderConfig, parse
+from ssgan.data.files import SplitFiles
+from ssgan.data.loaders import Batches, Request
+from ssgan.data.schema import pixels_to_numpy
+from ssgan.model import load_model
+from ssgan.runtime.storage import open_store
+
+TRIAL = 25  # steps
+LOOKS = 10
+Curve = list[tuple[float, float]]  # (seconds, error on val)
+
+CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {  # method, options, networks, precision
+    "teacher_gan": ("teacher_gan", {"labeled_batch_size": 50}, CONV, "bf16"),
+    "teacher_gan without GAN": ("teacher_gan", {"labeled_batch_size": 50, "unlabeled_weight": 0.0}, CONV, "bf16"),
+    "fixmatch": ("fixmatch", {"labeled_batch_size": 50}, CONV, "bf16"),
+    "feature_matching": ("feature_matching", {}, MLP, "bf16"),
+}
+PORT = "feature matching, a port"
+
+
+def ours(name: str, files: SplitFiles, seconds: float, threads: int) -> tuple[int, Curve, float]:
+    """Steps done, the curve, and the error on test."""
+    _, _, took = _train(name, files, TRIAL, threads)
+    steps = max(LOOKS, int(seconds / (took / TRIAL)))
+    history, test_error, _ = _train(name, files, steps, threads)
+    return steps, [(r["seconds"], r["val_error_rate"]) for r in history], test_error
+
+
+def _train(name: str, files: SplitFiles, steps: int, threads: int) -> tuple[list[dict[str, Any]], float, float]:
+    method, options, net, precision = CONTENDERS[name]
+    config = parse(
+        Config,
+        {
+            "method": {"name": method, "options": {"lr_tail": 0.33, **options}},
+            "net": net,
+            "augment": SHIFTS if net is CONV else {},
+            "train": {"steps": steps, "val_every": max(1, steps // LOOKS), "checkpoint_every": steps, "precision": precision},
+        },
+        "benchmarks.ten_minutes",
+    )
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        edge = experiment.Edge(open_store(folder), "run", {}, torch.device("cpu"), lambda role, tick: None)
+        experiment.train(config, files, "main", edge)
+        final = Path(folder, "run/main/final")
+        history = [json.loads(line) for line in (final / "history.jsonl").read_text().splitlines()]
+        model = load_model(final / "last")
+        images, labels = _set(files, "test")
+        error = float((model.predict_logits(images).argmax(1) != labels).mean())
+    return history, error, history[-1]["seconds"]
+
+
+def port(files: SplitFiles, seconds: float, threads: int) -> tuple[int, Curve, float]:
+    """The same for the port; its rate is constant."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    rival, curve, spent, step = Port(), [], 0.0, 0
+    batches = Batches(files, Request(100, 100, 2, False, 0, None), LoaderConfig(), torch.device("cpu"))
+    sets = {name: _set(files, name) for name in ("val", "test")}
+
+    def error(name: str) -> float:
+        images, labels = sets[name]
+        return float((rival.answers(torch.from_numpy(images) / 255).numpy() != labels).mean())
+
+    for batch in batches.iterate(0, 1 << 40):
+        start = time.perf_counter()
+        rival.step(batch)
+        spent += time.perf_counter() - start
+        step += 1
+        if spent >= seconds * (len(curve) + 1) / LOOKS:
+            curve.append((spent, error("val")))
+        if len(curve) == LOOKS:
+            break
+    return step, curve, error("test")
+
+
+def _set(files: SplitFiles, name: str) -> tuple[np.ndarray, np.ndarray]:
+    table = files.read(name, ["label", "pixels"])
+    return pixels_to_numpy(table["pixels"], files.image_spec()).copy(), table["label"].to_numpy()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("splits")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", nargs="+", choices=[*CONTENDERS, PORT], default=[*CONTENDERS, PORT])
+    arguments = parser.parse_args()
+    files = SplitFiles(str(Path(arguments.splits).absolute()))
+    print(f"{files.num_rows('labeled')} labels, {arguments.minutes:g} minutes each, {arguments.threads} threads", flush=True)
+    for name in arguments.only:
+        seconds, threads = 60 * arguments.minutes, arguments.threads
+        steps, curve, test_error = port(files, seconds, threads) if name == PORT else ours(name, files, seconds, threads)
+        print(f"{name}: {100 * test_error:.2f} % wrong on test after {steps} steps, {curve[-1][0]:.0f} s of training")
+        print("  on val: " + ", ".join(f"{100 * e:.1f} % ({s:.0f} s)" for s, e in curve), flush=True)
+
+
+if __name__ == "__main__":
+    main()

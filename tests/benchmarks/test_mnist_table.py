@@ -1,0 +1,98 @@
+"""The table of the benchmark: its statistics by hand, and whole runs on a few images."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import mnist_table
+from benchmarks.mnist.rows import ROWS, Row
+from benchmarks.mnist.run import Run
+from benchmarks.mnist.table import against_published, paired, render
+
+
+def line(row: Row, labels: int, seed: int, wrong: int) -> dict[str, Any]:
+    return {"track": row.track, "row": row.name, "labels": labels, "seed": seed, "wrong": wrong, "test_images": 1000}
+
+
+def test_paired_difference_is_over_common_draws() -> None:
+    ours, others = {0: 99.0, 1: 98.0, 2: 97.0, 9: 10.0}, {0: 98.0, 1: 96.0, 2: 94.0}
+    found = paired(ours, others)
+    assert found is not None
+    half = 4.302652729911275 * 1.0 / math.sqrt(3)  # quantile of t with 2 degrees of freedom
+    assert found == pytest.approx((2.0, 2.0 - half, 2.0 + half, 3))
+    assert paired(ours, {9: 1.0}) is None
+
+
+def test_difference_to_published_is_welchs() -> None:
+    # variances of the means 0.4 / 10 and 0.1 / 10: freedom = 0.05^2 / (0.04^2 / 9 + 0.01^2 / 9) = 13.235
+    difference, low, high = against_published(99.0, math.sqrt(0.4), 10, (98.5, math.sqrt(0.1)))
+    assert difference == pytest.approx(0.5)
+    assert (high - low) / 2 == pytest.approx(2.1563 * math.sqrt(0.05), rel=1e-3)
+    assert low == pytest.approx(1.0 - high)
+
+
+def test_table_counts_each_draw_once_and_keeps_tracks_apart() -> None:
+    a, c = (next(r for r in ROWS if r.track == track and r.method == "supervised") for track in "AC")
+    lines = [line(a, 100, 0, 500), line(a, 100, 0, 100), line(a, 100, 1, 300), line(c, 20, 0, 20)]
+    text = render(lines, ROWS)
+    of_a, of_c = text.split("**C:")
+    assert "| supervised |  |  | 80.00 ± 14.14 (80.00; 2) |  |" in of_a
+    assert "| supervised | 98.00 (98.00; 1) |  |  |  |" in of_c
+    assert "B:" not in text
+
+
+def test_a_run_is_named_after_what_it_computes() -> None:
+    row = ROWS[0]
+    one = Run(row, 20, 0, 100, threads=1)
+    assert one.key == Run(row, 20, 0, 100, threads=2).key
+    others = [Run(row, 50, 0, 100, 1), Run(row, 20, 1, 100, 1), Run(row, 20, 0, 101, 1), Run(ROWS[1], 20, 0, 100, 1)]
+    assert len({one.key, *(run.key for run in others)}) == 5
+
+
+@pytest.fixture
+def few_images(tmp_path: Path) -> Path:
+    """A folder like MNIST's, with 4 and 2 images of each class."""
+    random = np.random.default_rng(0)
+    for part, n in (("train", 4), ("test", 2)):
+        for k in range(10):
+            folder = tmp_path / "mnist" / part / str(k)
+            folder.mkdir(parents=True)
+            for i in range(n):
+                Image.fromarray(random.integers(0, 256, (28, 28), dtype=np.uint8)).save(folder / f"{i}.png")
+    return tmp_path / "mnist"
+
+
+def table(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr("sys.argv", ["mnist_table", *map(str, arguments)])
+    mnist_table.main()
+
+
+@pytest.mark.parametrize("backend", ["process", pytest.param("ray", marks=pytest.mark.ray)])
+def test_runs_are_recorded_judged_and_not_repeated(
+    backend: str, few_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(mnist_table.__file__).parents[1]))
+    work = tmp_path / "work"
+    common = [few_images, work, "--tracks", "A", "--rows", "supervised", "--labels", 20, "--steps", 3, "--backend", backend]
+    table(monkeypatch, *common, "--seeds", 1)
+    (first,) = [json.loads(text) for text in (work / "runs.jsonl").read_text().splitlines()]
+    assert (first["labels"], first["seed"], first["steps"], first["test_images"]) == (20, 0, 3, 20)
+    assert 0 <= first["wrong"] <= 20
+    table(monkeypatch, *common, "--seeds", 2)
+    lines = [json.loads(text) for text in (work / "runs.jsonl").read_text().splitlines()]
+    assert lines[0] == first
+    assert [one["seed"] for one in lines] == [0, 1]
+    assert lines[0]["labeled_ids"] != lines[1]["labeled_ids"]
+    assert "; 2) |" in capsys.readouterr().out
+
+
+def test_an_unknown_row_is_named(few_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"no row \['fixmach'\] in tracks C; there are .*'FixMatch'"):
+        table(monkeypatch, few_images, tmp_path / "work", "--tracks", "C", "--rows", "fixmach")
