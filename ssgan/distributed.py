@@ -1,4 +1,4 @@
-"""Rank, world size, and the two operations over ranks that training needs.
+"""Rank, world size, and the operations over ranks that training needs.
 
 A statistic of the batch that stands inside a non-linearity (feature matching, marginal entropy, batch norm) changes with
 the number of workers unless it is taken over the *global* batch: measured on two ranks, 20 SGD steps of feature matching
@@ -89,6 +89,25 @@ def gathered(x: Tensor) -> Tensor:
     parts = [torch.empty_like(x) for _ in range(world_size())]
     dist.all_gather(parts, x.contiguous())
     return torch.cat(parts)
+
+
+class _RowsOfAllRanks(torch.autograd.Function):
+    """Differentiable gathering: a rank's rows stand in every rank's loss, so their gradient is the sum over ranks."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return gathered(x.contiguous())
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        grad = grad_outputs[0].detach().clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(grad)
+        return grad.chunk(world_size())[rank()]
+
+
+def rows_of_all_ranks(x: Tensor) -> Tensor:
+    """``gathered``, but differentiable: (N, ...) on each rank -> (N * world size, ...)."""
+    return x if world_size() == 1 else _RowsOfAllRanks.apply(x)
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ With the identity -a + softplus(a) = softplus(-a), every GAN term below is a sof
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -66,14 +67,25 @@ def fake(r: Tensor) -> Tensor:
     return F.softplus(_check(r, 1, "r")).mean()
 
 
-def discriminator_terms(logits_l: Tensor, y_l: Tensor, r_u: Tensor, r_f: Tensor, unlabeled_weight: float) -> dict[str, Tensor]:
+def smoothed_real(r: Tensor, smoothing: float) -> Tensor:
+    """Mean of a softplus(-r) + (1 - a) softplus(r), a = 1 - smoothing: (N,) -> scalar >= 0, least at D = a.
+
+    The cost of a real image with one-sided label smoothing (Salimans et al. 2016, section 3.4); fake ones keep the target 0.
+    """
+    return real(r) if not smoothing else (1.0 - smoothing) * real(r) + smoothing * fake(r)
+
+
+def discriminator_terms(
+    logits_l: Tensor, y_l: Tensor, r_u: Tensor, r_f: Tensor, unlabeled_weight: float, label_smoothing: float = 0.0
+) -> dict[str, Tensor]:
     """The K+1 discriminator's objective, of either form of the fake class (Salimans et al. 2016, section 5).
 
     total = CE(l, y) + unlabeled_weight * (1/2 mean softplus(-r_u) + 1/2 mean softplus(r_f)); the halves are those of the
-    authors' code. Logits of the K real classes (L, K), labels (L,), real/fake logits (U,) of unlabeled and (N,) of fake
-    images. The accuracies are shares in [0, 1] of images called right, for the health monitor; no gradient.
+    authors' code. With label smoothing, ``smoothed_real`` stands for softplus(-r_u). Logits of the K real classes (L, K),
+    labels (L,), real/fake logits (U,) of unlabeled and (N,) of fake images. The accuracies are shares in [0, 1] of images
+    called right, for the health monitor; no gradient.
     """
-    terms = {"labeled": cross_entropy(logits_l, y_l), "unlabeled_real": real(r_u), "fake": fake(r_f)}
+    terms = {"labeled": cross_entropy(logits_l, y_l), "unlabeled_real": smoothed_real(r_u, label_smoothing), "fake": fake(r_f)}
     terms["total"] = terms["labeled"] + unlabeled_weight * 0.5 * (terms["unlabeled_real"] + terms["fake"])
     with torch.no_grad():
         terms["real_accuracy"] = (r_u > 0).float().mean()
@@ -85,6 +97,14 @@ def discriminator_terms(logits_l: Tensor, y_l: Tensor, r_u: Tensor, r_f: Tensor,
 def generator_nonsaturating(r: Tensor) -> Tensor:
     """The generator's cost -mean log D(G(z)): (N,) -> scalar >= 0 (Goodfellow 2014, section 3)."""
     return real(r)
+
+
+def generator_saturating(r: Tensor) -> Tensor:
+    """The generator's cost mean log(1 - D(G(z))): (N,) -> scalar <= 0 (Goodfellow 2014, eq. 1)."""
+    return -fake(r)
+
+
+ADVERSARIAL = {"nonsaturating": generator_nonsaturating, "saturating": generator_saturating}
 
 
 def feature_matching(features_fake: Tensor, features_real: Tensor) -> Tensor:
@@ -203,3 +223,11 @@ def variational_entropy(mean: Tensor, log_sigma: Tensor, z: Tensor) -> Tensor:
     """
     log_sigma = _check(log_sigma, 2, "log_sigma").clamp_min(-5.0)
     return (log_sigma + (z - _check(mean, 2, "mean")).square() / (2 * torch.exp(2 * log_sigma))).sum(1).mean()
+
+
+def squared_distance(parameters: Iterable[Tensor], others: Iterable[Tensor]) -> Tensor:
+    """Sum over all tensors and entries of the squared difference -> scalar >= 0.
+
+    With ``others`` the mean of the parameters over time: historical averaging (Salimans et al. 2016, section 3.3).
+    """
+    return torch.stack([(p - other).square().sum() for p, other in zip(parameters, others, strict=True)]).sum()

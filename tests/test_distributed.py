@@ -37,6 +37,24 @@ def test_batch_mean_has_the_gradient_of_the_global_batch(world: int, tmp_path: P
         torch.testing.assert_close(got, expected)
 
 
+def gradient_of_pairs() -> tuple[torch.Tensor, torch.Tensor]:
+    """This rank's rows, and d/dw of the mean over all rows i of sum_j (w x_i . w x_j)^3, averaged over ranks."""
+    rank, world = distributed.rank(), distributed.world_size()
+    w = torch.full((D,), 0.5, dtype=torch.float64, requires_grad=True)
+    mine = data()[rank * N // world : (rank + 1) * N // world] * w
+    everyone = distributed.rows_of_all_ranks(mine)
+    (gradient,) = torch.autograd.grad((mine @ everyone.T).pow(3).sum(1).mean(), [w])
+    distributed.average_([gradient])
+    return everyone.detach(), gradient
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_gathered_rows_have_the_gradient_of_the_global_batch(world: int, tmp_path: Path) -> None:
+    expected = gradient_of_pairs()
+    for got in run_ranks(gradient_of_pairs, world, tmp_path):
+        torch.testing.assert_close(got, expected)
+
+
 def batch_norm_part() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     rank, world = distributed.rank(), distributed.world_size()
     norm = BatchNorm(D)

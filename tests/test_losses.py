@@ -49,10 +49,10 @@ def test_explicit_form_is_one_minus_p_of_the_last_class() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**31), st.integers(2, 6))
 def test_explicit_equals_implicit_after_subtracting_the_fake_logit(seed: int, classes: int) -> None:
-    """Equal losses, and equal gradients with respect to the features under the logits (Salimans et al. 2016, section 5)."""
+    """Equal losses; equal gradients of the features and weights under the logits (Salimans et al. 2016, section 5)."""
     random = np.random.default_rng(seed)
     features = {name: tensor(random.normal(size=(6, 8)), grad=True) for name in ("l", "u", "f")}
-    weight = tensor(random.normal(size=(classes + 1, 8)))
+    weight = tensor(random.normal(size=(classes + 1, 8)), grad=True)
     labels = torch.tensor(random.integers(0, classes, 6))
 
     def terms(explicit: bool) -> Tensor:
@@ -66,7 +66,7 @@ def test_explicit_equals_implicit_after_subtracting_the_fake_logit(seed: int, cl
 
     a, b = terms(True), terms(False)
     torch.testing.assert_close(a, b)
-    grads = [torch.autograd.grad(t, list(features.values())) for t in (a, b)]
+    grads = [torch.autograd.grad(t, [*features.values(), weight]) for t in (a, b)]
     for x, y in zip(*grads, strict=True):
         torch.testing.assert_close(x, y, atol=1e-6, rtol=1e-4)
 

@@ -24,7 +24,9 @@ class Out(NamedTuple):
 
 
 class Classifier(nn.Module):
-    """What every family's classifier is: a trunk that gives features, and a last layer that gives logits."""
+    """What every family's classifier is: a trunk that gives features, and a last layer ``output`` that gives logits."""
+
+    output: nn.Module
 
     def features(self, x: Tensor) -> Tensor:
         """(N, C, S, S) images in [0, 1] -> (N, F) features."""
@@ -96,6 +98,7 @@ class BatchNorm(nn.Module):
         track: keep running statistics for evaluation; False: batch statistics always (Improved GAN's generators).
     """
 
+    couples_batch = True
     running_mean: Tensor | None
     running_var: Tensor | None
 
@@ -140,8 +143,8 @@ class BatchNorm(nn.Module):
 
 
 def couples_the_batch(net: nn.Module) -> bool:
-    """Whether the output for one image depends on the other images of the batch (batch normalisation)."""
-    return any(isinstance(m, BatchNorm) for m in net.modules())
+    """Whether the output for one image depends on the others of the batch (batch normalisation, minibatch discrimination)."""
+    return any(getattr(m, "couples_batch", False) for m in net.modules())
 
 
 def forward_parts(net: nn.Module, *parts: Tensor) -> list[Out]:

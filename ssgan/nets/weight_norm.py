@@ -12,7 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class WeightNorm(nn.Module):
+class DataInitialized(nn.Module):
+    """A layer that sets some of its parameters from the batch that it sees while ``initializing``."""
+
+    initializing = False
+
+
+class WeightNorm(DataInitialized):
     """Base of weight-normalised layers (Salimans & Kingma 2016): W_o = g_o V_o / ||V_o||, the norm computed in float32.
 
     ``train_gain=False`` freezes g, as in the hidden layers of the Improved GAN code: after the data-dependent
@@ -31,7 +37,6 @@ class WeightNorm(nn.Module):
             self.register_buffer("gain", torch.ones(outputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.init_scale = init_scale
-        self.initializing = False
 
     def _norm(self) -> Tensor:
         """(O,) norms of the directions, in float32."""
@@ -177,7 +182,7 @@ def data_dependent_init(net: nn.Module, x: Tensor) -> None:
     Layer by layer in the order of the forward pass, every unit gets mean 0 and standard deviation ``init_scale``
     (Salimans & Kingma 2016, section 3). Call it with the same ``x`` and the same random state on every rank.
     """
-    layers = [m for m in net.modules() if isinstance(m, WeightNorm)]
+    layers = [m for m in net.modules() if isinstance(m, DataInitialized)]
     for layer in layers:
         layer.initializing = True
     was_training = net.training
