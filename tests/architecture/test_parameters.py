@@ -22,7 +22,11 @@ CHOICES = {
     "channels": "3",
     "version": "0",
 }
-TEXTS = {"params.yaml": (ROOT / "params.yaml").read_text(), "template": fill("parameters.yaml", CHOICES)}
+TEXTS = {
+    "params.yaml": (ROOT / "params.yaml").read_text(),
+    "template": fill("parameters.yaml", CHOICES),
+    "recipe": (ROOT / "docs/recipes/cats_dogs.yaml").read_text(),
+}
 OURS = {
     "method.options",
     "train.steps",
