@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from ssgan import __version__
+from ssgan.cli import recipes
 from ssgan.errors import ConfigError, SsganError
 
 # name in the project -> name of the template: DVC would read a second dvc.yaml, and tools skip names with a leading dot
@@ -43,8 +44,11 @@ def init(
     images: Annotated[str, typer.Option(help="Raw images: a folder, seen from the project, or s3://bucket/prefix.")] = "images",
     mode: Annotated[Mode, typer.Option(help="team: use all labels; benchmark: keep few, to see what they do.")] = Mode.team,
     labels: Annotated[str, typer.Option(help="CSV with columns (path or sha256) and label; empty: class folders.")] = "",
-    image_size: Annotated[int, typer.Option(help="Pixels: images become squares of this size.")] = 32,
-    channels: Annotated[int, typer.Option(min=1, max=3, help="1 grey, 3 RGB.")] = 3,
+    image_size: Annotated[
+        int | None, typer.Option(help="Pixels: side of the squares that images become. 32, or the recipe's.")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(min=1, max=3, help="1 grey, 3 RGB. 3, or the recipe's.")] = None,
+    recipe: Annotated[str, typer.Option(help=f"Parameters for known data: {', '.join(recipes.names())}.")] = "",
 ) -> None:
     """Write a project: params.yaml, dvc.yaml, ignore files, README, and set DVC up. Nothing is overwritten."""
     from ssgan.config import Config, parse
@@ -59,18 +63,27 @@ def init(
         "mode": mode.value,
         "labels": labels or "null",
         "labels_dependency": "\n      - ${split.labels}" if labels else "",
-        "image_size": str(image_size),
-        "channels": str(channels),
+        "image_size": "32",
+        "channels": "3",
     }
-    parse(Config, yaml.safe_load(fill("parameters.yaml", choices)), "ssgan init")  # before anything is written
+    own = {key: value for key, value in (("image_size", image_size), ("channels", channels)) if value is not None}
+    texts = {name: fill(template, choices) for name, template in FILES.items()}
+    texts["params.yaml"] = _with_recipe(texts["params.yaml"], recipe, own)
+    parse(Config, yaml.safe_load(texts["params.yaml"]), "ssgan init")  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
     git = _set_up_dvc(folder)
-    for name, template in FILES.items():
+    for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(fill(template, choices), encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
     typer.echo(f"project written to {folder.absolute()}" + ("" if git else " (without git: `dvc exp` needs it)"))
     put = "" if images.startswith("s3://") or _holds_files(folder / images) else f"put images into {images}, "
     typer.echo(f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro")
+
+
+def _with_recipe(text: str, name: str, own: dict[str, int]) -> str:
+    """The parameters with those of a recipe, and over both what the user asked for on the command line (of ``data``)."""
+    sections = recipes.recipe(name) if name else {}
+    return recipes.laid_over(text, {**sections, "data": {**sections.get("data", {}), **own}})
 
 
 def _holds_files(path: Path) -> bool:

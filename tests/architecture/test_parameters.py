@@ -22,11 +22,7 @@ CHOICES = {
     "channels": "3",
     "version": "0",
 }
-TEXTS = {
-    "params.yaml": (ROOT / "params.yaml").read_text(),
-    "template": fill("parameters.yaml", CHOICES),
-    "recipe": (ROOT / "docs/recipes/cats_dogs.yaml").read_text(),
-}
+TEXTS = {"params.yaml": (ROOT / "params.yaml").read_text(), "template": fill("parameters.yaml", CHOICES)}
 OURS = {
     "method.options",
     "train.steps",
