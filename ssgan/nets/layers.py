@@ -86,6 +86,17 @@ def without_noise(net: nn.Module) -> Iterator[None]:
         net.train(was_training)
 
 
+@contextmanager
+def same_noise(seed: int, device: torch.device) -> Iterator[None]:
+    """Inside, noise and dropout are drawn from ``seed``; afterwards the generators go on as if nothing had been drawn.
+
+    Passes of equally many images, each within a block of its own with the same seed, get the same noise.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
 # --- batch normalisation ---------------------------------------------------------------------------------------------
 
 

@@ -45,9 +45,13 @@ class OnePlayerMethod(SemiSupervisedMethod):
     def classifier_loss(self, batch: Batch) -> Terms:
         """The terms of ``labeled_terms``, those of the method, and their total."""
 
-    def labeled_terms(self, batch: Batch) -> Terms:
-        """Cross-entropy of the labeled images, and the share of them that is called right (no gradient)."""
-        logits = self.net(batch.x_l).logits
+    def labeled_terms(self, batch: Batch, logits: Tensor | None = None) -> Terms:
+        """Cross-entropy of the labeled images, and the share of them that is called right (no gradient).
+
+        ``logits``: (L, K) on the labeled images, where the method has them already.
+        """
+        if logits is None:
+            logits = self.net(batch.x_l).logits
         with torch.no_grad():
             accuracy = (logits.argmax(1) == batch.y_l).float().mean()
         return {"labeled": losses.cross_entropy(logits, batch.y_l), "labeled_accuracy": accuracy}
