@@ -20,6 +20,8 @@ from ssgan.config import Problem
 from ssgan.errors import ConfigError
 from ssgan.nets import layers
 
+BUILDING_BLOCKS = ("layers", "pixelcnn", "weight_norm")  # files of this package that are no family
+
 
 class Family(Protocol):
     """What a file of this package defines."""
@@ -31,7 +33,7 @@ class Family(Protocol):
 
 def names() -> list[str]:
     """Every family there is: the files of this package, those with building blocks apart."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in ("layers", "weight_norm"))
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in BUILDING_BLOCKS)
 
 
 def family(name: str) -> Family:
