@@ -110,6 +110,17 @@ def rows_of_all_ranks(x: Tensor) -> Tensor:
     return x if world_size() == 1 else _RowsOfAllRanks.apply(x)
 
 
+def share(x: Tensor, n: int) -> Tensor:
+    """This rank's part of the first ``n`` rows of the global batch: (N, ...) on each rank -> (n / world size, ...).
+
+    No gradient passes.
+    """
+    if n % world_size():
+        raise ValueError(f"{n} rows cannot be shared evenly by {world_size()} ranks")
+    part = n // world_size()
+    return gathered(x)[:n][rank() * part : (rank() + 1) * part]
+
+
 @torch.no_grad()
 def average_(tensors: Sequence[Tensor]) -> None:
     """Replace each tensor by its mean over ranks, in place, with one all-reduce of one flat buffer."""

@@ -210,7 +210,15 @@ def low_density(features_fake: Tensor, features_real: Tensor, features_real2: Te
     with torch.no_grad(), torch.autocast(real.device.type, enabled=False):
         bandwidth = torch.cdist(real, others).median().clamp_min(1e-6)
         threshold = torch.quantile(log_density(real, others, bandwidth), quantile)
-    above = log_density(features_fake, others, bandwidth) - threshold
+    return above_threshold(log_density(features_fake, others, bandwidth), threshold)
+
+
+def above_threshold(log_p: Tensor, threshold: Tensor) -> Tensor:
+    """Mean of log p - eps over images of the global batch with log p > eps; 0 if there is none: (N,), scalar -> scalar >= 0.
+
+    Dai et al. 2017, eq. 6.
+    """
+    above = _check(log_p, 1, "log_p") - threshold
     share = batch_mean((above.detach() > 0).float()).clamp_min(1e-6)
     return torch.relu(above).mean() / share
 

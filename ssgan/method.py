@@ -49,6 +49,7 @@ class Phase:
         optimizer: settings of the optimiser that belongs to this phase.
         every: run at steps divisible by this number.
         start: first step at which it runs; methods that train one network alone for a while let the others wait.
+        stop: first step at which it runs no more; what it trained is constant from there on. None: to the end.
     """
 
     name: str
@@ -57,6 +58,11 @@ class Phase:
     optimizer: Adam
     every: int = 1
     start: int = 0
+    stop: int | None = None
+
+    def due(self, step: int) -> bool:
+        """Whether it runs at ``step`` (0-based)."""
+        return self.start <= step and (self.stop is None or step < self.stop) and step % self.every == 0
 
 
 class SemiSupervisedMethod(ABC):

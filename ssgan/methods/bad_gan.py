@@ -11,30 +11,39 @@ Objective, with r = lse(l), f the features, H the entropy of softmax(l):
 
 Deviations:
     1. p in LD is a kernel density of features, and eps the quantile `density_quantile` of it over unlabeled images of the same
-       step. The paper has a PixelCNN++ over pixels, and its code takes eps from the test images. Not offered here yet.
-    2. LD stands in every step from `density_start` on; the code draws it in a tenth of them.
+       step; LD then stands in every step from `density_start` on.
+    2. `density: pixels` is the paper's form: p is a PixelCNN++ over pixels, constant from `density_start` on. It differs in
+       a. size: 16 features, one block per stage and 5 components, the authors 160, 3 and 10 (22 million numbers);
+       b. training: here, beside the other networks, on unlabeled images before `density_start`; the authors load a trained one;
+       c. eps: the quantile over two batches of unlabeled images when p becomes constant; the authors' code takes test images;
+       d. scale: log p is divided by the number of pixels and channels (the authors' weight 1e-4 is 0.078 on MNIST then);
+       e. time: LD stands in every tenth step from `density_start` on (`density_every`), in the code in a random tenth.
     3. The encoder is a classifier network of `net.family` with 2 Z outputs; log sigma is at least -5.
     4. As in feature matching: Adam's epsilon, and an average of weights (the authors keep none).
 
 Expected error (paper): MNIST, 100 labels, 0.795 +- 0.098 %; SVHN, 1,000 labels, 4.25 +- 0.03 % (with PT and entropy); CIFAR-10,
 4,000 labels, 14.41 +- 0.30 % (with VI). 20 and 50 labels: none published.
-Cost: as feature matching; with VI a forward and backward pass of the encoder more.
+Cost: as feature matching; with VI a forward and backward pass of the encoder more; `density: pixels` see docs/results.md.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from ssgan import losses, nets
 from ssgan.batch import Batch
 from ssgan.config import Problem
-from ssgan.method import Phase, Terms
+from ssgan.distributed import fold, gathered, global_rand, share, world_size
+from ssgan.errors import ConfigError
+from ssgan.method import Adam, Phase, Terms
+from ssgan.nets.pixelcnn import PixelCNN
 from ssgan.nets.weight_norm import data_dependent_init
 from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
@@ -48,8 +57,23 @@ class Config(TwoPlayerConfig):
     pull_away_weight: float = Field(default=0.1, ge=0)  # the authors: 0 on MNIST, 0.8 on SVHN
     variational_weight: float = Field(default=0.0, ge=0)  # the authors: 0.01 on CIFAR-10; 0: no encoder
     low_density_weight: float = Field(default=0.1, ge=0)
+    density: Literal["features", "pixels"] = "features"  # kernel density of features, or PixelCNN++
     density_start: int = Field(default=2000, ge=0)  # first step with the low-density term; the authors: 9,000
     density_quantile: float = Field(default=0.1, ge=0, le=1)  # of real images, below which a density counts as low
+    density_width: int = Field(default=16, gt=0)  # pixels: features of each stack; the authors: 160
+    density_blocks: int = Field(default=1, gt=0)  # pixels: gated blocks per stage; the authors: 3
+    density_mixtures: int = Field(default=5, gt=0)  # pixels: logistics per pixel; the authors: 10
+    density_learning_rate: float = Field(default=1e-3, gt=0)  # pixels: of the PixelCNN++
+    density_images: int = Field(default=32, gt=0)  # pixels: real ones per step of its training, fake ones per step with LD
+    density_every: int = Field(default=10, gt=0)  # pixels: LD at steps divisible by it
+
+    @model_validator(mode="after")
+    def _trains_before_it_judges(self) -> Config:
+        if self.density == "pixels" and self.low_density_weight and self.density_start == 0:
+            raise ValueError(
+                "density_start is 0, but with density pixels it is the time to train the density; set it to 1 or more"
+            )
+        return self
 
 
 class Method(TwoPlayerMethod):
@@ -60,17 +84,37 @@ class Method(TwoPlayerMethod):
         super().__init__(config, problem)
         if config.variational_weight:
             self.nets["encoder"] = nets.family(problem.net.family).classifier(problem, 2 * problem.net.latent_dim)
+        self.density_images = min(config.density_images, config.batch_size)
+        if config.density == "pixels" and config.low_density_weight:
+            self._add_density(config, problem)
+
+    def _add_density(self, c: Config, problem: Problem) -> None:
+        if self.density_images % world_size():
+            raise ConfigError(
+                f"method.options.density_images is {self.density_images}, which {world_size()} workers cannot share evenly; "
+                "change it or train.num_workers"
+            )
+        density = PixelCNN(problem.image.channels, c.density_width, c.density_blocks, c.density_mixtures)
+        # A buffer, so that checkpoints carry it. Nothing is too likely before it is known.
+        density.register_buffer("threshold", torch.tensor(math.inf))
+        self.nets["density"] = density
 
     def init(self, batch: Batch) -> None:
         super().init(batch)
         if "encoder" in self.nets:
             data_dependent_init(self.nets["encoder"], batch.x_u)
+        if "density" in self.nets:
+            data_dependent_init(self.nets["density"], batch.x_u[:100])
 
     def phases(self) -> Sequence[Phase]:
         discriminator, generator = super().phases()
         adam = replace(generator.optimizer, lr=self.config.generator_learning_rate)
         trains = tuple(name for name in ("generator", "encoder") if name in self.nets)
-        return [discriminator, replace(generator, trains=trains, optimizer=adam)]
+        phases = [discriminator, replace(generator, trains=trains, optimizer=adam)]
+        if "density" in self.nets:
+            density_adam = Adam(self.config.density_learning_rate)
+            phases.append(Phase("density", ("density",), self.density_loss, density_adam, stop=self.config.density_start))
+        return phases
 
     def real_logit(self, logits: Tensor) -> Tensor:
         return losses.implicit_real_logit(logits)
@@ -93,8 +137,9 @@ class Method(TwoPlayerMethod):
             "pull_away": losses.pull_away(features_fake),
         }
         total = terms["matching"] + c.pull_away_weight * terms["pull_away"]
-        if c.low_density_weight and batch.step >= c.density_start:
-            terms["low_density"] = self.low_density(features_fake, features_real, batch.x_u)
+        if self.judges_density(batch.step):
+            pixels = "density" in self.nets
+            terms |= self.low_density_pixels(batch) if pixels else self.low_density(features_fake, features_real, batch.x_u)
             total = total + c.low_density_weight * terms["low_density"]
         if "encoder" in self.nets:
             mean, log_sigma = self.nets["encoder"](x_f).logits.chunk(2, dim=1)
@@ -102,8 +147,43 @@ class Method(TwoPlayerMethod):
             total = total + c.variational_weight * terms["variational"]
         return terms | {"total": total}
 
-    def low_density(self, features_fake: Tensor, features_real: Tensor, x_u: Tensor) -> Tensor:
-        """LD, with the threshold from another batch of unlabeled images."""
+    def judges_density(self, step: int) -> bool:
+        """Whether LD is part of the generator's objective at a step."""
+        c = self.config
+        every = c.density_every if "density" in self.nets else 1
+        return c.low_density_weight > 0 and step >= c.density_start and step % every == 0
+
+    def low_density(self, features_fake: Tensor, features_real: Tensor, x_u: Tensor) -> Terms:
+        """LD by features, with the threshold from another batch of unlabeled images."""
         with torch.no_grad():
             threshold_features = self.discriminator.features(x_u)
-        return losses.low_density(features_fake, threshold_features, features_real, self.config.density_quantile)
+        value = losses.low_density(features_fake, threshold_features, features_real, self.config.density_quantile)
+        return {"low_density": value}
+
+    # --- density of pixels -------------------------------------------------------------------------------------------
+
+    def low_density_pixels(self, batch: Batch) -> Terms:
+        """LD by pixels, of images from latents of its own: far fewer than a batch has, for it is dear."""
+        seed = fold(batch.seed, "latent", "density")
+        x_f = self.generator(
+            global_rand(self.density_images // world_size(), self.problem.net.latent_dim, seed, batch.x_u.device)
+        )
+        log_p = self.log_p(x_f)
+        value = losses.above_threshold(log_p, self.nets["density"].get_buffer("threshold"))
+        return {"low_density": value, "fake_bits_per_dim": -log_p.detach().mean() / math.log(2)}
+
+    def density_loss(self, batch: Batch) -> Terms:
+        """Maximum likelihood on unlabeled images."""
+        bits = -self.log_p(share(batch.x_u, self.density_images)).mean() / math.log(2)
+        return {"bits_per_dim": bits.detach(), "total": bits * math.log(2)}
+
+    def log_p(self, x: Tensor) -> Tensor:
+        """(N, C, S, S) images in [0, 1] -> (N,) nats per pixel and channel."""
+        return self.nets["density"](x) / math.prod(x.shape[1:])
+
+    @torch.no_grad()
+    def after_step(self, batch: Batch) -> None:
+        """The threshold, once, from training images, when the density has become constant."""
+        if "density" in self.nets and batch.step == self.config.density_start - 1:
+            log_p = gathered(self.log_p(torch.cat([batch.x_u, batch.x_u2])))
+            self.nets["density"].get_buffer("threshold").copy_(torch.quantile(log_p, self.config.density_quantile))

@@ -20,8 +20,8 @@ from ssgan.config import Problem
 from ssgan.errors import ConfigError
 from ssgan.nets import layers
 
-# What families are made of; a new file that is no family stands here too.
-BUILDING_BLOCKS = ("layers", "minibatch", "virtual_batch_norm", "weight_norm")
+# What families are made of, and the density of `bad_gan`; a new file that is no family stands here too.
+BUILDING_BLOCKS = ("layers", "minibatch", "pixelcnn", "virtual_batch_norm", "weight_norm")
 
 
 class Family(Protocol):

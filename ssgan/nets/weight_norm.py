@@ -133,7 +133,7 @@ class WeightNormConv2d(WeightNorm):
         self,
         inputs: int,
         outputs: int,
-        kernel: int,
+        kernel: int | tuple[int, int],
         *,
         stride: int = 1,
         padding: int = 0,
@@ -141,7 +141,8 @@ class WeightNormConv2d(WeightNorm):
         init_std: float = 0.05,
         init_scale: float | None = 1.0,
     ) -> None:
-        weight = torch.randn(outputs, inputs, kernel, kernel) * init_std
+        height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+        weight = torch.randn(outputs, inputs, height, width) * init_std
         super().__init__(weight, outputs, train_gain=train_gain, init_scale=init_scale)
         self.stride, self.padding = stride, padding
 

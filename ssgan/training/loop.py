@@ -64,18 +64,20 @@ class Meter:
         self.images = 0
         self.steps = 0
         self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}  # steps with the term: phases do not run in every step
 
     def add(self, terms: dict[str, Tensor], images: int) -> None:
         self.images += images
         self.steps += 1
         for name, value in terms.items():
             self.sums[name] = self.sums.get(name, torch.zeros((), device=value.device)) + value.float()
+            self.counts[name] = self.counts.get(name, 0) + 1
 
     def means(self) -> dict[str, float]:
-        """Means over the steps and over ranks; collective."""
+        """Means over the steps that had the term, and over ranks; collective."""
         if not self.sums:
             return {}
-        values = torch.stack(list(self.sums.values())) / max(self.steps, 1)
+        values = torch.stack([total / self.counts[name] for name, total in self.sums.items()])
         average_([values])
         return dict(zip(self.sums, values.tolist(), strict=True))
 

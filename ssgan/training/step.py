@@ -68,7 +68,7 @@ def run_step(
     """
     logged: dict[str, Tensor] = {}
     for phase in method.phases():
-        if batch.step < phase.start or batch.step % phase.every:
+        if not phase.due(batch.step):
             continue
         terms = _run_phase(method, phase, optimizers[phase.name], batch, lr_factor, bf16)
         logged |= {f"{phase.name}/{name}": value for name, value in terms.items()}

@@ -32,11 +32,12 @@ def by_formula(layer: WeightNorm, x: Tensor) -> Tensor:
 CASES = [
     (WeightNormLinear(7, 5, train_gain=True), (6, 7)),
     (WeightNormConv2d(3, 4, 3, padding=1, stride=2, train_gain=True), (2, 3, 8, 8)),
+    (WeightNormConv2d(3, 4, (2, 3), train_gain=True), (2, 3, 8, 8)),
     (WeightNormConvTranspose2d(3, 4), (2, 3, 4, 4)),
 ]
 
 
-@pytest.mark.parametrize(("layer", "shape"), CASES, ids=["linear", "conv", "transposed"])
+@pytest.mark.parametrize(("layer", "shape"), CASES, ids=["linear", "conv", "oblong", "transposed"])
 def test_output_and_gradients_are_those_of_the_formula(layer: WeightNorm, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     randomised(layer)

@@ -53,6 +53,25 @@ def test_phases_run_in_order_and_as_often_as_they_say() -> None:
     assert toy.calls == ["one", "two", "after", "one", "after", "one", "two", "after"]
 
 
+def test_a_phase_runs_from_its_start_up_to_its_stop() -> None:
+    toy = Toy()
+    one = Phase("one", ("a",), toy.one, Adam(0.1), start=1, stop=3)
+    toy.phases = lambda: [one]  # type: ignore[method-assign]
+    optimizers, moved = make_optimizers(toy), []
+    for step in range(5):
+        before = toy.nets["a"].weight.detach().clone()
+        run_step(toy, optimizers, batch(step))
+        moved.append(not torch.equal(before, toy.nets["a"].weight))
+    assert moved == [False, True, True, False, False]
+    assert [Phase("p", (), toy.one, Adam(0.1), every=2, stop=3).due(step) for step in range(5)] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
 def test_update_equals_adam_by_hand() -> None:
     toy = Toy()
     twin = {k: v.detach().clone() for k, v in toy.nets["a"].named_parameters()}
