@@ -75,8 +75,7 @@ class Method(TwoPlayerMethod):
 
     def adversarial(self, step: int) -> bool:
         """Whether the generator plays in this step."""
-        c = self.config
-        return "generator" in self.nets and step >= c.adversarial_start and step % c.adversarial_every == 0
+        return any(phase.name == "generator" and phase.due(step) for phase in self.phases())
 
     def init(self, batch: Batch) -> None:
         data_dependent_init(self.discriminator, batch.x_u)
