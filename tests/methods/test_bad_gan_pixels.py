@@ -23,7 +23,7 @@ from ssgan.training.step import run_step
 from tests.methods.test_consistency import batch, build
 from tests.ranks import run_ranks
 from tests.support import config, edge, final_weights, same, write_splits
-from tests.training.test_resume import KilledError, errors, killed_at
+from tests.training.test_resume import errors, same_when_killed
 
 SMALL = {"density": "pixels", "density_width": 4, "density_mixtures": 2, "density_images": 8}
 
@@ -125,14 +125,7 @@ def test_killed_and_resumed_equals_never_killed(
     step: int, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     c = config(method=options(density_start=15, density_every=2, density_quantile=0.0))
-    experiment.train(c, splits, "main", edge(tmp_path / "whole"))
-    with monkeypatch.context() as patch:
-        killed_at(step, patch)
-        with pytest.raises(KilledError):
-            experiment.train(c, splits, "main", edge(tmp_path / "broken"))
-    experiment.train(c, splits, "main", edge(tmp_path / "broken"))
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "broken"))
-    assert errors(tmp_path / "whole") == errors(tmp_path / "broken")
+    same_when_killed(c, step, splits, tmp_path, monkeypatch)
     assert errors(tmp_path / "whole")[-1][2]["generator/low_density"] > 0, "the term must have had a say"
 
 

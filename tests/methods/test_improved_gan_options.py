@@ -24,7 +24,7 @@ from ssgan.training.step import make_optimizers, run_step, trainable
 from tests.methods.test_consistency import batch, build
 from tests.ranks import run_ranks
 from tests.support import config, edge, final_weights, same
-from tests.training.test_resume import KilledError, errors, killed_at
+from tests.training.test_resume import same_when_killed
 
 ALL = {
     "generator": "nonsaturating",
@@ -180,14 +180,7 @@ def test_killed_and_resumed_equals_never_killed(
     step: int, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     c = config(method=everything())
-    experiment.train(c, splits, "main", edge(tmp_path / "whole"))
-    with monkeypatch.context() as patch:
-        killed_at(step, patch)
-        with pytest.raises(KilledError):
-            experiment.train(c, splits, "main", edge(tmp_path / "broken"))
-    experiment.train(c, splits, "main", edge(tmp_path / "broken"))
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "broken"))
-    assert errors(tmp_path / "whole") == errors(tmp_path / "broken")
+    same_when_killed(c, step, splits, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])

@@ -11,6 +11,7 @@ import torch
 
 from ssgan import experiment
 from ssgan import method as methods
+from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, StorageError
 from ssgan.runtime.storage import open_store
@@ -45,8 +46,12 @@ def test_killed_and_resumed_equals_never_killed(
         loader={"memory_budget": memory_budget, "shuffle_row_groups": 2},
         augment={"shift_px": 1},
     )
+    same_when_killed(c, random.Random(name).randrange(11, 30), splits, tmp_path, monkeypatch)
+
+
+def same_when_killed(c: Config, step: int, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was killed before ``step`` and started again ends with the bits, and the history, of one left alone."""
     experiment.train(c, splits, "main", edge(tmp_path / "whole"))
-    step = random.Random(name).randrange(11, 30)
     with monkeypatch.context() as patch:
         killed_at(step, patch)
         with pytest.raises(KilledError):
