@@ -24,7 +24,7 @@ from ssgan.training.step import make_optimizers, run_step, trainable
 from tests.methods.test_consistency import batch, build
 from tests.ranks import run_ranks
 from tests.support import config, edge, final_weights, same
-from tests.training.test_resume import same_when_killed
+from tests.training.test_resume import errors, same_when_killed
 
 ALL = {
     "generator": "nonsaturating",
