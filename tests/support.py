@@ -73,9 +73,12 @@ def config(**changes: Any) -> Config:
 
 
 def short(name: str) -> dict[str, Any]:
-    """The ``method`` section for a run of a few steps: what begins after thousands of steps by default begins after five."""
-    schedules = [key for key in methods.module(name).Config.model_fields if key.endswith(("_start", "pretrain_steps"))]
-    return {"name": name, "options": {"batch_size": 20, "labeled_batch_size": 6, **dict.fromkeys(schedules, 5)}}
+    """The ``method`` section for a run of a few steps: what begins after thousands of steps by default begins after five, and
+    what happens in some steps happens in every one."""
+    keys = methods.module(name).Config.model_fields
+    starts = dict.fromkeys((key for key in keys if key.endswith(("_start", "pretrain_steps"))), 5)
+    rates = dict.fromkeys((key for key in keys if key.endswith("_every")), 1)
+    return {"name": name, "options": {"batch_size": 20, "labeled_batch_size": 6, **starts, **rates}}
 
 
 def edge(folder: Path, **identity: Any) -> experiment.Edge:

@@ -23,7 +23,7 @@ from tests.ranks import run_ranks
 from tests.support import config, edge, final_weights, same, short, write_splits
 
 CLASSES, SIZE = 3, 8
-LATE = 12  # a step at which every phase runs and every term is there, by ``short``
+LATE = 10  # a step at which every phase runs and every term is there, by ``short``
 
 
 def small_trainer(name: str, files: SplitFiles) -> tuple[Trainer, Batches]:
