@@ -52,9 +52,14 @@ def in_processes(runs: list[Run], data: Path, scratch: Path, arguments: argparse
 
 def in_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
     """The same as trials of Ray Tune, each with ``--threads`` CPUs and ``--gpu`` of a GPU; lines are recorded as trials end."""
-    from ssgan.runtime.ray_environment import set_environment
+    from ssgan.runtime.ray_train import connected
 
-    set_environment()
+    with connected():
+        _run_trials(runs, data, scratch, arguments)
+    yield from ()
+
+
+def _run_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> None:
     from ray import tune
 
     by_key = {run.key: run for run in runs}
@@ -76,7 +81,6 @@ def in_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Na
     failed = [result.error for result in tuner.fit() if result.error]
     if failed:
         raise SystemExit(f"{len(failed)} of {len(runs)} trials failed; the first one: {failed[0]}")
-    yield from ()
 
 
 BACKENDS: dict[str, Callable[..., Iterator[Line]]] = {"process": in_processes, "ray": in_trials}

@@ -66,7 +66,7 @@ def run(
         TrainingError: fewer CPUs or GPUs than asked for; a worker lost more often than ``train.max_failures`` allows; or
             the error of a worker itself, of its own class.
     """
-    with _ray() as ray:
+    with connected() as ray:
         cpus, gpu = _resources(ray, config.train)
         mailbox = ray.remote(num_cpus=0)(Mailbox).options(name=run_id, namespace=NAMESPACE).remote()
         settings = {
@@ -88,7 +88,7 @@ def run(
 
 
 @contextlib.contextmanager
-def _ray() -> Iterator[Any]:
+def connected() -> Iterator[Any]:
     """Ray, connected: to the cluster at RAY_ADDRESS, else to a local one of its own that ends with the block."""
     set_environment()
     import logging
