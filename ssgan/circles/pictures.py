@@ -25,7 +25,7 @@ def panels(players: Sequence[Player], snapshots: Sequence[Snapshot], data: Circl
     """One snapshot of every player, side by side."""
 
     def draw(p: Palette) -> Figure:
-        figure = Figure(figsize=(PANEL * len(players), PANEL + 0.7), layout="constrained")
+        figure = Figure(figsize=(PANEL * len(players), PANEL + 0.95), layout="constrained")
         for axes, player, snapshot in zip(figure.subplots(1, len(players)), players, snapshots, strict=True):
             axes.set_title(f"{player.title}\n{percent(snapshot.error_rate)} wrong", fontsize=9, color=p.ink)
             _panel(axes, snapshot, data, p)
