@@ -62,7 +62,7 @@ def _train(name: str, files: SplitFiles, steps: int, threads: int) -> tuple[list
             "method": {"name": method, "options": {"lr_tail": 0.33, **options}},
             "net": net,
             "augment": SHIFTS if net is CONV else {},
-            "train": {"steps": steps, "val_every": max(1, steps // LOOKS), "checkpoint_every": steps, "precision": precision},
+            "train": {"steps": steps, "val_every": -(-steps // LOOKS), "checkpoint_every": steps, "precision": precision},
         },
         "benchmarks.ten_minutes",
     )
