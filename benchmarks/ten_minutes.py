@@ -11,8 +11,6 @@ grey images (`dvc repro split`).
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -23,15 +21,13 @@ import torch  # isort: skip
 
 import numpy as np
 
+from benchmarks.alone import train
 from benchmarks.mnist.rows import CONV, MLP, SHIFTS
 from benchmarks.port import Port
-from ssgan import experiment
 from ssgan.config import Config, LoaderConfig, parse
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, Request
 from ssgan.data.schema import pixels_to_numpy
-from ssgan.model import load_model
-from ssgan.runtime.storage import open_store
 
 TRIAL = 25  # steps
 LOOKS = 10
@@ -48,15 +44,15 @@ PORT = "feature matching, a port"
 
 def ours(name: str, files: SplitFiles, seconds: float, threads: int) -> tuple[int, Curve, float]:
     """Steps done, the curve, and the error on test."""
-    _, _, took = _train(name, files, TRIAL, threads)
-    steps = max(LOOKS, int(seconds / (took / TRIAL)))
-    history, test_error, _ = _train(name, files, steps, threads)
-    return steps, [(r["seconds"], r["val_error_rate"]) for r in history], test_error
+    trial = train(_config(name, TRIAL), files, threads)
+    steps = max(LOOKS, int(seconds / (trial.history[-1]["seconds"] / TRIAL)))
+    finished = train(_config(name, steps), files, threads)
+    return steps, finished.curve, finished.error_rate(files, "test")
 
 
-def _train(name: str, files: SplitFiles, steps: int, threads: int) -> tuple[list[dict[str, Any]], float, float]:
+def _config(name: str, steps: int) -> Config:
     method, options, net, precision = CONTENDERS[name]
-    config = parse(
+    return parse(
         Config,
         {
             "method": {"name": method, "options": {"lr_tail": 0.33, **options}},
@@ -66,16 +62,6 @@ def _train(name: str, files: SplitFiles, steps: int, threads: int) -> tuple[list
         },
         "benchmarks.ten_minutes",
     )
-    torch.set_num_threads(threads)
-    with tempfile.TemporaryDirectory() as folder:
-        edge = experiment.Edge(open_store(folder), "run", {}, torch.device("cpu"), lambda role, tick: None)
-        experiment.train(config, files, "main", edge)
-        final = Path(folder, "run/main/final")
-        history = [json.loads(line) for line in (final / "history.jsonl").read_text().splitlines()]
-        model = load_model(final / "last")
-        images, labels = _set(files, "test")
-        error = float((model.predict_logits(images).argmax(1) != labels).mean())
-    return history, error, history[-1]["seconds"]
 
 
 def port(files: SplitFiles, seconds: float, threads: int) -> tuple[int, Curve, float]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ssgan.config import Problem
 from ssgan.errors import ConfigError
 from ssgan.nets import layers
-from ssgan.nets.layers import BatchNorm, GaussianNoise, Out
+from ssgan.nets.layers import BatchNorm, Dropout, GaussianNoise, Out
 from ssgan.nets.weight_norm import WeightNormConv2d, WeightNormLinear
 
 LEAK = 0.1
@@ -33,7 +33,7 @@ class Stage(nn.Module):
         super().__init__()
         self.conv1 = WeightNormConv2d(inputs, outputs, 3, padding=1)
         self.conv2 = WeightNormConv2d(outputs, outputs, 3, padding=1)
-        self.dropout = nn.Dropout(0.5 * noise) if pool else None
+        self.dropout = Dropout(0.5 * noise) if pool else None
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.leaky_relu(self.conv1(x), LEAK, inplace=True)

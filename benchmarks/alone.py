@@ -1,0 +1,48 @@
+"""One training in this process, without the pipeline around it: what the benchmarks compare."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ssgan import experiment
+from ssgan.config import Config
+from ssgan.data.files import SplitFiles
+from ssgan.data.schema import pixels_to_numpy
+from ssgan.model import Model, load_model
+from ssgan.runtime.storage import open_store
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What came out: the averaged model after the last step, and the records on the way."""
+
+    model: Model
+    history: list[dict[str, Any]]
+
+    @property
+    def curve(self) -> list[tuple[float, float]]:
+        """(seconds of training, error rate on val)."""
+        return [(record["seconds"], record["val_error_rate"]) for record in self.history]
+
+    def error_rate(self, files: SplitFiles, name: str) -> float:
+        """Share of wrong answers on the set ``name``."""
+        table = files.read(name, ["label", "pixels"])
+        images = pixels_to_numpy(table["pixels"], files.image_spec())
+        return float((self.model.predict_logits(images).argmax(1) != table["label"].to_numpy()).mean())
+
+
+def train(config: Config, files: SplitFiles, threads: int) -> Finished:
+    """Train the selected method from its start to its end."""
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory(prefix="ssgan-benchmark-") as folder:
+        edge = experiment.Edge(open_store(folder), "run", {}, torch.device("cpu"), lambda role, tick: None)
+        experiment.train(config, files, "main", edge)
+        final = Path(folder, experiment.final_key("run", "main"))
+        history = [json.loads(line) for line in (final / "history.jsonl").read_text().splitlines()]
+        return Finished(load_model(final / "last"), history)
