@@ -20,6 +20,7 @@ from ssgan.config import Config, TrainConfig
 from ssgan.data.files import SplitFiles
 from ssgan.errors import SsganError, TrainingError
 from ssgan.experiment import Edge, Role
+from ssgan.runtime.handshake import require_versions, versions
 from ssgan.runtime.ray_environment import set_environment
 from ssgan.training.loop import Tick
 
@@ -77,6 +78,7 @@ def run(
             "roles": list(roles),
             "storage": _absolute(config.storage.url),
             "threads": cpus,
+            "versions": versions(),
         }
         with _printing(ray, mailbox, on_tick):
             failure = _fit(config.train, run_id, settings, cpus, gpu)
@@ -129,18 +131,34 @@ def _require_answer(address: str) -> None:
 
 def _resources(ray: Any, train: TrainConfig) -> tuple[int, bool]:
     """CPUs per worker and whether workers use a GPU. Raises TrainingError at once if the cluster has too few."""
-    have = ray.cluster_resources()
-    have_cpus, have_gpus = int(have.get("CPU", 0)), int(have.get("GPU", 0))
-    gpu = train.device == "cuda" or (train.device == "auto" and have_gpus >= train.num_workers)
-    if train.device == "cuda" and have_gpus < train.num_workers:
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return resources([(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes], train)
+
+
+def resources(nodes: Sequence[tuple[int, int]], train: TrainConfig) -> tuple[int, bool]:
+    """CPUs per worker, and whether workers use a GPU, on nodes with so many (CPUs, GPUs).
+
+    A worker lies on one node: two nodes with one CPU each have room for two workers of one CPU, for none of two. Raises
+    TrainingError if there is not enough room.
+    """
+    gpus = sum(gpu for _, gpu in nodes)
+    gpu = train.device == "cuda" or (train.device == "auto" and gpus >= train.num_workers)
+    if gpus < train.num_workers and gpu:
         raise TrainingError(
-            f"`train.num_workers` is {train.num_workers} with train.device 'cuda', but the cluster has {have_gpus} GPUs; "
+            f"`train.num_workers` is {train.num_workers} with train.device 'cuda', but the cluster has {gpus} GPUs; "
             "lower it, or set train.device to auto or cpu"
         )
-    cpus = train.cpus_per_worker or max(1, have_cpus // train.num_workers)
-    if cpus * train.num_workers > have_cpus:
+
+    def room(cpus: int) -> int:
+        return sum(min(cpu // cpus, gpu_count if gpu else cpu) for cpu, gpu_count in nodes)
+
+    most = max((cpu for cpu, _ in nodes), default=0)
+    fitting = [cpus for cpus in range(1, most + 1) if room(cpus) >= train.num_workers]
+    cpus = train.cpus_per_worker or max(fitting, default=1)
+    if cpus not in fitting:
         raise TrainingError(
-            f"`train.num_workers` is {train.num_workers} with {cpus} CPUs each, but the cluster has {have_cpus} CPUs; "
+            f"`train.num_workers` is {train.num_workers} with {cpus} CPUs each, but the cluster has room for {room(cpus)} "
+            f"(CPUs of its nodes: {', '.join(str(cpu) for cpu, _ in nodes) or 'none'}); "
             "lower train.num_workers or train.cpus_per_worker"
         )
     return cpus, gpu
@@ -203,6 +221,7 @@ def _worker(settings: dict[str, Any]) -> None:
         live_board(settings["storage"], settings["run_id"]),
     )
     try:
+        require_versions(settings["versions"], "as on the driver of the run")
         for role in settings["roles"]:
             train(config, settings["files"], role, edge)
     except SsganError as error:
