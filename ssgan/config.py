@@ -186,6 +186,7 @@ class TrainConfig(Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cpus_per_worker: int | None = Field(default=None, ge=1)  # null: share the machine's (or the cluster's) CPUs evenly
     max_failures: int = Field(default=3, ge=0)  # lost workers that Ray Train replaces before it gives up
+    step_timeout_s: float = Field(default=900.0, gt=0)  # a worker that finishes no step for so long is ended and replaced
     steps: int = Field(default=6000, gt=0)
     seed: int = Field(default=0, ge=0)  # everything random but the choice of labels (split.split_seed)
     precision: Literal["float32", "bf16"] = "float32"

@@ -11,8 +11,10 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +24,8 @@ from ssgan.errors import SsganError, TrainingError
 from ssgan.experiment import Edge, Role
 from ssgan.runtime.handshake import require_versions, versions
 from ssgan.runtime.ray_environment import set_environment
+from ssgan.runtime.ray_resources import available
+from ssgan.runtime.watchdog import Watchdog
 from ssgan.training.loop import Tick
 
 NAMESPACE = "ssgan"
@@ -35,6 +39,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._ticks: list[tuple[Role, Tick]] = []
+        self._said: list[str] = []
         self._fatal: tuple[str, str] | None = None
 
     def tick(self, role: Role, tick: Tick) -> None:
@@ -44,6 +49,15 @@ class Mailbox:
         """Ticks since the last call."""
         ticks, self._ticks = self._ticks, []
         return ticks
+
+    def say(self, text: str) -> None:
+        """Keep a text for the driver's terminal."""
+        self._said.append(text)
+
+    def take_said(self) -> list[str]:
+        """Texts since the last call."""
+        said, self._said = self._said, []
+        return said
 
     def fail(self, kind: str, message: str) -> None:
         """Record the first fatal error: the name of its class in ``ssgan.errors``, and its sentence."""
@@ -68,7 +82,7 @@ def run(
             the error of a worker itself, of its own class.
     """
     with connected() as ray:
-        cpus, gpu = _resources(ray, config.train)
+        cpus, gpu = available(ray, config.train)
         mailbox = ray.remote(num_cpus=0)(Mailbox).options(name=run_id, namespace=NAMESPACE).remote()
         settings = {
             "config": config.model_dump(),
@@ -129,41 +143,6 @@ def _require_answer(address: str) -> None:
         ) from None
 
 
-def _resources(ray: Any, train: TrainConfig) -> tuple[int, bool]:
-    """CPUs per worker and whether workers use a GPU. Raises TrainingError at once if the cluster has too few."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return resources([(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in nodes], train)
-
-
-def resources(nodes: Sequence[tuple[int, int]], train: TrainConfig) -> tuple[int, bool]:
-    """CPUs per worker, and whether workers use a GPU, on nodes with so many (CPUs, GPUs).
-
-    A worker lies on one node: two nodes with one CPU each have room for two workers of one CPU, for none of two. Raises
-    TrainingError if there is not enough room.
-    """
-    gpus = sum(gpu for _, gpu in nodes)
-    gpu = train.device == "cuda" or (train.device == "auto" and gpus >= train.num_workers)
-    if gpus < train.num_workers and gpu:
-        raise TrainingError(
-            f"`train.num_workers` is {train.num_workers} with train.device 'cuda', but the cluster has {gpus} GPUs; "
-            "lower it, or set train.device to auto or cpu"
-        )
-
-    def room(cpus: int) -> int:
-        return sum(min(cpu // cpus, gpu_count if gpu else cpu) for cpu, gpu_count in nodes)
-
-    most = max((cpu for cpu, _ in nodes), default=0)
-    fitting = [cpus for cpus in range(1, most + 1) if room(cpus) >= train.num_workers]
-    cpus = train.cpus_per_worker or max(fitting, default=1)
-    if cpus not in fitting:
-        raise TrainingError(
-            f"`train.num_workers` is {train.num_workers} with {cpus} CPUs each, but the cluster has room for {room(cpus)} "
-            f"(CPUs of its nodes: {', '.join(str(cpu) for cpu, _ in nodes) or 'none'}); "
-            "lower train.num_workers or train.cpus_per_worker"
-        )
-    return cpus, gpu
-
-
 def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, gpu: bool) -> str | None:
     """Run the workers to their end. Returns why that failed, or None."""
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
@@ -212,6 +191,9 @@ def _worker(settings: dict[str, Any]) -> None:
         return  # started again after an error that trying again cannot mend; the driver raises it
     torch.set_num_threads(settings["threads"])
     config = parse(Config, settings["config"], "train settings")
+    place = f"rank {ray.train.get_context().get_world_rank()} on {socket.gethostname()}"
+    limit_s = config.train.step_timeout_s
+    watchdog = Watchdog(limit_s, lambda stacks: ray.get(mailbox.say.remote(_hung(place, limit_s, stacks)), timeout=5))
     edge = Edge(
         open_store(settings["storage"]),
         settings["run_id"],
@@ -219,6 +201,7 @@ def _worker(settings: dict[str, Any]) -> None:
         ray.train.torch.get_device(),
         lambda role, tick: mailbox.tick.remote(role, tick),
         live_board(settings["storage"], settings["run_id"]),
+        watchdog.beat,
     )
     try:
         require_versions(settings["versions"], "as on the driver of the run")
@@ -227,6 +210,23 @@ def _worker(settings: dict[str, Any]) -> None:
     except SsganError as error:
         ray.get(mailbox.fail.remote(type(error).__name__, str(error)))
         raise
+    except Exception as error:
+        if not is_lost_peer(error):
+            where = f"{place}; `ssgan train --debug` with train.backend inline shows where"
+            ray.get(mailbox.fail.remote("TrainingError", f"{type(error).__name__}: {error} ({where})"))
+        raise
+    finally:
+        watchdog.stop()
+
+
+def is_lost_peer(error: BaseException) -> bool:
+    """Does a collective call fail because another rank is gone? Then trying again may help; any other error is our own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any("torch/distributed" in frame.filename.replace("\\", "/") for frame in frames)
+
+
+def _hung(place: str, limit_s: float, stacks: str) -> str:
+    return f"{place} has not finished a step for {limit_s:.0f} s (train.step_timeout_s) and is ended; it is here:\n{stacks}"
 
 
 @contextlib.contextmanager
@@ -237,6 +237,8 @@ def _printing(ray: Any, mailbox: Any, on_tick: Callable[[Role, Tick], None]) -> 
     def drain() -> None:
         for role, tick in ray.get(mailbox.take.remote()):
             on_tick(role, tick)
+        for text in ray.get(mailbox.take_said.remote()):
+            sys.stderr.write(f"{text}\n")
 
     def poll() -> None:
         while not stop.wait(POLL_SECONDS):
