@@ -177,6 +177,7 @@ def _begin(job: Job) -> None:
     _job = job
     gc.freeze()  # what the parent holds is no garbage; looking through it would copy its pages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the pool
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by this one, which the parent may have given a meaning of its own
 
 
 def _task(items: list[Item]) -> Prepared:

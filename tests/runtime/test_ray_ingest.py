@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -22,12 +23,12 @@ from benchmarks.local_cluster import local_cluster
 from ssgan.config import DataConfig, FolderSource, ImageSpec
 from ssgan.data.decode import Limits
 from ssgan.data.images import IngestSummary, ingest
-from ssgan.data.workers import Job, prepared
+from ssgan.data.workers import WORTH_FORKING, Job, prepared
 from ssgan.errors import ConfigError, DataError
 from ssgan.runtime import ray_ingest
 from ssgan.runtime.sources import open_source
 from tests.data.test_ingest import blob, digest, write
-from tests.data.test_ingest_stage import stage
+from tests.data.test_ingest_stage import ROOT, stage
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -184,6 +185,26 @@ def test_a_folder_that_a_node_does_not_share_is_an_error_with_a_remedy(
     raw = write(tmp_path / "raw", {"1.png": blob(1)})
     with pytest.raises(ConfigError, match=r"data\.source\.path is '.*raw', which the Ray node .* does not share .*s3://"):
         on_ray(raw, tmp_path / "ray")
+
+
+@pytest.mark.parametrize("workers", ["local", "ray"])
+def test_sigterm_ends_the_stage_with_a_word_and_leaves_nothing(cluster: Any, slow: Path, tmp_path: Path, workers: str) -> None:
+    raw = write(tmp_path / "raw", {f"{n}.txt": b"" for n in range(WORTH_FORKING)})  # so that `local` forks
+    for path in slow.iterdir():
+        os.link(path, raw / path.name)
+    params = f"data: {{source: {{kind: folder, path: raw}}, image_size: 8, max_pixels: 10000000, workers: {workers}}}\n"
+    write(tmp_path, {"params.yaml": params.encode()})
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": cluster.address}
+    command = [sys.executable, "-m", "pipelines.ingest"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        while running.poll() is None and not list(tmp_path.glob("data/.ingest-*/images")):
+            time.sleep(0.01)
+        started = psutil.Process(running.pid).children(recursive=True)
+        running.terminate()
+        said = running.communicate(timeout=30)[1]
+    assert (running.returncode, said) == (130, "interrupted\n")
+    assert list((tmp_path / "data").iterdir()) == []
+    assert not psutil.wait_procs(started, timeout=5)[1]
 
 
 MEMORY = """
