@@ -13,14 +13,14 @@ FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 
 
 def main(run: Callable[[], None]) -> None:
-    """Run a stage. Exits with 1 on an SsganError, 2 on a ConfigError, 130 on Ctrl-C or SIGTERM; others are bugs and propagate.
+    """Run a stage. Exits with 1 on an SsganError, 2 on a ConfigError, 130 on Ctrl-C; other exceptions are bugs and propagate.
 
     With SSGAN_DEBUG=1 in the environment nothing is caught.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends a job means Ctrl-C; workers must not outlive it
     if os.environ.get("SSGAN_DEBUG") == "1":
         run()
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster that ends a job means what Ctrl-C means
     try:
         run()
     except SsganError as error:

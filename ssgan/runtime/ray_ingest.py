@@ -166,15 +166,12 @@ def _task(recipe: Recipe, items: list[Item]) -> Prepared:
 @lru_cache(maxsize=1)
 def _job(recipe: Recipe) -> Job:
     """Opened once in each process. Raises ConfigError or DataError where this node cannot do the same as the driver."""
-    differing = [
-        (name, theirs, ours) for (name, theirs), (_, ours) in zip(recipe.versions, _versions(), strict=True) if theirs != ours
-    ]
-    if differing:
-        name, theirs, ours = differing[0]
-        raise DataError(
-            f"the Ray node {platform.node()} has {name} {ours}, but ingest was started with {theirs}, so pixels could differ; "
-            "install the same packages there"
-        )
+    for (name, theirs), (_, ours) in zip(recipe.versions, _versions(), strict=True):
+        if theirs != ours:
+            raise DataError(
+                f"the Ray node {platform.node()} has {name} {ours}, but ingest was started with {theirs}, so pixels could "
+                "differ; install the same packages there"
+            )
     if _place(recipe.source) != recipe.place:
         key = "root" if isinstance(recipe.source, TorchvisionSource) else "path"
         raise ConfigError(
