@@ -87,7 +87,7 @@ def _ray_workers(cluster: psutil.Process) -> list[psutil.Process]:
     found = []
     for process in cluster.children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if process.cmdline()[:1] in (["ray::_task"], ["ray::IDLE"]):
+            if process.cmdline()[:1] in (["ray::ray_ingest_task"], ["ray::IDLE"]):
                 found.append(process)
     return found
 

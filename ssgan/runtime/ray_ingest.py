@@ -10,43 +10,24 @@ so does one whose result was lost with a node. A task that raises ends the stage
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache, partial
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-import numpy as np
-
-from ssgan.config import ImageSpec, S3Source, Source, TorchvisionSource
-from ssgan.data.decode import Limits
+from ssgan.config import Source
 from ssgan.data.sources import Item
-from ssgan.data.workers import BATCH_BYTES, Elsewhere, Job, Pool, Prepared, cores, one_thread_below, prepare
-from ssgan.errors import ConfigError, DataError, SsganError
+from ssgan.data.workers import BATCH_BYTES, Elsewhere, Pool, Prepared, cores
+from ssgan.errors import DataError, SsganError
 from ssgan.runtime.ray_connection import OBJECT_STORE_BYTES, connected
-from ssgan.runtime.sources import open_source
+from ssgan.runtime.ray_ingest_task import Recipe, ray_ingest_task, recipe_of
 
 BATCH_FILES = 2048  # more than on one machine: Ray spends about a millisecond on a task
 AHEAD = 4  # tasks in flight for each CPU
 RETRIES = 5  # of a task whose process or node was lost; Ray's own 3 are few where nodes are cheap and short-lived
 PATIENCE_S = 30.0  # until the driver looks whether there is anybody left to wait for
 RECOUNT_S = 5.0  # between two looks at the size of a cluster, which may grow
-DECODERS = ("ssgan", "numpy", "opencv-python-headless", "simplejpeg", "pillow")  # their versions decide the pixels
-
-
-class Recipe(NamedTuple):
-    """What every task gets besides its files. It holds no credentials and no listing."""
-
-    source: Source
-    spec: ImageSpec
-    limits: Limits
-    place: tuple[Any, ...] | None  # which folder the driver reads; None: S3
-    versions: tuple[tuple[str, str], ...]
 
 
 def elsewhere(source: Source) -> Elsewhere:
@@ -58,46 +39,16 @@ def elsewhere(source: Source) -> Elsewhere:
         StorageError: the source cannot be read.
         TrainingError: no cluster answers at RAY_ADDRESS.
     """
-    return lambda job: _tasks(_recipe(source, job))
-
-
-def _recipe(source: Source, job: Job) -> Recipe:
-    if isinstance(source, TorchvisionSource):
-        source = source.model_copy(update={"root": os.path.abspath(source.root), "download": False})
-    elif not isinstance(source, S3Source):
-        source = source.model_copy(update={"path": os.path.abspath(source.path)})  # tasks run in another folder
-    return Recipe(source, job.spec, job.limits, _place(source), _versions())
-
-
-def _place(source: Source) -> tuple[Any, ...] | None:
-    """Tells a local folder from one of the same name on another machine, or in another container. None: S3, or no folder."""
-    path = _local_path(source)
-    if path is None or not os.path.isdir(path):
-        return None
-    boot, found = Path("/proc/sys/kernel/random/boot_id"), os.stat(path)
-    return boot.read_text() if boot.exists() else platform.node(), found.st_dev, found.st_ino
-
-
-def _local_path(source: Source) -> str | None:
-    if isinstance(source, S3Source):
-        return None
-    return source.root if isinstance(source, TorchvisionSource) else source.path
-
-
-def _versions() -> tuple[tuple[str, str], ...]:
-    return tuple((name, version(name)) for name in DECODERS)
-
-
-# --- the driver ------------------------------------------------------------------------------------------------------
+    return lambda job: _pool(recipe_of(source, job))
 
 
 @contextmanager
-def _tasks(recipe: Recipe) -> Iterator[Pool]:
+def _pool(recipe: Recipe) -> Iterator[Pool]:
     with connected(max(OBJECT_STORE_BYTES, 2 * AHEAD * cores() * BATCH_BYTES)) as ray:
         cpus = _Cpus(ray)
         if not cpus():
             raise DataError("data.workers is 'ray', but the cluster at RAY_ADDRESS has no CPU; add a node, or set it to local")
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(ray_ingest_task)
         shared = ray.put(recipe)
 
         def begin(items: list[Item]) -> Callable[[], Prepared]:
@@ -146,54 +97,3 @@ def _outcome(ray: Any, cpus: _Cpus, reference: Any, items: list[Item]) -> Prepar
 
 def _named(items: list[Item]) -> str:
     return f"the {len(items)} files from {items[0].path!r} to {items[-1].path!r}"
-
-
-# --- the workers -----------------------------------------------------------------------------------------------------
-
-
-def _task(recipe: Recipe, items: list[Item]) -> Prepared:
-    """One list of files, on whatever node. Raises SsganError."""
-    job = _job(recipe)
-    with one_thread_below():
-        if not job.source.threads:
-            return prepare(job, items)
-        size = -(-len(items) // job.source.threads)
-        with ThreadPoolExecutor(job.source.threads) as pool:  # reads wait for the network, not for a core
-            parts = pool.map(partial(prepare, job), [items[i : i + size] for i in range(0, len(items), size)])
-            return _joined(list(parts), size)
-
-
-@lru_cache(maxsize=1)
-def _job(recipe: Recipe) -> Job:
-    """Opened once in each process. Raises ConfigError or DataError where this node cannot do the same as the driver."""
-    for (name, theirs), (_, ours) in zip(recipe.versions, _versions(), strict=True):
-        if theirs != ours:
-            raise DataError(
-                f"the Ray node {platform.node()} has {name} {ours}, but ingest was started with {theirs}, so pixels could "
-                "differ; install the same packages there"
-            )
-    if _place(recipe.source) != recipe.place:
-        key = "root" if isinstance(recipe.source, TorchvisionSource) else "path"
-        raise ConfigError(
-            f"data.source.{key} is {_local_path(recipe.source)!r}, which the Ray node {platform.node()} does not share with "
-            "the machine that runs ingest; upload the images to S3 and set data.source to {kind: s3, url: s3://bucket/prefix}, "
-            "or set data.workers to local"
-        )
-    return Job(open_source(recipe.source), recipe.spec, recipe.limits)
-
-
-def _joined(parts: list[Prepared], size: int) -> Prepared:
-    """What one call makes of all items, from what was made of every ``size`` of them."""
-    return Prepared(
-        [number * size + position for number, part in enumerate(parts) for position in part.accepted],
-        [digest for part in parts for digest in part.digests],
-        [header for part in parts for header in part.headers],
-        np.concatenate([part.pixels for part in parts]),
-        np.concatenate([part.hashes for part in parts]),
-        [
-            (number * size + position, reason, detail)
-            for number, part in enumerate(parts)
-            for position, reason, detail in part.rejected
-        ],
-        sum(part.bytes_read for part in parts),
-    )

@@ -25,7 +25,7 @@ from ssgan.data.decode import Limits
 from ssgan.data.images import IngestSummary, ingest
 from ssgan.data.workers import WORTH_FORKING, Job, prepared
 from ssgan.errors import ConfigError, DataError
-from ssgan.runtime import ray_ingest
+from ssgan.runtime import ray_ingest, ray_ingest_task
 from ssgan.runtime.sources import open_source
 from tests.data.test_ingest import blob, digest, write
 from tests.data.test_ingest_stage import ROOT, stage
@@ -90,7 +90,7 @@ def at_work() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if process.cmdline()[:1] == ["ray::_task"]:
+            if process.cmdline()[:1] == ["ray::ray_ingest_task"]:
                 found.append(process)
     return found
 
@@ -181,7 +181,7 @@ def test_code_that_fails_is_an_error_that_names_the_files(address: str, tmp_path
 def test_a_folder_that_a_node_does_not_share_is_an_error_with_a_remedy(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_ingest, "_place", lambda source: ("another machine", 1, 2))  # of the driver only
+    monkeypatch.setattr(ray_ingest_task, "_place", lambda source: ("another machine", 1, 2))  # of the driver only
     raw = write(tmp_path / "raw", {"1.png": blob(1)})
     with pytest.raises(ConfigError, match=r"data\.source\.path is '.*raw', which the Ray node .* does not share .*s3://"):
         on_ray(raw, tmp_path / "ray")
