@@ -54,6 +54,7 @@ class Nodes:
         self.token = new_token(folder / "token")
         self.port, self.dashboard_port = free_port(), dashboard_port or free_port()
         self.environment = {**os.environ, **ENVIRONMENT, "RAY_AUTH_TOKEN_PATH": str(self.token), **environment}
+        self.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the `python` of a job is this one
         for inherited in ("RAY_ADDRESS", "RAY_AUTH_TOKEN"):
             self.environment.pop(inherited, None)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
