@@ -52,7 +52,7 @@ def in_processes(runs: list[Run], data: Path, scratch: Path, arguments: argparse
 
 def in_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
     """The same as trials of Ray Tune, each with ``--threads`` CPUs and ``--gpu`` of a GPU; lines are recorded as trials end."""
-    from ssgan.runtime.ray_train import connected
+    from ssgan.runtime.ray_connection import connected
 
     with connected():
         _run_trials(runs, data, scratch, arguments)

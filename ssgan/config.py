@@ -83,6 +83,7 @@ class DataConfig(Strict):
     max_file_bytes: int = Field(default=64 * MIB, gt=0)  # larger files are rejected before they are read
     max_pixels: int = Field(default=100_000_000, gt=0)  # larger images are rejected before they are decoded
     shard_bytes: int = Field(default=64 * MIB, ge=MIB)  # size of one Parquet file, in bytes of pixels
+    workers: Literal["local", "ray"] = "local"  # who decodes: this machine, or tasks of the cluster at RAY_ADDRESS; same result
 
 
 class ImageSpec(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ssgan.config import Config, TrainConfig
+from ssgan.config import Config, DataConfig, TrainConfig
 from ssgan.runtime.identity import EXECUTION
 from tests.architecture.closure import ROOT, closure
 
@@ -88,9 +88,11 @@ def test_data_flows_one_way() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_params_exist_and_train_names_all_that_decide_its_result(stage: str) -> None:
-    known = {f"train.{key}" for key in TrainConfig.model_fields} | set(Config.model_fields)
-    assert set(PIPELINE[stage]["params"]) <= known
+def test_params_exist_and_name_all_that_decides_the_result(stage: str) -> None:
+    known = {f"train.{key}" for key in TrainConfig.model_fields} | {f"data.{key}" for key in DataConfig.model_fields}
+    assert set(PIPELINE[stage]["params"]) <= known | set(Config.model_fields)
+    if stage == "ingest":
+        assert set(PIPELINE["ingest"]["params"]) == {f"data.{key}" for key in DataConfig.model_fields if key != "workers"}
     if stage == "train":
         decisive = set(TrainConfig.model_fields) - EXECUTION | {"twin"}  # twin: what there is to show
         assert {p for p in PIPELINE["train"]["params"] if p.startswith("train.")} == {f"train.{key}" for key in decisive}
