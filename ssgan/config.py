@@ -142,6 +142,14 @@ class MethodConfig(Strict):
     ema_max_share: float = Field(default=0.05, gt=0, le=1)
     lr_tail: float = Field(default=0.0, ge=0.0, le=1.0)  # share of the run, at its end, over which the rate falls to 0
 
+    @property
+    def settled_step(self) -> int:
+        """First step at which all of the method takes part: every phase has begun, every ramp has reached its end.
+
+        A search stops no trial before it: until then the method is not yet what is compared.
+        """
+        return 0
+
 
 class MethodSelection(Strict):
     """Which method runs, and what differs from its defaults."""

@@ -46,6 +46,7 @@ class Edge:
         device: of the networks and of data in memory.
         on_tick: progress, called on rank 0 only.
         board: folder for live TensorBoard events, or None.
+        on_record: every look at val, on rank 0 only; on resuming those of earlier attempts come first. Or None.
     """
 
     store: FolderStore
@@ -54,6 +55,7 @@ class Edge:
     device: torch.device
     on_tick: Callable[[Role, Tick], None]
     board: Path | None = None
+    on_record: Callable[[Role, Record], None] | None = None
 
 
 def roles(config: Config) -> tuple[Role, ...]:
@@ -100,7 +102,12 @@ def train(config: Config, files: SplitFiles, role: Role, edge: Edge) -> None:
     def on_record(record: Record) -> None:
         if board:
             board.add(record)
+        if chief and edge.on_record:
+            edge.on_record(role, record)
 
+    if chief and edge.on_record:
+        for record in trainer.progress.history:
+            edge.on_record(role, record)
     if warnings:
         on_tick(Tick(trainer.progress.step, config.train.steps, 0.0, 0.0, None, warnings))
     plan = _plan(config, method_config)
