@@ -16,6 +16,7 @@ from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
+from ssgan.cli.tune import tune
 from ssgan.errors import ConfigError, SsganError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -35,6 +36,7 @@ for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stage
     app.command(_stage.__name__)(_stage)
 app.command("predict")(predict)
 app.command("circles")(circles)
+app.add_typer(tune, name="tune")
 
 
 def _show_version(wanted: bool) -> None:
