@@ -87,7 +87,7 @@ def run(
             "run_id": run_id,
             "identity": identity,
             "roles": list(roles),
-            "storage": _absolute(config.storage.url),
+            "storage": absolute(config.storage.url),
             "threads": cpus,
             "versions": versions(),
         }
@@ -219,6 +219,6 @@ def _as_error(kind: str, message: str) -> SsganError:
     return error_class(message)
 
 
-def _absolute(url: str) -> str:
+def absolute(url: str) -> str:
     """Workers run in another folder: a relative storage folder would be another one there."""
     return url if "://" in url else os.path.abspath(os.path.expanduser(url))

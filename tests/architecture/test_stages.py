@@ -18,6 +18,10 @@ TEMPLATE = yaml.safe_load((ROOT / "ssgan/templates/project/pipeline.yaml").read_
 STAGES = ("ingest", "split", "train", "evaluate", "report")
 LOADS_METHODS = ("train", "evaluate")  # by name, so that no import tells
 RAW = "data/raw"
+TUNE = {
+    "ours": yaml.safe_load((ROOT / "tune/dvc.yaml").read_text())["stages"]["tune"],
+    "template": yaml.safe_load((ROOT / "ssgan/templates/project/tuning.yaml").read_text())["stages"]["tune"],
+}
 
 
 def paths(entries: list[Any]) -> list[str]:
@@ -119,3 +123,17 @@ def test_the_pipeline_that_init_writes_is_the_same_but_for_the_code(stage: str) 
     theirs_data = [dep.replace("labels_dependency", "") for dep in paths(theirs["deps"])]
     assert [dep for dep in theirs_data if dep not in ("requirements.txt", "dependency")] == ours_data
     assert "requirements.txt" in theirs_data
+
+
+@pytest.mark.parametrize("name", TUNE)
+def test_the_search_depends_on_all_that_decides_a_trial_and_on_no_test_set(name: str) -> None:
+    params = set(TUNE[name]["params"])
+    workers = {"train.num_workers"}  # a trial is one process
+    assert params == set(PIPELINE["train"]["params"]) - workers | {"evaluate.checkpoint", "tune"}
+    assert {"data/splits"} == {dep for dep in TUNE[name]["deps"] if dep.startswith("data/")}
+    assert TUNE[name]["outs"] == [{"reports/tune": {"cache": False}}]
+
+
+def test_every_module_behind_the_search_is_a_dep() -> None:
+    deps = [Path(dep) for dep in TUNE["ours"]["deps"]]
+    assert [str(file) for file in closure("pipelines.tune") if not any(covers(dep, file) for dep in deps)] == []
