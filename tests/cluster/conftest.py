@@ -135,10 +135,11 @@ class Project:
         store = open_store(self.url)
         return sorted({name.split("/")[0] for name in store.objects.names("") if name.startswith("run-")})
 
-    def wait_for_checkpoint(self, seconds: float = 120.0) -> str:
-        """The key of the first checkpoint in storage."""
+    def wait_for_checkpoint(self, submitter: subprocess.Popen[str], seconds: float = 200.0) -> str:
+        """The key of the first checkpoint in storage, while the submitter waits for its job."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            assert submitter.poll() is None, f"the submitter ended before a checkpoint came: {finish(submitter)}"
             for run in self.runs():
                 if found := self.keys(f"{run}/main/checkpoints"):
                     return found[0]

@@ -48,7 +48,7 @@ def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Pa
 
     project.configure(**TWO)
     submitter = project.start("ssgan", "train")
-    project.wait_for_checkpoint()
+    project.wait_for_checkpoint(submitter)
     assert training_processes(world, WORKER), "the node must have had a worker"
     world.nodes.kill(WORKER)
     world.nodes.start_worker(WORKER)
@@ -60,7 +60,7 @@ def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Pa
 def test_a_lost_head_is_an_error_and_a_new_cluster_goes_on(project: Project, world: World) -> None:
     project.configure(steps=6000, checkpoint_every=500, seed=7)
     submitter = project.start("ssgan", "train")
-    run = project.wait_for_checkpoint().split("/")[0]
+    run = project.wait_for_checkpoint(submitter).split("/")[0]
     world.nodes.kill("head")
     code, output = finish(submitter)
     assert code == 1, output
@@ -78,7 +78,7 @@ def test_a_lost_head_is_an_error_and_a_new_cluster_goes_on(project: Project, wor
 def test_a_hung_rank_is_told_with_the_stacks_of_the_others_and_replaced(project: Project, world: World) -> None:
     project.configure(**TWO, seed=8, step_timeout_s=6.0)
     submitter = project.start("ssgan", "train")
-    project.wait_for_checkpoint()
+    project.wait_for_checkpoint(submitter)
     (stopped,) = training_processes(world, WORKER)
     stopped.suspend()
     resume = threading.Timer(120, lambda: contextlib.suppress(psutil.Error).__enter__() or stopped.resume())
