@@ -11,7 +11,10 @@ OPERATORS = {"StringEquals": lambda wanted, value: value in wanted, "Bool": lamb
 
 
 def allowed(statements: Iterable[Statement], action: str, resource: str, **context: str) -> bool:
-    """Is there a statement that allows it, and none that denies it? Keys of ``context`` as in conditions, e.g. ``aws:RequestTag/x``."""
+    """Is there a statement that allows it, and none that denies it?
+
+    ``context`` has the keys of conditions, such as ``aws:RequestTag/ray-cluster-name``.
+    """
     effects = {s["Effect"] for s in statements if _concerns(s, action, resource, context)}
     return effects == {"Allow"}
 

@@ -69,7 +69,7 @@ def test_a_connection_without_encryption_is_refused_even_to_those_with_rights(la
     plain = lab.s3("trainer")
     # The emulator speaks TLS only; this header of a proxy tells it that the client did not.
     plain.meta.events.register("before-sign.s3", lambda request, **_: request.headers.add_header("X-Forwarded-Proto", "http"))
-    with pytest.raises(ClientError, match="AccessDenied.*explicit deny"):
+    with pytest.raises(ClientError, match=r"AccessDenied.*explicit deny"):
         plain.list_objects_v2(Bucket=BUCKET)
 
 
