@@ -108,7 +108,7 @@ def requests(call: Call) -> Iterator[tuple[str, str, dict[str, str]]]:
         profile = params["IamInstanceProfile"]["Name"]  # profile and role have one name in our stacks
         yield "iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/{profile}", {"iam:PassedToService": "ec2.amazonaws.com"}
     elif name in ("CreateTags", "TerminateInstances"):
-        for machine in params.get("Resources", params.get("InstanceIds")):
+        for machine in params.get("Resources") or params["InstanceIds"]:
             yield f"ec2:{name}", f"{EC2}:instance/{machine}", {OWN: "ssgan"}
     else:
         yield f"ec2:{name}", "*", {}

@@ -22,12 +22,12 @@ def test_the_policy_to_paste_is_the_deployed_one(lab: Lab) -> None:
 
 
 def test_the_files_that_it_names_exist() -> None:
-    names = re.findall(r"\binfra/[\w./-]+\.\w+|`((?:aws|terraform|docker|ray|kuberay|s3)/[\w./-]*)`", README)
-    assert len(names) > 5
-    for name in names:
-        assert not name or (ROOT / "infra" / name).exists(), name
-    for path in re.findall(r"\binfra/[\w/-]+\.?\w*", README):
-        assert (ROOT / path).exists(), path
+    below = re.findall(r"`((?:aws|terraform|docker|ray|kuberay|s3)/[\w./-]*)`", README)
+    whole = re.findall(r"(?<![\w/])(?:infra|tests)/[\w./-]*\w", README)
+    assert len(below) > 8
+    assert len(whole) > 8
+    missing = [name for name in [*(f"infra/{name}" for name in below), *whole] if not (ROOT / name).exists()]
+    assert missing == []
 
 
 @pytest.mark.parametrize("stack", ["bucket", "cluster"])

@@ -128,6 +128,22 @@ def test_a_finished_result_is_whole_after_a_trainer_tried_to_delete_it(become: C
     assert open_store(URL).keys("finished/main") == []
 
 
+def test_a_half_written_result_needs_the_janitor_and_training_is_told_so(
+    lab: Lab, become: Callable[[str], None], tmp_path: Path
+) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    key = final_key("half", "main")
+    lab.s3("trainer").put_object(Bucket=BUCKET, Key=f"runs/{key}/summary.json", Body=b"killed before the manifest")
+    become("trainer")
+    with pytest.raises(StorageError, match="grant s3:DeleteObject"):
+        open_store(URL).put(tmp_path, key)
+    become("janitor")
+    open_store(URL).delete(key)
+    become("trainer")
+    open_store(URL).put(tmp_path, key)
+    assert open_store(URL).keys("half/main") == [key]
+
+
 def test_only_the_named_person_becomes_the_janitor_and_no_person_the_trainer(lab: Lab) -> None:
     someone = lab.cloud.assume(make_role(lab.cloud, "someone"), lab.keys["root"])
     for role, who in (("JanitorRole", someone), ("TrainerRole", someone), ("TrainerPodRole", lab.keys["admin"])):
