@@ -80,7 +80,7 @@ def final_key(run: str, role: Role) -> str:
 
 
 def checkpoints_prefix(run: str, role: Role) -> str:
-    """Prefix in the store of checkpoints in flight, apart from what is finished: a bucket's lifecycle rules know prefixes only."""
+    """Prefix in the store of checkpoints in flight; apart from results, for lifecycle rules of a bucket know prefixes only."""
     return f"checkpoints/{run}/{role}"
 
 
