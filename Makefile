@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test check format lock s3 s3-stop test-s3-strict clean
+.PHONY: help env demo test check format lock s3 s3-stop cluster cluster-stop test-s3-strict clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ s3: env ## start a local S3 server with keys of its own, for dvc push and s3:// 
 
 s3-stop: env ## stop the local S3 server; its data stays
 	python -m infra.s3.local stop
+
+cluster: env ## start two Ray nodes and an S3 server on this machine, to submit to
+	python -m infra.cluster.local start
+
+cluster-stop: env ## stop them; what is in S3 stays
+	python -m infra.cluster.local stop
 
 test-s3-strict: env ## run the S3 tests against Ceph's radosgw as well (needs the Debian packages of Ceph)
 	SSGAN_S3_SERVER=rgw pytest -m strict_s3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ def main(run: Callable[[], None]) -> None:
     if os.environ.get("SSGAN_DEBUG") == "1":
         run()
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster that ends a job means what Ctrl-C means
     try:
         run()
     except SsganError as error:

@@ -10,12 +10,13 @@ Hyperparameters of a method live with the method (``ssgan/methods/NAME.py``, cla
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ssgan.errors import ConfigError
 
@@ -185,6 +186,7 @@ class TrainConfig(Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cpus_per_worker: int | None = Field(default=None, ge=1)  # null: share the machine's (or the cluster's) CPUs evenly
     max_failures: int = Field(default=3, ge=0)  # lost workers that Ray Train replaces before it gives up
+    step_timeout_s: float = Field(default=900.0, gt=0)  # a worker that finishes no step for so long is ended and replaced
     steps: int = Field(default=6000, gt=0)
     seed: int = Field(default=0, ge=0)  # everything random but the choice of labels (split.split_seed)
     precision: Literal["float32", "bf16"] = "float32"
@@ -207,6 +209,29 @@ class StorageConfig(Strict):
     """Where checkpoints in flight and finished runs lie: a folder or ``s3://bucket/prefix``."""
 
     url: str = "storage"
+
+
+class ClusterConfig(Strict):
+    """A Ray cluster that trains in the place of this machine; both must reach ``storage.url``."""
+
+    address: str | None = None  # of the head's dashboard, http://HOST:8265; null: train on this machine
+    insecure: bool = False  # submit to a cluster without authentication that others can reach too
+    environment: dict[str, str] = {}  # variables of the job, seen by everybody on the cluster: nothing secret
+    include: list[str] = []  # files and folders of this project that the job needs besides params.yaml and the code
+    upload_limit: int = Field(default=16 * MIB, gt=0)  # bytes of all that is sent with a job
+    pending_timeout_s: float = Field(default=900.0, gt=0)  # how long a job may wait to be started
+    patience_s: float = Field(default=60.0, gt=0)  # how long a cluster may not answer
+
+    @field_validator("environment")
+    @classmethod
+    def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
+        secret = sorted(name for name in value if re.search(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY|CREDENTIAL", name.upper()))
+        if secret:
+            raise ValueError(
+                f"{', '.join(secret)} would be readable by everybody on the cluster; give the nodes a role, a profile or a "
+                "mounted file"
+            )
+        return value
 
 
 class EvaluateConfig(Strict):
@@ -236,6 +261,7 @@ class Config(Strict):
     train: TrainConfig = TrainConfig()
     loader: LoaderConfig = LoaderConfig()
     storage: StorageConfig = StorageConfig()
+    cluster: ClusterConfig = ClusterConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
 

@@ -25,4 +25,8 @@ class StorageError(SsganError):
 
 
 class TrainingError(SsganError):
-    """Training cannot go on: a non-finite loss, too few resources, a lost worker."""
+    """Training cannot go on: too few resources, a lost worker, results that are not what was asked for."""
+
+
+class NonFiniteError(TrainingError):
+    """A loss or a gradient is NaN or infinite; all ranks see it in the same step."""

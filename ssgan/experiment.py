@@ -23,7 +23,8 @@ from ssgan.config import Config, MethodConfig, Problem
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, Request
 from ssgan.data.schema import pixels_to_numpy
-from ssgan.distributed import broadcast_, fold, rank, solo, world_size
+from ssgan.distributed import broadcast_, fold, rank, solo, summed, world_size
+from ssgan.errors import NonFiniteError
 from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record, write_jsonl
@@ -45,6 +46,7 @@ class Edge:
         identity: what a checkpoint must agree with to be resumed from (config, data, code).
         device: of the networks and of data in memory.
         on_tick: progress, called on rank 0 only.
+        beat: called on every rank, every step: a sign of life for a watchdog.
         board: folder for live TensorBoard events, or None.
     """
 
@@ -54,6 +56,7 @@ class Edge:
     device: torch.device
     on_tick: Callable[[Role, Tick], None]
     board: Path | None = None
+    beat: Callable[[], None] = lambda: None
 
 
 def roles(config: Config) -> tuple[Role, ...]:
@@ -89,12 +92,22 @@ def train(config: Config, files: SplitFiles, role: Role, edge: Edge) -> None:
 
     Every process of the run calls this with the same arguments.
     """
+    try:
+        _train(config, files, role, edge, ())
+    except NonFiniteError as error:
+        summed(torch.zeros(()))  # no rank looks for a checkpoint before rank 0 has stored the last one
+        # Once: a fault of the machine passes, and a training that diverges does so again in the same step, because every
+        # random number is a function of the step.
+        _train(config, files, role, edge, (f"{error}; going back to the last checkpoint, once",))
+
+
+def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: tuple[str, ...]) -> None:
     name, method_config = role_method(config, role)
     batches = Batches(files, _request(config, name, method_config), config.loader, edge.device)
     trainer = _trainer(config, files, name, method_config, batches, edge.device)
     identity = {**edge.identity, "role": role, "world_size": world_size()}
     checkpoints = Checkpoints(edge.store, checkpoints_prefix(edge.run, role), identity, config.train.keep_checkpoints)
-    warnings = tuple(checkpoints.resume(trainer))
+    warnings += tuple(checkpoints.resume(trainer))
     chief = rank() == 0
     board = Board(edge.board / role, trainer.progress.history) if chief and edge.board else None
 
@@ -109,7 +122,10 @@ def train(config: Config, files: SplitFiles, role: Role, edge: Edge) -> None:
     if warnings:
         on_tick(Tick(trainer.progress.step, config.train.steps, 0.0, 0.0, None, warnings))
     plan = _plan(config, method_config)
-    fit(trainer, batches, plan, _val_set(files, edge.device), checkpoints if chief else None, on_tick, on_record)
+    try:
+        fit(trainer, batches, plan, _val_set(files, edge.device), checkpoints if chief else None, on_tick, on_record, edge.beat)
+    finally:
+        checkpoints.finish()
     if board:
         board.close()
     if chief:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ssgan import __version__
-from ssgan.cli import stages
+from ssgan.cli import cluster, stages
 from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
 from ssgan.cli.predict import predict
@@ -34,6 +34,9 @@ app.command("doctor")(doctor)
 for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report, stages.summary):
     app.command(_stage.__name__)(_stage)
 app.command("predict")(predict)
+app.command("publish")(cluster.publish)
+app.command("submit")(cluster.submit)
+app.add_typer(cluster.jobs, name="jobs")
 app.command("circles")(circles)
 
 

@@ -25,6 +25,7 @@ FILES = {
     "README.md": "README.md",
     ".gitignore": "gitignore",
     ".dvcignore": "dvcignore",
+    ".rayignore": "rayignore",
     ".dvc/plots/series.json": "series.json",
 }
 

@@ -36,7 +36,7 @@ CODE = (
 )
 
 # Parameters of ``train`` that change how a run is executed, not what it computes.
-EXECUTION = {"backend", "cpus_per_worker", "max_failures", "keep_checkpoints", "log_every_seconds", "twin"}
+EXECUTION = {"backend", "cpus_per_worker", "max_failures", "keep_checkpoints", "log_every_seconds", "step_timeout_s", "twin"}
 
 
 def code_files(method: str) -> list[Path]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable
 from importlib.metadata import version
@@ -15,7 +17,9 @@ from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
 from ssgan.experiment import Role, final_key, roles
 from ssgan.hashing import file_sha256
+from ssgan.runtime.handshake import SUBMISSION, require_submission
 from ssgan.runtime.identity import identity, labeled_ids_sha256, run_id
+from ssgan.runtime.publish import located
 from ssgan.runtime.storage import open_store
 from ssgan.training.loop import Tick
 from ssgan.training.store import FolderStore
@@ -31,14 +35,39 @@ def train(config: Config, splits: Path, out: Path, on_tick: Callable[[Role, Tick
     Returns:
         The manifest (see ``_manifest``).
     """
-    files = SplitFiles(str(splits.absolute()))
+    files = located(config.storage.url, splits)
     same = identity(config, files)
     run = run_id(same)
+    if in_job():
+        require_submission(SUBMISSION, run, same)
     store = open_store(config.storage.url)
-    open_roles = [role for role in roles(config) if final_key(run, role) not in store.keys(f"{run}/{role}")]
-    if open_roles:
+    open_roles = _open_roles(config, store, run)
+    if open_roles and config.cluster.address and not in_job():
+        from ssgan.runtime import cluster
+
+        cluster.run(config, splits, run, same)
+    elif open_roles:
         _backend(config)(config, files, run, same, open_roles, on_tick)
-    return _collect(config, files, store, run, same, out)
+    for role in _open_roles(config, store, run):
+        raise TrainingError(
+            f"the training ended without an error, but {final_key(run, role)} is not complete in {config.storage.url}; "
+            "nothing is trusted before it is: see that only one process writes there, and train again"
+        )
+    if not in_job():
+        return _collect(config, files, store, run, same, out)
+    # Ray removes a job's own folder as soon as its driver has left Ray; the submitter fetches the results for itself.
+    with tempfile.TemporaryDirectory(prefix="ssgan-results-") as folder:
+        return _collect(config, files, store, run, same, Path(folder, "train"))
+
+
+def in_job() -> bool:
+    """Is this process the driver of a job that was submitted to a Ray cluster?"""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def _open_roles(config: Config, store: FolderStore, run: str) -> list[Role]:
+    """Roles whose results are not in storage."""
+    return [role for role in roles(config) if final_key(run, role) not in store.keys(f"{run}/{role}")]
 
 
 def _backend(config: Config) -> Callable[..., None]:
@@ -61,7 +90,7 @@ def _collect(
         for role in roles(config):
             store.get(final_key(run, role), part / role)
         summaries = {role: json.loads((part / role / "summary.json").read_text()) for role in roles(config)}
-        _check(config, summaries)
+        _check(config, files, summaries)
         manifest = _manifest(config, files, run, same, summaries, part)
         (part / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
         shutil.rmtree(out, ignore_errors=True)
@@ -71,10 +100,15 @@ def _collect(
     return manifest
 
 
-def _check(config: Config, summaries: dict[Role, dict[str, Any]]) -> None:
-    """A clean end proves nothing: the results themselves must say that all of the work was done."""
+def _check(config: Config, files: SplitFiles, summaries: dict[Role, dict[str, Any]]) -> None:
+    """A clean end proves nothing: the results themselves must say that all of the work was done, with these labels."""
+    wanted = {
+        "steps": config.train.steps,
+        "world_size": config.train.num_workers,
+        "num_labeled": files.num_rows("labeled"),
+    }
     for role, summary in summaries.items():
-        for key, expected in (("steps", config.train.steps), ("world_size", config.train.num_workers)):
+        for key, expected in wanted.items():
             if summary[key] != expected:
                 raise TrainingError(
                     f"the result of {role} says {key} {summary[key]}, but {expected} was asked for; "

@@ -11,8 +11,10 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,7 +22,10 @@ from ssgan.config import Config, TrainConfig
 from ssgan.data.files import SplitFiles
 from ssgan.errors import SsganError, TrainingError
 from ssgan.experiment import Edge, Role
+from ssgan.runtime.handshake import require_versions, versions
 from ssgan.runtime.ray_environment import set_environment
+from ssgan.runtime.ray_resources import available
+from ssgan.runtime.watchdog import Watchdog
 from ssgan.training.loop import Tick
 
 NAMESPACE = "ssgan"
@@ -34,6 +39,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._ticks: list[tuple[Role, Tick]] = []
+        self._said: list[str] = []
         self._fatal: tuple[str, str] | None = None
 
     def tick(self, role: Role, tick: Tick) -> None:
@@ -43,6 +49,15 @@ class Mailbox:
         """Ticks since the last call."""
         ticks, self._ticks = self._ticks, []
         return ticks
+
+    def say(self, text: str) -> None:
+        """Keep a text for the driver's terminal."""
+        self._said.append(text)
+
+    def take_said(self) -> list[str]:
+        """Texts since the last call."""
+        said, self._said = self._said, []
+        return said
 
     def fail(self, kind: str, message: str) -> None:
         """Record the first fatal error: the name of its class in ``ssgan.errors``, and its sentence."""
@@ -67,7 +82,7 @@ def run(
             the error of a worker itself, of its own class.
     """
     with connected() as ray:
-        cpus, gpu = _resources(ray, config.train)
+        cpus, gpu = available(ray, config.train)
         mailbox = ray.remote(num_cpus=0)(Mailbox).options(name=run_id, namespace=NAMESPACE).remote()
         settings = {
             "config": config.model_dump(),
@@ -77,6 +92,7 @@ def run(
             "roles": list(roles),
             "storage": _absolute(config.storage.url),
             "threads": cpus,
+            "versions": versions(),
         }
         with _printing(ray, mailbox, on_tick):
             failure = _fit(config.train, run_id, settings, cpus, gpu)
@@ -127,25 +143,6 @@ def _require_answer(address: str) -> None:
         ) from None
 
 
-def _resources(ray: Any, train: TrainConfig) -> tuple[int, bool]:
-    """CPUs per worker and whether workers use a GPU. Raises TrainingError at once if the cluster has too few."""
-    have = ray.cluster_resources()
-    have_cpus, have_gpus = int(have.get("CPU", 0)), int(have.get("GPU", 0))
-    gpu = train.device == "cuda" or (train.device == "auto" and have_gpus >= train.num_workers)
-    if train.device == "cuda" and have_gpus < train.num_workers:
-        raise TrainingError(
-            f"`train.num_workers` is {train.num_workers} with train.device 'cuda', but the cluster has {have_gpus} GPUs; "
-            "lower it, or set train.device to auto or cpu"
-        )
-    cpus = train.cpus_per_worker or max(1, have_cpus // train.num_workers)
-    if cpus * train.num_workers > have_cpus:
-        raise TrainingError(
-            f"`train.num_workers` is {train.num_workers} with {cpus} CPUs each, but the cluster has {have_cpus} CPUs; "
-            "lower train.num_workers or train.cpus_per_worker"
-        )
-    return cpus, gpu
-
-
 def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, gpu: bool) -> str | None:
     """Run the workers to their end. Returns why that failed, or None."""
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
@@ -194,6 +191,9 @@ def _worker(settings: dict[str, Any]) -> None:
         return  # started again after an error that trying again cannot mend; the driver raises it
     torch.set_num_threads(settings["threads"])
     config = parse(Config, settings["config"], "train settings")
+    place = f"rank {ray.train.get_context().get_world_rank()} on {socket.gethostname()}"
+    limit_s = config.train.step_timeout_s
+    watchdog = Watchdog(limit_s, lambda stacks: ray.get(mailbox.say.remote(_hung(place, limit_s, stacks)), timeout=5))
     edge = Edge(
         open_store(settings["storage"]),
         settings["run_id"],
@@ -201,13 +201,32 @@ def _worker(settings: dict[str, Any]) -> None:
         ray.train.torch.get_device(),
         lambda role, tick: mailbox.tick.remote(role, tick),
         live_board(settings["storage"], settings["run_id"]),
+        watchdog.beat,
     )
     try:
+        require_versions(settings["versions"], "as on the driver of the run")
         for role in settings["roles"]:
             train(config, settings["files"], role, edge)
     except SsganError as error:
         ray.get(mailbox.fail.remote(type(error).__name__, str(error)))
         raise
+    except Exception as error:
+        if not is_lost_peer(error):
+            where = f"{place}; `ssgan train --debug` with train.backend inline shows where"
+            ray.get(mailbox.fail.remote("TrainingError", f"{type(error).__name__}: {error} ({where})"))
+        raise
+    finally:
+        watchdog.stop()
+
+
+def is_lost_peer(error: BaseException) -> bool:
+    """Does a collective call fail because another rank is gone? Then trying again may help; any other error is our own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any("torch/distributed" in frame.filename.replace("\\", "/") for frame in frames)
+
+
+def _hung(place: str, limit_s: float, stacks: str) -> str:
+    return f"{place} has not finished a step for {limit_s:.0f} s (train.step_timeout_s) and is ended; it is here:\n{stacks}"
 
 
 @contextlib.contextmanager
@@ -218,6 +237,8 @@ def _printing(ray: Any, mailbox: Any, on_tick: Callable[[Role, Tick], None]) -> 
     def drain() -> None:
         for role, tick in ray.get(mailbox.take.remote()):
             on_tick(role, tick)
+        for text in ray.get(mailbox.take_said.remote()):
+            sys.stderr.write(f"{text}\n")
 
     def poll() -> None:
         while not stop.wait(POLL_SECONDS):

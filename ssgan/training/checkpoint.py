@@ -10,7 +10,9 @@ Random numbers and the loader need no state: they are functions of seed and step
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,9 @@ def differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
 class Checkpoints:
     """The checkpoints of one run in storage; only rank 0 writes.
 
+    A checkpoint is written to the local disk at once and goes to storage in the background, one at a time, while training goes
+    on. What fails there is raised by the next call, so that nothing is lost in silence; ``finish`` waits for the last one.
+
     Args:
         store, prefix: where they lie, as ``PREFIX/step-00001000``.
         identity: what a checkpoint must agree with to be resumed from.
@@ -150,12 +155,32 @@ class Checkpoints:
 
     def __init__(self, store: FolderStore, prefix: str, identity: dict[str, Any], keep: int) -> None:
         self._store, self._prefix, self._identity, self._keep = store, prefix, identity, keep
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ssgan-checkpoint")
+        self._upload: Future[None] | None = None
 
     def save(self, trainer: Trainer) -> None:
+        """Begin to store a checkpoint; waits for the one before, and raises what went wrong with that."""
+        self.finish()
+        folder = Path(tempfile.mkdtemp(prefix="ssgan-checkpoint-"))
+        try:
+            save(trainer, self._identity, folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._upload = self._thread.submit(self._store_and_prune, folder, f"{self._prefix}/step-{trainer.progress.step:08d}")
+
+    def finish(self) -> None:
+        """Wait until the last checkpoint is in storage. Raises StorageError if it could not be stored."""
+        upload, self._upload = self._upload, None
+        if upload:
+            upload.result()
+
+    def _store_and_prune(self, folder: Path, key: str) -> None:
         """Store a checkpoint, then remove those beyond the newest ``keep``; the older ones stay if storing fails."""
-        with tempfile.TemporaryDirectory(prefix="ssgan-checkpoint-") as folder:
-            save(trainer, self._identity, Path(folder))
-            self._store.put(Path(folder), f"{self._prefix}/step-{trainer.progress.step:08d}")
+        try:
+            self._store.put(folder, key)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
         for old in self._store.keys(self._prefix)[: -self._keep]:
             self._store.delete(old)
 

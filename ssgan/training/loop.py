@@ -102,8 +102,9 @@ def fit(
     checkpoints: Checkpoints | None,
     on_tick: Callable[[Tick], None],
     on_record: Callable[[Record], None],
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train from ``trainer.progress.step`` to ``plan.steps``.
+    """Train from ``trainer.progress.step`` to ``plan.steps``; ``beat`` is called after every step.
 
     Checkpoints are written by rank 0 (``checkpoints`` is None elsewhere); ticks and records come on every rank.
     """
@@ -118,6 +119,7 @@ def fit(
         if batch is None:
             return
         _one_step(trainer, plan, batch, meter)
+        beat()
         done = progress.step == plan.steps
         if done or progress.step % plan.val_every == 0:
             record = _record(trainer, plan, val, health, meter)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ssgan.batch import Batch
 from ssgan.distributed import average_
-from ssgan.errors import TrainingError
+from ssgan.errors import NonFiniteError
 from ssgan.method import Phase, SemiSupervisedMethod
 
 Optimizers = dict[str, torch.optim.Optimizer]
@@ -63,7 +63,7 @@ def run_step(
         Every term as ``PHASE/TERM`` (0-dimensional, detached, of this rank).
 
     Raises:
-        TrainingError: a term or a gradient is not finite; names step, phase and term. Parameters of that phase are not
+        NonFiniteError: a term or a gradient is not finite; names step, phase and term. Parameters of that phase are not
             updated then.
     """
     logged: dict[str, Tensor] = {}
@@ -110,7 +110,7 @@ def _check_finite(phase: Phase, step: int, terms: dict[str, Tensor], gradients: 
         return
     bad = [name for name, value in terms.items() if not bool(torch.isfinite(value).all())]
     what = f"the term {' and '.join(repr(b) for b in bad)}" if bad else "a gradient (of this worker or of another one)"
-    raise TrainingError(
+    raise NonFiniteError(
         f"step {step}: {what} of phase {phase.name!r} is not finite (NaN or infinite); lower method.options.learning_rate, "
         "or use train.precision float32 if it is bf16"
     )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +16,7 @@ from ssgan import experiment
 from ssgan import method as methods
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
-from ssgan.errors import CheckpointError, StorageError
+from ssgan.errors import CheckpointError, NonFiniteError, StorageError
 from ssgan.runtime.storage import open_store
 from ssgan.training import loop
 from tests.ranks import run_ranks
@@ -150,3 +153,78 @@ def test_only_the_newest_checkpoints_are_kept(splits: SplitFiles, tmp_path: Path
     experiment.train(config(train={"keep_checkpoints": 2}), splits, "main", edge(tmp_path))
     kept = open_store(str(tmp_path)).keys("checkpoints/run/main")
     assert kept == ["checkpoints/run/main/step-00000020", "checkpoints/run/main/step-00000030"]
+
+
+# --- what is not finite, and uploads in the background ---------------------------------------------------------------
+
+
+def faulty(monkeypatch: pytest.MonkeyPatch, at: int, times: int) -> list[int]:
+    """Let the first ``times`` passes over step ``at`` fail as a NaN would; returns the steps that were run."""
+    steps: list[int] = []
+    real = loop.run_step
+
+    def run_step(method: Any, optimizers: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        steps.append(batch.step)
+        if batch.step == at and steps.count(at) <= times:
+            raise NonFiniteError(f"step {at}: the term 'x' of phase 'y' is not finite; lower the learning rate")
+        return real(method, optimizers, batch, *args, **kwargs)
+
+    monkeypatch.setattr(loop, "run_step", run_step)
+    return steps
+
+
+def test_a_passing_fault_goes_back_once_and_changes_no_bit(
+    splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.train(config(), splits, "main", edge(tmp_path / "a"))
+    steps, warnings = faulty(monkeypatch, at=15, times=1), []
+    noting = replace(edge(tmp_path / "b"), on_tick=lambda role, tick: warnings.extend(tick.warnings))
+    experiment.train(config(), splits, "main", noting)
+    assert steps == [*range(16), *range(10, 30)], "back to the checkpoint of step 10"
+    assert any("is not finite" in w and "going back to the last checkpoint, once" in w for w in warnings)
+    assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
+
+
+def test_a_fault_that_comes_again_stops_with_the_advice(
+    splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = faulty(monkeypatch, at=15, times=9)
+    with pytest.raises(NonFiniteError, match="lower the learning rate"):
+        experiment.train(config(), splits, "main", edge(tmp_path))
+    assert steps.count(15) == 2
+
+
+class SlowStore:
+    """A store whose uploads wait until they are let through."""
+
+    def __init__(self, store: Any) -> None:
+        self._store, self.gate, self.waiting = store, threading.Event(), threading.Event()
+
+    def put(self, local: Path, key: str) -> None:
+        if "checkpoints" in key:
+            self.waiting.set()
+            assert self.gate.wait(60)
+        self._store.put(local, key)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_training_goes_on_while_a_checkpoint_is_uploaded(
+    splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SlowStore(open_store(str(tmp_path)))
+    steps, real = [], loop.run_step
+
+    def run_step(method: Any, optimizers: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        steps.append(batch.step)
+        if batch.step == 15:  # five steps after the first checkpoint was begun
+            assert store.waiting.wait(60)
+            assert not store.keys("checkpoints/run/main"), "it is not there yet"
+            store.gate.set()
+        return real(method, optimizers, batch, *args, **kwargs)
+
+    monkeypatch.setattr(loop, "run_step", run_step)
+    experiment.train(config(), splits, "main", replace(edge(tmp_path), store=store))
+    assert steps == list(range(30))
+    assert store.keys("checkpoints/run/main") == ["checkpoints/run/main/step-00000020", "checkpoints/run/main/step-00000030"]

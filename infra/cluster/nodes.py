@@ -1,0 +1,144 @@
+"""The nodes of a small Ray cluster on this machine: a head and workers, each a process of its own that can be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from ssgan.runtime.ray_environment import ENVIRONMENT
+
+START_S, GRACE_S = 90.0, 60.0
+OBJECT_STORE_BYTES = 100 << 20
+
+
+class NodesError(RuntimeError):
+    """A node did not start; says which and what its log said last."""
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def new_token(path: Path) -> Path:
+    """A file with a fresh token, readable by its owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    return path
+
+
+class Nodes:
+    """A head and its workers. ``environment`` is what the nodes get besides this process's own: the keys of storage."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], cpus: int = 1, dashboard_port: int | None = None) -> None:
+        self.folder, self.cpus = folder, cpus
+        # Ray finds "its" cluster by a file in this folder: two clusters that share one get each other's jobs. Short: it holds
+        # sockets, whose paths have at most 107 bytes.
+        self.temporary = Path(tempfile.mkdtemp(prefix="ssgan-ray-"))
+        self.token = new_token(folder / "token")
+        self.port, self.dashboard_port = free_port(), dashboard_port or free_port()
+        self.environment = {**os.environ, **ENVIRONMENT, "RAY_AUTH_TOKEN_PATH": str(self.token), **environment}
+        self.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the `python` of a job is this one
+        for inherited in ("RAY_ADDRESS", "RAY_AUTH_TOKEN"):
+            self.environment.pop(inherited, None)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def address(self) -> str:
+        """For ``cluster.address``."""
+        return f"http://127.0.0.1:{self.dashboard_port}"
+
+    def start(self, workers: int = 1) -> Nodes:
+        """Start the head and its workers and wait until all are there."""
+        self.start_head()
+        for i in range(workers):
+            self.start_worker(f"worker-{i + 1}")
+        self.wait(1 + workers)
+        return self
+
+    def start_head(self) -> None:
+        self._start(
+            "head",
+            "--head",
+            f"--port={self.port}",
+            f"--dashboard-port={self.dashboard_port}",
+            "--dashboard-host=127.0.0.1",
+            f"--ray-client-server-port={free_port()}",
+            f"--temp-dir={self.temporary}",
+        )
+        self.wait(1)
+
+    def start_worker(self, name: str) -> None:
+        self._start(name, f"--address=127.0.0.1:{self.port}")
+
+    def _start(self, name: str, *options: str) -> None:
+        log = (self.folder / f"{name}.log").open("wb")
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *options]
+        command += [f"--num-cpus={self.cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
+        # A session of its own: Ctrl-C for the submitter must not reach the cluster.
+        self.processes[name] = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, env=self.environment, start_new_session=True
+        )
+        log.close()
+
+    def alive(self) -> int:
+        """Nodes that the head counts; 0 where it does not answer."""
+        request = urllib.request.Request(
+            f"{self.address}/nodes?view=summary", headers={"Authorization": f"Bearer {self.token.read_text()}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                nodes = json.load(answer)["data"]["summary"]
+        except (urllib.error.URLError, TimeoutError, ConnectionError, KeyError, ValueError):
+            return 0
+        return sum(node["raylet"].get("state") == "ALIVE" for node in nodes)
+
+    def wait(self, nodes: int, seconds: float = START_S) -> None:
+        """Until the head counts so many living nodes. Raises NodesError if it takes too long or a process has ended."""
+        deadline = time.monotonic() + seconds
+        while self.alive() != nodes:
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise NodesError(f"{name} ended with code {process.returncode}: {self._last_words(name)}")
+            if time.monotonic() > deadline:
+                raise NodesError(f"{self.alive()} of {nodes} nodes after {seconds:.0f} s: {self._last_words('head')}")
+            time.sleep(0.5)
+
+    def _last_words(self, name: str) -> str:
+        lines = (self.folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "no output"
+
+    def kill(self, name: str) -> None:
+        """End a node and all that runs on it at once, as if its machine had lost power."""
+        process = self.processes.pop(name)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """End all nodes, workers first."""
+        for name in reversed(list(self.processes)):
+            process = self.processes.pop(name)
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_S)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what a node leaves behind
+            process.wait()
+        shutil.rmtree(self.temporary, ignore_errors=True)

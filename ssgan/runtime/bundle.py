@@ -1,0 +1,71 @@
+"""What a job on the cluster is sent: a few files by an allow-list, never the working folder with its data.
+
+The code goes along, so that a run is named after the same code on both sides; data travels through storage (``publish``).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ssgan.config import ClusterConfig
+from ssgan.errors import ConfigError
+from ssgan.runtime.handshake import SUBMISSION
+from ssgan.runtime.publish import POINTER
+
+MIB = 1 << 20
+PACKAGES = ("ssgan", "pipelines")
+SHOWN = 5  # biggest paths in the message
+
+
+def write(folder: Path, config: ClusterConfig, pointer: dict[str, Any], submission: dict[str, Any]) -> int:
+    """Fill an empty folder with all that the job needs. Returns its size in bytes.
+
+    Raises:
+        ConfigError: ``cluster.include`` names what is not there, or all together is larger than ``cluster.upload_limit``.
+    """
+    files = dict(_allowed(config.include))
+    size = require_small({target: source.stat().st_size for target, source in files.items()}, config.upload_limit)
+    for target, source in files.items():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / target)
+    (folder / POINTER).write_text(json.dumps(pointer, indent=1))
+    (folder / SUBMISSION).write_text(json.dumps(submission, indent=1))
+    return size
+
+
+def _allowed(include: Iterable[str]) -> Iterable[tuple[Path, Path]]:
+    """Path in the upload and file here, of everything that is sent."""
+    yield Path("params.yaml"), Path("params.yaml")
+    for package in PACKAGES:
+        root = _folder(package)
+        yield from ((Path(package, file.relative_to(root)), file) for file in sorted(root.rglob("*.py")))
+    for name in include:
+        path = Path(name)
+        if path.is_absolute() or ".." in path.parts or not path.exists():
+            raise ConfigError(f"`cluster.include` names {name!r}, which is no file or folder of this project; correct it")
+        yield from ((file, file) for file in sorted(path.rglob("*") if path.is_dir() else [path]) if file.is_file())
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)  # found, not imported: the stages import this package
+    assert spec
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0])
+
+
+def require_small(sizes: dict[Path, int], limit: int) -> int:
+    """Sum of the sizes in bytes. Raises ConfigError, with the biggest paths, if it is above the limit."""
+    total = sum(sizes.values())
+    if total > limit:
+        biggest = sorted(sizes.items(), key=lambda item: -item[1])[:SHOWN]
+        listed = ", ".join(f"{path} ({size / MIB:.1f} MiB)" for path, size in biggest)
+        raise ConfigError(
+            f"the upload has {total / MIB:.1f} MiB, `cluster.upload_limit` is {limit / MIB:.1f} MiB; the biggest: {listed}; "
+            "take them out of cluster.include (data travels through storage), or raise the limit"
+        )
+    return total

@@ -1,0 +1,119 @@
+"""Training as a job on a cluster that shares no disk with this machine: publish, submit, wait, or come back later.
+
+What makes the stage green is not that the job ended well, but that its results are in storage and pass the checks of
+``launch``, which reads them back.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ssgan.config import Config
+from ssgan.errors import ConfigError, SsganError, TrainingError
+from ssgan.runtime import bundle
+from ssgan.runtime.handshake import versions
+from ssgan.runtime.jobs import Job, Jobs
+from ssgan.runtime.publish import publish, require_shared
+
+POLL_S = 2.0
+MISCONFIGURED = 2  # exit code of a stage whose parameters are wrong
+TRIES = 3  # when several submitters want the same attempt
+
+Say = Callable[[str], None]
+
+
+def say_line(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def submit(config: Config, splits: Path, run_id: str, identity: dict[str, Any]) -> tuple[Jobs, Job, bool]:
+    """The live job of this run, or a new one. Returns the cluster, the job, and whether it was there already."""
+    require_shared(config.storage.url)
+    jobs = Jobs(config.cluster)
+    for _ in range(TRIES):
+        known = jobs.list(run_id)
+        if known and known[-1].live:
+            return jobs, known[-1], True
+        attempt = 1 + max((job.attempt for job in known), default=0)
+        pointer = publish(config.storage.url, splits)
+        submission = {"run": run_id, "attempt": attempt, "identity": identity, "versions": versions()}
+        with tempfile.TemporaryDirectory(prefix="ssgan-upload-") as folder:
+            bundle.write(Path(folder), config.cluster, pointer, submission)
+            job_id = jobs.submit(run_id, attempt, folder, config.cluster.environment)
+        if job_id:
+            return jobs, jobs.get(job_id), False
+    raise TrainingError(f"somebody else submits {run_id} at the same time, {TRIES} times in a row; look at `ssgan jobs list`")
+
+
+def run(config: Config, splits: Path, run_id: str, identity: dict[str, Any], say: Say = say_line) -> None:
+    """Have a run trained on the cluster and wait for its end. Ctrl-C leaves the job running.
+
+    Raises:
+        ConfigError, TrainingError: the job could not be sent, or failed: with its own first reason.
+    """
+    jobs, job, attached = submit(config, splits, run_id, identity)
+    say(f"{'found again' if attached else 'submitted'}: {job.id} on {jobs.address} (`ssgan jobs logs {job.id}` shows it too)")
+    try:
+        job = follow(jobs, job, config.cluster.pending_timeout_s, say)
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            f"{job.id} goes on without this process; run the same command again to come back to it, "
+            f"or end it with `ssgan jobs stop {job.id}`\n"
+        )
+        raise
+    require_success(jobs, job)
+
+
+def follow(jobs: Jobs, job: Job, pending_timeout_s: float, say: Say = say_line) -> Job:
+    """Print what the job prints until it has ended. Raises TrainingError if it never starts."""
+    printed, deadline = 0, time.monotonic() + pending_timeout_s
+    while True:
+        job = jobs.get(job.id)
+        text = jobs.logs(job.id) if job.status != "PENDING" else ""
+        whole = text if not job.live else text[: text.rfind("\n") + 1]  # no half lines
+        for line in whole[printed:].splitlines():
+            if not is_noise(line):
+                say(line)
+        printed = max(printed, len(whole))
+        if not job.live:
+            return job
+        if job.status == "PENDING" and time.monotonic() > deadline:
+            raise TrainingError(
+                f"{job.id} has been waiting for {pending_timeout_s:.0f} s (cluster.pending_timeout_s) and did not start: "
+                f"{job.message or 'no reason given'}; see whether the cluster has room, then `ssgan jobs stop {job.id}`"
+            )
+        time.sleep(POLL_S)
+
+
+def require_success(jobs: Jobs, job: Job) -> None:
+    """Raises the job's own error, of its own kind, unless it ended well."""
+    if job.status == "SUCCEEDED":
+        return
+    if job.status == "STOPPED":
+        raise TrainingError(f"{job.id} was stopped; run the same command again to go on from its last checkpoint")
+    raise explained(job, jobs.logs(job.id))
+
+
+def explained(job: Job, log: str) -> SsganError:
+    """The first ``error:`` line of a failed job as an exception; else the last thing that it said."""
+    said = re.findall(r"^error: (.+)$", log, re.MULTILINE)
+    kind = ConfigError if job.exit_code == MISCONFIGURED else TrainingError
+    where = f"(job {job.id}; `ssgan jobs logs {job.id}` shows all)"
+    if said:
+        return kind(f"{said[0]} {where}")
+    lines = [line for line in log.strip().splitlines() if line.strip()]
+    last = lines[-1] if lines else job.message or "it printed nothing"
+    return TrainingError(f"the job ended with code {job.exit_code}: {last} {where}")
+
+
+def is_noise(line: str) -> bool:
+    """Lines that Ray puts into every job's log, which say nothing about the training."""
+    return "job_manager.py" in line or "job_supervisor.py" in line or "Connecting to existing Ray cluster" in line

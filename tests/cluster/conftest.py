@@ -1,0 +1,179 @@
+"""A real cluster for the session: two Ray nodes as processes of their own, a token, and S3 as the only shared disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from infra.cluster.nodes import Nodes
+from infra.s3.local import REGION, make_bucket
+from infra.s3.weed import Weed
+from ssgan.runtime.storage import open_store
+from tests.support import config, write_splits
+
+BUCKET = "ssgan-cluster"
+BIN = Path(sys.executable).parent
+WORKER = "worker-1"
+
+
+class World:
+    """The cluster, its storage, and the environment of somebody who may use both."""
+
+    def __init__(self, folder: Path) -> None:
+        key, secret = secrets.token_hex(10), secrets.token_hex(20)
+        self.s3 = Weed(folder / "s3", key, secret)
+        self.keys = {
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+            "AWS_ENDPOINT_URL": self.s3.endpoint,
+        }
+        (folder / "nodes").mkdir()
+        self.folder = folder
+        self.nodes = self._new_nodes()
+
+    def _new_nodes(self) -> Nodes:
+        # A short heartbeat, so that a lost node is missed within seconds.
+        fast = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"}
+        return Nodes(self.folder / "nodes", {**self.keys, **fast})
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For commands of the submitter."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "RAY_"))}
+        return {
+            **clean,
+            **self.keys,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.nodes.token),
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+        }
+
+    def start(self) -> None:
+        self.s3.start()
+        make_bucket(self.keys, BUCKET)
+        self.nodes.start()
+
+    def heal(self) -> None:
+        """Two nodes again, whatever the last test has killed."""
+        if "head" not in self.nodes.processes:
+            self.nodes.stop()
+            self.nodes = self._new_nodes().start()
+        elif WORKER not in self.nodes.processes:
+            self.nodes.start_worker(WORKER)
+            self.nodes.wait(2)
+
+    def stop(self) -> None:
+        self.nodes.stop()
+        self.s3.stop()
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("cluster"))
+    world.start()
+    yield world
+    world.stop()
+
+
+class Project:
+    """A folder with parameters and splits whose trainings go to the cluster."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        self.folder, self.world = folder, world
+        self.url = f"s3://{BUCKET}/{uuid.uuid4().hex}"
+        write_splits(folder / "data/splits")
+
+    def configure(self, **train: Any) -> None:
+        """Write params.yaml."""
+        settings = {"backend": "ray", "cpus_per_worker": 1, "steps": 200, "val_every": 50, "checkpoint_every": 50, **train}
+        parameters = config(
+            train=settings,
+            storage={"url": self.url},
+            cluster={"address": self.world.nodes.address, "patience_s": 10.0},
+        )
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(parameters.model_dump(mode="json")))
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command in the project's folder, as a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.world.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str, timeout: float = 200.0) -> tuple[int, str]:
+        """Exit code and all output of a command."""
+        return finish(self.start(*command), timeout)
+
+    def keys(self, prefix: str) -> list[str]:
+        """Complete folders below a prefix in storage."""
+        return open_store(self.url).keys(prefix)
+
+    def runs(self) -> list[str]:
+        """Ids of the runs that have left something in storage."""
+        store = open_store(self.url)
+        names = [name.removeprefix("checkpoints/") for name in store.objects.names("")]
+        return sorted({name.split("/")[0] for name in names if name.startswith("run-")})
+
+    def wait_for_checkpoint(self, seconds: float = 120.0) -> str:
+        """The key of the first checkpoint in storage."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for run in self.runs():
+                if found := self.keys(f"checkpoints/{run}/main"):
+                    return found[0]
+            time.sleep(0.2)
+        raise AssertionError("no checkpoint came")
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The result that came home."""
+        return load_file(self.folder / "runs/train/main/last/model.safetensors")
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 200.0) -> tuple[int, str]:
+    """Exit code and all output of a started command."""
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        raise AssertionError(f"still running after {timeout} s: {output}") from None
+    return process.returncode, output
+
+
+@pytest.fixture
+def world(everything: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The cluster with both nodes; this process may use its storage."""
+    everything.heal()
+    for name, value in everything.keys.items():
+        monkeypatch.setenv(name, value)
+    return everything
+
+
+@pytest.fixture
+def project(world: World, tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    yield Project(folder, world)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,92 @@
+"""What is lost when a node, the head or a rank is lost: the steps since the last checkpoint, and never the truth."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ssgan import experiment
+from ssgan.config import Config
+from ssgan.data.files import SplitFiles
+from tests.cluster.conftest import WORKER, Project, World, finish
+from tests.ranks import run_ranks
+from tests.support import config, edge, final_weights, same
+
+pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
+
+TWO = {"num_workers": 2, "steps": 3000, "val_every": 500, "checkpoint_every": 250}
+
+
+def two_workers() -> Config:
+    return config(train={"backend": "ray", "cpus_per_worker": 1, **TWO})
+
+
+def train_on_rank(root: str, folder: str) -> None:
+    experiment.train(two_workers(), SplitFiles(root), "main", edge(Path(folder)))
+
+
+def training_processes(world: World, node: str) -> list[psutil.Process]:
+    """Ray's training workers below a node (a process that this test started)."""
+    found = []
+    for process in psutil.Process(world.nodes.processes[node].pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "RayTrainWorker" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Path) -> None:
+    """Two workers on two nodes, one node lost and replaced, against two plain processes that were left alone."""
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    run_ranks(train_on_rank, 2, tmp_path, str(project.folder / "data/splits"), str(plain))
+
+    project.configure(**TWO)
+    submitter = project.start("ssgan", "train")
+    project.wait_for_checkpoint()
+    assert training_processes(world, WORKER), "the node must have had a worker"
+    world.nodes.kill(WORKER)
+    world.nodes.start_worker(WORKER)
+    code, output = finish(submitter, 400)
+    assert code == 0, output
+    assert same(project.weights(), final_weights(plain))
+
+
+def test_a_lost_head_is_an_error_and_a_new_cluster_goes_on(project: Project, world: World) -> None:
+    project.configure(steps=6000, checkpoint_every=500, seed=7)
+    submitter = project.start("ssgan", "train")
+    run = project.wait_for_checkpoint().split("/")[0]
+    world.nodes.kill("head")
+    code, output = finish(submitter)
+    assert code == 1, output
+    assert "does not answer" in output
+    assert not (project.folder / "runs/train").exists()
+
+    world.heal()
+    project.configure(steps=6000, checkpoint_every=500, seed=7)
+    code, output = project.run("ssgan", "train")
+    assert code == 0, output
+    assert run in output
+    assert "step 1/6,000" not in output, "it began again from the start"
+
+
+def test_a_hung_rank_is_told_with_the_stacks_of_the_others_and_replaced(project: Project, world: World) -> None:
+    project.configure(**TWO, seed=8, step_timeout_s=6.0)
+    submitter = project.start("ssgan", "train")
+    project.wait_for_checkpoint()
+    (stopped,) = training_processes(world, WORKER)
+    stopped.suspend()
+    resume = threading.Timer(120, lambda: contextlib.suppress(psutil.Error).__enter__() or stopped.resume())
+    resume.start()
+    begin = time.monotonic()
+    code, output = finish(submitter, 300)
+    resume.cancel()
+    assert code == 0, output
+    assert "has not finished a step for 6 s (train.step_timeout_s) and is ended; it is here:" in output
+    assert "all_reduce" in output, "the stack says that it waited for another rank"
+    assert time.monotonic() - begin < 200
