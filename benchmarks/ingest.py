@@ -1,11 +1,13 @@
 """How fast is ``ingest``, next to what people use instead, on the same machine and the same files.
 
-    python -m benchmarks.ingest --png FOLDER [--jpeg FOLDER] [--rounds 5]
+    python -m benchmarks.ingest --png FOLDER [--jpeg FOLDER] [--ray] [--rounds 5]
 
 --png: a folder CLASS/image of small grey PNG files (MNIST), against torchvision's ImageFolder + Grayscale + ToTensor in a
 DataLoader with 0 and with 2 workers. --jpeg: a folder of JPEG files, against Pillow's full decode + resize to 64 x 64 in as
 many processes as there are cores. ``ingest`` does more than either: it also hashes each file, finds duplicates, rejects
-damaged files, and writes Parquet. Rounds are interleaved, so that a busy machine is busy for all; ratios are per round.
+damaged files, and writes Parquet. --ray: instead, the PNG files by the tasks of a local two-node Ray cluster, against the
+machine's own workers: rates, memory over time, and whether the bytes agree (``benchmarks/ingest_ray.py``). Rounds are
+interleaved, so that a busy machine is busy for all; ratios are per round.
 """
 
 from __future__ import annotations
@@ -105,11 +107,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--png", help="folder CLASS/image of small grey PNG files")
     parser.add_argument("--jpeg", help="folder of JPEG files")
+    parser.add_argument("--ray", action="store_true", help="compare a local Ray cluster with the machine's own workers")
     parser.add_argument("--size", type=int, default=28, help="image_size for --png")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     if not (args.png or args.jpeg):
         parser.error("give --png FOLDER, --jpeg FOLDER or both")
+    if args.ray:
+        from benchmarks import ingest_ray
+
+        if not args.png:
+            parser.error("--ray needs --png FOLDER")
+        ingest_ray.compare(args.png, args.size, args.rounds)
+        return
     kinds: list[Kind] = ["auto", "threads", "processes"]
     if args.png:
         ours = {f"ingest, {k}": (lambda k=k: run_ingest(args.png, args.size, 1, k)) for k in kinds}

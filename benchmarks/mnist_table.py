@@ -52,15 +52,21 @@ def in_processes(runs: list[Run], data: Path, scratch: Path, arguments: argparse
 
 def in_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
     """The same as trials of Ray Tune, each with ``--threads`` CPUs and ``--gpu`` of a GPU; lines are recorded as trials end."""
-    from ssgan.runtime.ray_train import connected
+    from ssgan.runtime.ray_connection import connected
+    from ssgan.runtime.ray_trials import nodes, room
 
-    with connected():
-        _run_trials(runs, data, scratch, arguments)
+    with connected() as ray:
+        fit = room(nodes(ray), arguments.threads, arguments.gpu, len(runs), "lower --threads or --gpu") if runs else None
+        print(fit.sentence if fit else "all runs are done", flush=True)
+        if fit:
+            _run_trials(runs, data, scratch, arguments, fit.at_once)
     yield from ()
 
 
-def _run_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> None:
+def _run_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace, at_once: int) -> None:
     from ray import tune
+
+    from ssgan.runtime.ray_trials import run_trials
 
     by_key = {run.key: run for run in runs}
 
@@ -73,12 +79,13 @@ def _run_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.
         ) -> None:
             record(arguments.work, result["line"])
 
-    tuner = tune.Tuner(
-        tune.with_resources(trial, {"cpu": arguments.threads, "gpu": arguments.gpu}),
-        param_space={"key": tune.grid_search(list(by_key))},
-        run_config=tune.RunConfig(storage_path=str(scratch / "tune"), verbose=0, callbacks=[Recorder()]),
+    failed = run_trials(
+        trial,
+        {"key": tune.grid_search(list(by_key))},
+        {"cpu": arguments.threads, "gpu": arguments.gpu},
+        at_once=at_once,
+        callbacks=[Recorder()],
     )
-    failed = [result.error for result in tuner.fit() if result.error]
     if failed:
         raise SystemExit(f"{len(failed)} of {len(runs)} trials failed; the first one: {failed[0]}")
 

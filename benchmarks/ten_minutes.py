@@ -22,7 +22,7 @@ import torch  # isort: skip
 import numpy as np
 
 from benchmarks.alone import train
-from benchmarks.mnist.rows import CONV, MLP, SHIFTS
+from benchmarks.mnist.rows import MLP, QUIET, SHIFTS
 from benchmarks.port import Port
 from ssgan.config import Config, LoaderConfig, parse
 from ssgan.data.files import SplitFiles
@@ -34,9 +34,9 @@ LOOKS = 10
 Curve = list[tuple[float, float]]  # (seconds, error on val)
 
 CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {  # method, options, networks, precision
-    "teacher_gan": ("teacher_gan", {"labeled_batch_size": 50}, CONV, "bf16"),
-    "teacher_gan without GAN": ("teacher_gan", {"labeled_batch_size": 50, "unlabeled_weight": 0.0}, CONV, "bf16"),
-    "fixmatch": ("fixmatch", {"labeled_batch_size": 50}, CONV, "bf16"),
+    "teacher_gan": ("teacher_gan", {"labeled_batch_size": 25}, QUIET, "bf16"),
+    "teacher_gan without GAN": ("teacher_gan", {"labeled_batch_size": 25, "unlabeled_weight": 0.0}, QUIET, "bf16"),
+    "fixmatch": ("fixmatch", {"labeled_batch_size": 25}, QUIET, "bf16"),
     "feature_matching": ("feature_matching", {}, MLP, "bf16"),
 }
 PORT = "feature matching, a port"
@@ -57,7 +57,7 @@ def _config(name: str, steps: int) -> Config:
         {
             "method": {"name": method, "options": {"lr_tail": 0.33, **options}},
             "net": net,
-            "augment": SHIFTS if net is CONV else {},
+            "augment": SHIFTS if net is QUIET else {},
             "train": {"steps": steps, "val_every": -(-steps // LOOKS), "checkpoint_every": steps, "precision": precision},
         },
         "benchmarks.ten_minutes",

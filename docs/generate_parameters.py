@@ -83,13 +83,15 @@ def methods_page() -> str:
 def _phases(name: str) -> str:
     """Phases of a step in their order, with the optimiser of each."""
     problem = Problem(ImageSpec(1, 28, "fit"), 10, NetConfig(width=0.01))
-    method = methods.build(name, methods.resolve_config(name, {}), problem)
+    config = methods.resolve_config(name, {})
+    method = methods.build(name, config, problem)
     parts = [
         f"{i}. **{phase.name}** updates {', '.join(f'`{net}`' for net in phase.trains)}: "
         f"Adam, rate {phase.optimizer.lr:g}, betas {phase.optimizer.betas}, epsilon {phase.optimizer.eps:g}"
         for i, phase in enumerate(method.phases(), 1)
     ]
-    return "One step, by default:\n\n" + "\n".join(parts)
+    whole = f"All of it takes part from step {config.settled_step:,} on." if config.settled_step else ""
+    return "\n\n".join(filter(None, ["One step, by default:", "\n".join(parts), whole]))
 
 
 def _own_options(model: type[MethodConfig]) -> str:
@@ -146,7 +148,8 @@ def _values(field: Any) -> str:
         return ", ".join(f"`{option}`" for option in options)
     name = getattr(field.annotation, "__name__", None) if not get_args(field.annotation) else None
     kind = name or str(field.annotation).replace("typing.", "").replace(" | None", " or null").replace("NoneType", "null")
-    kind = {"str": "text", "dict[str, Any]": "keys and values"}.get(kind, kind)
+    words = {"str": "text", "dict[str, Any]": "keys and values", "dict[str, ssgan.config.Draw]": "keys, and how they are drawn"}
+    kind = words.get(kind, kind)
     bounds = [
         f"{sign} {getattr(m, k)}" for m in field.metadata for k, sign in BOUNDS.items() if getattr(m, k, None) is not None
     ]

@@ -7,33 +7,32 @@ import time
 from pathlib import Path
 
 from pipelines import _stage
-from ssgan.config import S3Source, Source, load
+from ssgan.config import DataConfig, load
 from ssgan.data.images import IngestSummary, ingest
-from ssgan.data.sources import open_source
+from ssgan.data.workers import Elsewhere
+from ssgan.runtime.sources import open_source
 
 
 def run() -> None:
     """Read params.yaml, ingest, write the metrics and say what happened."""
-    config = load().data
-    source = open_source(config.source, _filesystem(config.source))
-    start = time.perf_counter()
-    summary = ingest(source, config, Path("data"), progress=_Progress())
+    config, start = load().data, time.perf_counter()
+    summary = ingest(open_source(config.source), config, Path("data"), progress=_Progress(), elsewhere=_elsewhere(config))
     Path("metrics").mkdir(exist_ok=True)
     Path("metrics/ingest.json").write_text(json.dumps(summary.metrics(), indent=2) + "\n")
     print(describe(summary, time.perf_counter() - start))
 
 
-def _filesystem(source: Source) -> object:
-    """For an S3 source; other sources never load an S3 client."""
-    if not isinstance(source, S3Source):
+def _elsewhere(config: DataConfig) -> Elsewhere | None:
+    """Workers of a Ray cluster, where asked for; Ray is not loaded otherwise."""
+    if config.workers == "local":
         return None
-    from ssgan.runtime.storage import filesystem
+    from ssgan.runtime.ray_ingest import elsewhere
 
-    return filesystem(source.url)[0]
+    return elsewhere(config.source)
 
 
 def describe(summary: IngestSummary, seconds: float) -> str:
-    """Three lines for people; the rate stands here and not in the metrics, which must not change from run to run."""
+    """Three lines for people; the rate stands here, as metrics must not change from run to run."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(summary.rejected.items())) or "none"
     crossing = f"{summary.duplicates_across_classes} across classes, {summary.duplicates_across_splits} across splits"
     return (

@@ -9,7 +9,6 @@ Hyperparameters of a method live with the method (``ssgan/methods/NAME.py``, cla
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ssgan.config_errors import explain
 from ssgan.errors import ConfigError
 
 MIB = 1 << 20
@@ -83,6 +83,7 @@ class DataConfig(Strict):
     max_file_bytes: int = Field(default=64 * MIB, gt=0)  # larger files are rejected before they are read
     max_pixels: int = Field(default=100_000_000, gt=0)  # larger images are rejected before they are decoded
     shard_bytes: int = Field(default=64 * MIB, ge=MIB)  # size of one Parquet file, in bytes of pixels
+    workers: Literal["local", "ray"] = "local"  # who decodes: this machine, or tasks of the cluster at RAY_ADDRESS; same result
 
 
 class ImageSpec(NamedTuple):
@@ -142,6 +143,14 @@ class MethodConfig(Strict):
     # The horizon never exceeds this share of the images that the whole run sees, so that short runs average too.
     ema_max_share: float = Field(default=0.05, gt=0, le=1)
     lr_tail: float = Field(default=0.0, ge=0.0, le=1.0)  # share of the run, at its end, over which the rate falls to 0
+
+    @property
+    def settled_step(self) -> int:
+        """First step at which all of the method takes part: every phase has begun, every ramp has reached its end.
+
+        A search stops no trial before it: until then the method is not yet what is compared.
+        """
+        return 0
 
 
 class MethodSelection(Strict):
@@ -250,6 +259,41 @@ class ReportConfig(Strict):
     generated: int = Field(default=64, ge=0, le=256)  # generated images in the grid
 
 
+class Draw(Strict):
+    """How one value is drawn: exactly one of these."""
+
+    loguniform: list[float] | None = Field(default=None, min_length=2, max_length=2)  # [low, high], equal chances per decade
+    uniform: list[float] | None = Field(default=None, min_length=2, max_length=2)  # [low, high]
+    randint: list[int] | None = Field(default=None, min_length=2, max_length=2)  # [low, high], both can be drawn
+    choice: list[bool | int | float | str] | None = Field(default=None, min_length=2)  # one of these
+
+    @model_validator(mode="after")
+    def _one(self) -> Draw:
+        given = {kind: value for kind in Draw.model_fields if (value := getattr(self, kind)) is not None}
+        if len(given) != 1:
+            raise ValueError(f"{len(given)} ways to draw it; give one of {', '.join(Draw.model_fields)}")
+        ((kind, values),) = given.items()
+        if kind != "choice" and not values[0] < values[1]:
+            raise ValueError(f"{kind} is {values}; write the lower end first")
+        if kind == "loguniform" and values[0] <= 0:
+            raise ValueError(f"loguniform is {values}, which has no logarithm; raise the lower end above 0, or use uniform")
+        return self
+
+
+class TuneConfig(Strict):
+    """The search for better parameters, ``ssgan tune``; no stage of the pipeline reads it."""
+
+    space: dict[str, Draw] = {}  # dotted key of a parameter -> how its values are drawn; see docs/tuning.md
+    trials: int = Field(default=20, ge=1)  # in total; a search that is started again goes on up to this number
+    search: Literal["optuna", "random"] = "optuna"  # optuna: proposals that learn from the trials before (TPE)
+    seed: int = Field(default=0, ge=0)  # of the proposals; a trial trains with train.seed
+    scheduler: Literal["asha", "median", "none"] = "median"  # which trials are stopped early; none: every one runs to its end
+    grace_steps: int | None = Field(default=None, ge=1)  # no trial is stopped earlier; null: see docs/tuning.md
+    cpus_per_trial: int = Field(default=1, ge=1)
+    gpus_per_trial: float | None = Field(default=None, ge=0)  # may be a fraction; null: 1 if train.device asks for a GPU
+    max_concurrent: int | None = Field(default=None, ge=1)  # trials at once; null: as many as fit
+
+
 class Config(Strict):
     """The whole of ``params.yaml``."""
 
@@ -264,6 +308,7 @@ class Config(Strict):
     cluster: ClusterConfig = ClusterConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
+    tune: TuneConfig = TuneConfig()
 
 
 # --- loading ---------------------------------------------------------------------------------------------------------
@@ -290,60 +335,5 @@ def parse(model: type[M], raw: Any, where: str) -> M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        problems = [_explain(model, raw, e) for e in error.errors()]
+        problems = [explain(model, raw, e) for e in error.errors()]
         raise ConfigError(f"{where}: " + "; ".join(problems)) from None
-
-
-def _explain(model: type[BaseModel], raw: Any, error: Any) -> str:
-    """One sentence for one pydantic error: key, value, remedy."""
-    # Discriminated unions put the tag into the location; the reader knows only the keys that stand in the file.
-    loc = _keys_in_file(raw, error["loc"])
-    key = ".".join(str(part) for part in loc) or "(top level)"
-    value = error.get("input")
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        known = _known_keys(model, error["loc"][:-1])
-        guess = difflib.get_close_matches(str(loc[-1]), known, n=1)
-        remedy = f"did you mean `{guess[0]}`?" if guess else f"known keys: {', '.join(sorted(known))}"
-        return f"`{key}` is not a parameter; {remedy}"
-    if kind == "missing":
-        return f"`{key}` is required; add it"
-    if kind in ("float_type", "int_type") and isinstance(value, str) and _is_number(value):
-        return f"`{key}` is the text {value!r}; YAML needs a dot in scientific notation: write {float(value)!r}"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"`{key}` is {value!r}: {message}" if kind != "value_error" else f"`{key}`: {message}"
-
-
-def _keys_in_file(raw: Any, loc: tuple[Any, ...]) -> list[Any]:
-    keys: list[Any] = []
-    node = raw
-    for i, part in enumerate(loc):
-        last = i == len(loc) - 1
-        if isinstance(node, dict) and part not in node and not last:
-            continue
-        keys.append(part)
-        node = node.get(part) if isinstance(node, dict) else None
-    return keys
-
-
-def _known_keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
-    """Names of the fields of the model found by walking ``loc``; the union of the choices where it is a union."""
-    models: list[type[BaseModel]] = [model]
-    for part in loc:
-        found = [m.model_fields[part].annotation for m in models if part in m.model_fields]
-        models = [m for annotation in found for m in _models_in(annotation)] or models
-    return sorted({name for m in models for name in m.model_fields})
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for arg in getattr(annotation, "__args__", ()) for m in _models_in(arg)]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

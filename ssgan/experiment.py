@@ -48,6 +48,7 @@ class Edge:
         on_tick: progress, called on rank 0 only.
         beat: called on every rank, every step: a sign of life for a watchdog.
         board: folder for live TensorBoard events, or None.
+        on_record: every look at val, on rank 0 only; on resuming those of earlier attempts come first. Or None.
     """
 
     store: FolderStore
@@ -57,6 +58,7 @@ class Edge:
     on_tick: Callable[[Role, Tick], None]
     board: Path | None = None
     beat: Callable[[], None] = lambda: None
+    on_record: Callable[[Role, Record], None] | None = None
 
 
 def roles(config: Config) -> tuple[Role, ...]:
@@ -118,7 +120,12 @@ def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: 
     def on_record(record: Record) -> None:
         if board:
             board.add(record)
+        if chief and edge.on_record:
+            edge.on_record(role, record)
 
+    if chief and edge.on_record:
+        for record in trainer.progress.history:
+            edge.on_record(role, record)
     if warnings:
         on_tick(Tick(trainer.progress.step, config.train.steps, 0.0, 0.0, None, warnings))
     plan = _plan(config, method_config)

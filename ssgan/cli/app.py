@@ -16,6 +16,7 @@ from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
+from ssgan.cli.tune import tune
 from ssgan.errors import ConfigError, SsganError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -38,6 +39,7 @@ app.command("publish")(cluster.publish)
 app.command("submit")(cluster.submit)
 app.add_typer(cluster.jobs, name="jobs")
 app.command("circles")(circles)
+app.add_typer(tune, name="tune")
 
 
 def _show_version(wanted: bool) -> None:

@@ -21,6 +21,7 @@ from ssgan.errors import ConfigError, SsganError
 FILES = {
     "params.yaml": "parameters.yaml",
     "dvc.yaml": "pipeline.yaml",
+    "tune/dvc.yaml": "tuning.yaml",
     "requirements.txt": "requirements.txt",
     "README.md": "README.md",
     ".gitignore": "gitignore",

@@ -12,7 +12,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from ssgan.data.decode import Limits
 from ssgan.data.image_shards import ImageRow, RowWriter, ShardWriter, finish_duplicates
 from ssgan.data.schema import duplicates_schema, rejected_schema
 from ssgan.data.sources import ImageSource, Item
-from ssgan.data.workers import Job, Kind, Prepared, prepared
+from ssgan.data.workers import Elsewhere, Job, Kind, Prepared, prepared
 from ssgan.errors import ConfigError, DataError
 
 
@@ -68,6 +69,7 @@ def ingest(
     workers: int | None = None,
     kind: Kind = "auto",
     progress: Callable[[int], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> IngestSummary:
     """Read every file of ``source`` and write ``images/``, ``rejected.parquet`` and ``duplicates.parquet`` into ``out``.
 
@@ -77,6 +79,7 @@ def ingest(
         workers: None: one per core, more where the source asks for it.
         kind: threads, processes, or auto: whatever is faster and safe. The result depends neither on it nor on ``workers``.
         progress: called with the number of files seen so far, after every batch.
+        elsewhere: workers that are not of this machine, in place of ``workers`` and ``kind``.
 
     Raises:
         ConfigError: ``out`` would write into the raw images.
@@ -86,9 +89,11 @@ def ingest(
     out = Path(out)
     _check_apart(source, out)
     out.mkdir(parents=True, exist_ok=True)
+    job = Job(source, ImageSpec(config.channels, config.image_size, config.resize), Limits.of(config))
     building = Path(tempfile.mkdtemp(prefix=".ingest-", dir=out))
     try:
-        summary = _build(source, config, building, workers, kind, progress)
+        with closing(prepared(job, workers, kind, elsewhere)) as batches:
+            summary = _build(job, config.shard_bytes, building, batches, progress)
         for name in ("rejected.parquet", "duplicates.parquet", "images"):
             _replace(building / name, out / name)
     finally:
@@ -114,21 +119,20 @@ def _replace(new: Path, old: Path) -> None:
 
 
 def _build(
-    source: ImageSource,
-    config: DataConfig,
+    job: Job,
+    shard_bytes: int,
     folder: Path,
-    workers: int | None,
-    kind: Kind,
+    batches: Iterable[tuple[list[Item], Prepared]],
     progress: Callable[[int], None] | None,
 ) -> IngestSummary:
-    spec, classes = ImageSpec(config.channels, config.image_size, config.resize), source.classes()
-    shards = ShardWriter(folder / "images", spec, classes, config.shard_bytes)
+    source, classes = job.source, job.source.classes()
+    shards = ShardWriter(folder / "images", job.spec, classes, shard_bytes)
     rejected = RowWriter(folder / "rejected.parquet", rejected_schema())
     duplicates = RowWriter(folder / "found.parquet", duplicates_schema())
     known: set[bytes] = set()
     reasons: Counter[str] = Counter()
     seen = accepted = bytes_read = 0
-    for items, batch in prepared(Job(source, spec, Limits.of(config)), workers, kind):
+    for items, batch in batches:
         seen += len(items)
         bytes_read += batch.bytes_read
         for index, reason, detail in batch.rejected:

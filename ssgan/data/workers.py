@@ -1,7 +1,8 @@
 """The parallel part of ``ingest``: files to pixels, many at a time, in the order of the listing.
 
 Forked processes do the work where there are many local files and forking is safe: decoders release the interpreter's lock,
-but the Python around them does not, and threads stand in line for it. Threads do it else. The result does not depend on it.
+but the Python around them does not, and threads stand in line for it. Threads do it else. Workers elsewhere (a cluster) are
+handed in as a ``Pool`` that somebody else makes. The result does not depend on any of it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import sys
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
@@ -61,6 +62,17 @@ class Job(NamedTuple):
     limits: Limits
 
 
+class Pool(NamedTuple):
+    """Workers, wherever they are."""
+
+    begin: Callable[[list[Item]], Callable[[], Prepared]]  # starts on a batch; what it returns waits for the outcome
+    ahead: Callable[[], int]  # batches in flight, at most: what bounds memory
+    batch_files: int  # of one batch, at most
+
+
+Elsewhere = Callable[[Job], AbstractContextManager[Pool]]  # makes a pool that is no part of this process
+
+
 def prepare(job: Job, items: list[Item]) -> Prepared:
     """Read, identify and decode a few files. Raises StorageError."""
     read, spec, limits = job.source.read, job.spec, job.limits
@@ -90,12 +102,15 @@ def prepare(job: Job, items: list[Item]) -> Prepared:
     return Prepared(accepted, digests, headers, pixels, phash(pixels), rejected, bytes_read)
 
 
-def prepared(job: Job, workers: int | None = None, kind: Kind = "auto") -> Iterator[tuple[list[Item], Prepared]]:
+def prepared(
+    job: Job, workers: int | None = None, kind: Kind = "auto", elsewhere: Elsewhere | None = None
+) -> Generator[tuple[list[Item], Prepared], None, None]:
     """Batches of items and what was made of them, in the order of the listing.
 
     Args:
         workers: None: one per core, or more threads where the source asks for them.
         kind: auto: processes where they are faster and safe.
+        elsewhere: workers of another kind; ``workers`` and ``kind`` mean nothing then.
 
     Raises:
         DataError: a worker was killed.
@@ -106,28 +121,20 @@ def prepared(job: Job, workers: int | None = None, kind: Kind = "auto") -> Itera
     if kind == "auto":
         kind = "processes" if len(head) == WORTH_FORKING and _may_fork(job.source) else "threads"
     count = workers or max(cores(), job.source.threads)
-    size = max(1, min(BATCH_FILES, BATCH_BYTES // job.spec.bytes))
-    with _one_thread_below(), _pool(job, kind, count) as (pool, task):
-        yield from _in_order(pool, task, chain(head, items), size, ahead=4 * count)
+    with one_thread_below(), elsewhere(job) if elsewhere else _pool(job, kind, count) as pool:
+        size = max(1, min(pool.batch_files, BATCH_BYTES // job.spec.bytes))
+        yield from _in_order(pool, chain(head, items), size)
 
 
-def _in_order(
-    pool: Executor, task: Callable[[list[Item]], Prepared], items: Iterator[Item], size: int, ahead: int
-) -> Iterator[tuple[list[Item], Prepared]]:
-    pending: deque[tuple[list[Item], Future[Prepared]]] = deque()
-    try:
-        while True:
-            while len(pending) < ahead and (batch := list(islice(items, size))):
-                pending.append((batch, pool.submit(task, batch)))
-            if not pending:
-                return
-            batch, future = pending.popleft()
-            yield batch, future.result()
-    except BrokenProcessPool:
-        raise DataError(
-            "a process that decoded images was killed, most likely for want of memory; lower data.max_pixels or close other "
-            "programs, and run again"
-        ) from None
+def _in_order(pool: Pool, items: Iterator[Item], size: int) -> Iterator[tuple[list[Item], Prepared]]:
+    pending: deque[tuple[list[Item], Callable[[], Prepared]]] = deque()
+    while True:
+        while len(pending) < pool.ahead() and (batch := list(islice(items, size))):
+            pending.append((batch, pool.begin(batch)))
+        if not pending:
+            return
+        batch, outcome = pending.popleft()
+        yield batch, outcome()
 
 
 # --- pools -----------------------------------------------------------------------------------------------------------
@@ -146,18 +153,23 @@ def _may_fork(source: ImageSource) -> bool:
 
 
 @contextmanager
-def _pool(job: Job, kind: Kind, workers: int) -> Iterator[tuple[Executor, Callable[[list[Item]], Prepared]]]:
-    pool: Executor
+def _pool(job: Job, kind: Kind, workers: int) -> Iterator[Pool]:
+    executor: Executor
     task: Callable[[list[Item]], Prepared]
     if kind == "processes":
         fork = multiprocessing.get_context("fork")
-        pool, task = ProcessPoolExecutor(workers, fork, initializer=_begin, initargs=(job,)), _task
+        executor, task = ProcessPoolExecutor(workers, fork, initializer=_begin, initargs=(job,)), _task
     else:
-        pool, task = ThreadPoolExecutor(workers, thread_name_prefix="ingest"), lambda items: prepare(job, items)
+        executor, task = ThreadPoolExecutor(workers, thread_name_prefix="ingest"), lambda items: prepare(job, items)
     try:
-        yield pool, task
+        yield Pool(lambda items: executor.submit(task, items).result, lambda: 4 * workers, BATCH_FILES)
+    except BrokenProcessPool:
+        raise DataError(
+            "a process that decoded images was killed, most likely for want of memory; lower data.max_pixels or close other "
+            "programs, and run again"
+        ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
+        executor.shutdown(cancel_futures=True)
 
 
 def _begin(job: Job) -> None:
@@ -165,6 +177,7 @@ def _begin(job: Job) -> None:
     _job = job
     gc.freeze()  # what the parent holds is no garbage; looking through it would copy its pages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the pool
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by this one, which the parent may have given a meaning of its own
 
 
 def _task(items: list[Item]) -> Prepared:
@@ -173,7 +186,7 @@ def _task(items: list[Item]) -> Prepared:
 
 
 @contextmanager
-def _one_thread_below() -> Iterator[None]:
+def one_thread_below() -> Iterator[None]:
     """The parallelism is over files: libraries that start threads of their own make everything several times slower."""
     before = cv2.getNumThreads()
     with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():

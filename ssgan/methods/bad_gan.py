@@ -75,6 +75,10 @@ class Config(TwoPlayerConfig):
             )
         return self
 
+    @property
+    def settled_step(self) -> int:
+        return self.density_start
+
 
 class Method(TwoPlayerMethod):
     unlabeled_streams = 2

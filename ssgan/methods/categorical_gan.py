@@ -31,6 +31,10 @@ class Config(TwoPlayerConfig):
     labeled_weight: float = Field(default=1.0, gt=0)  # lambda
     ramp_steps: int = Field(default=2000, gt=0)  # steps, T
 
+    @property
+    def settled_step(self) -> int:
+        return self.ramp_steps
+
 
 class Method(TwoPlayerMethod):
     config: Config

@@ -37,6 +37,10 @@ class Config(OnePlayerConfig):
     ramp_steps: int = Field(default=2000, gt=0)  # steps, T
     teacher_decay: float = Field(default=0.999, ge=0, lt=1)  # per step
 
+    @property
+    def settled_step(self) -> int:
+        return self.ramp_steps
+
 
 class Method(OnePlayerMethod):
     second_view = True

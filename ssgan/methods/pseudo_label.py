@@ -31,6 +31,10 @@ class Config(OnePlayerConfig):
     ramp_start: int = Field(default=500, ge=0)  # steps, T1
     ramp_steps: int = Field(default=2000, gt=0)  # steps from T1 to T2
 
+    @property
+    def settled_step(self) -> int:
+        return self.ramp_start + self.ramp_steps
+
 
 class Method(OnePlayerMethod):
     config: Config

@@ -56,6 +56,10 @@ class Config(TwoPlayerConfig):
     adversarial_every: int = Field(default=4, gt=0)  # steps between two with the generator
     pull_away_weight: float = Field(default=0.1, ge=0)
 
+    @property
+    def settled_step(self) -> int:
+        return max(self.ramp_steps, self.adversarial_start)
+
 
 class Method(TwoPlayerMethod):
     second_view = True

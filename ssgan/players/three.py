@@ -36,6 +36,10 @@ class ThreePlayerConfig(MethodConfig):
     generated_weight: float = Field(default=0.1, ge=0)  # of the cross-entropy of generated pairs
     generated_start: int = Field(default=5000, ge=0)  # first step with it
 
+    @property
+    def settled_step(self) -> int:
+        return max(self.pretrain_steps, self.generated_start)
+
 
 class ThreePlayerMethod(SemiSupervisedMethod):
     """One update of the discriminator, the generator and the classifier per step."""

@@ -20,6 +20,7 @@ CODE = (
     "augment.py",
     "batch.py",
     "config.py",
+    "config_errors.py",
     "data/files.py",
     "data/loaders.py",
     "data/sampler.py",
@@ -84,9 +85,9 @@ def params(config: Config) -> dict[str, Any]:
     }
 
 
-def identity(config: Config, files: SplitFiles) -> dict[str, Any]:
-    """What a checkpoint must agree with to be resumed from."""
-    return {"params": params(config), "code": code_version(config.method.name), "data": data_version(files)}
+def identity(config: Config, files: SplitFiles, data: str | None = None) -> dict[str, Any]:
+    """What a checkpoint must agree with to be resumed from. ``data``: version of the data, where it is known already."""
+    return {"params": params(config), "code": code_version(config.method.name), "data": data or data_version(files)}
 
 
 def run_id(identity: dict[str, Any]) -> str:

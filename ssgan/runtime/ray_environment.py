@@ -11,6 +11,9 @@ ENVIRONMENT = {
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's tables; what there is to say, we say
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # files that nobody reads
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends a command with code 130 and one sentence
 }
 
 

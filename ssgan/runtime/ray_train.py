@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import sys
 import tempfile
@@ -23,15 +22,13 @@ from ssgan.data.files import SplitFiles
 from ssgan.errors import SsganError, TrainingError
 from ssgan.experiment import Edge, Role
 from ssgan.runtime.handshake import require_versions, versions
-from ssgan.runtime.ray_environment import set_environment
+from ssgan.runtime.ray_connection import connected
 from ssgan.runtime.ray_resources import available
 from ssgan.runtime.watchdog import Watchdog
 from ssgan.training.loop import Tick
 
 NAMESPACE = "ssgan"
 POLL_SECONDS = 0.5
-CONNECT_SECONDS = 5.0
-OBJECT_STORE_BYTES = 200 << 20  # nothing large goes through Ray's object store
 
 
 class Mailbox:
@@ -90,7 +87,7 @@ def run(
             "run_id": run_id,
             "identity": identity,
             "roles": list(roles),
-            "storage": _absolute(config.storage.url),
+            "storage": absolute(config.storage.url),
             "threads": cpus,
             "versions": versions(),
         }
@@ -101,46 +98,6 @@ def run(
             raise _as_error(*fatal)
         if failure:
             raise TrainingError(failure)
-
-
-@contextlib.contextmanager
-def connected() -> Iterator[Any]:
-    """Ray, connected: to the cluster at RAY_ADDRESS, else to a local one of its own that ends with the block."""
-    set_environment()
-    import logging
-
-    import ray
-
-    # Not "auto": a bare ray.init() hangs when an earlier head died uncleanly.
-    address = os.environ.get("RAY_ADDRESS") or "local"
-    _require_answer(address)
-    on_term = signal.getsignal(signal.SIGTERM)
-    local: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES} if address == "local" else {}
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
-    except ConnectionError as error:
-        raise TrainingError(
-            f"RAY_ADDRESS is {address!r}, but no Ray cluster answers there ({error}); start it or unset it"
-        ) from None
-    if callable(on_term) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_term)  # Ray put its own there, which dumps a C++ stack and aborts
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _require_answer(address: str) -> None:
-    """Ray itself tries for minutes before it says that nobody answers."""
-    host, separator, port = address.removeprefix("ray://").rpartition(":")
-    if not separator or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except OSError as error:
-        raise TrainingError(
-            f"RAY_ADDRESS is {address!r}, but nothing answers there ({error}); start that cluster, or unset it to train here"
-        ) from None
 
 
 def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, gpu: bool) -> str | None:
@@ -262,6 +219,6 @@ def _as_error(kind: str, message: str) -> SsganError:
     return error_class(message)
 
 
-def _absolute(url: str) -> str:
+def absolute(url: str) -> str:
     """Workers run in another folder: a relative storage folder would be another one there."""
     return url if "://" in url else os.path.abspath(os.path.expanduser(url))

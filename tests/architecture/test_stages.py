@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ssgan.config import Config, TrainConfig
+from ssgan.config import Config, DataConfig, TrainConfig
 from ssgan.runtime.identity import EXECUTION
 from tests.architecture.closure import ROOT, closure
 
@@ -18,6 +18,10 @@ TEMPLATE = yaml.safe_load((ROOT / "ssgan/templates/project/pipeline.yaml").read_
 STAGES = ("ingest", "split", "train", "evaluate", "report")
 LOADS_METHODS = ("train", "evaluate")  # by name, so that no import tells
 RAW = "data/raw"
+TUNE = {
+    "ours": yaml.safe_load((ROOT / "tune/dvc.yaml").read_text())["stages"]["tune"],
+    "template": yaml.safe_load((ROOT / "ssgan/templates/project/tuning.yaml").read_text())["stages"]["tune"],
+}
 
 
 def paths(entries: list[Any]) -> list[str]:
@@ -88,9 +92,11 @@ def test_data_flows_one_way() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_params_exist_and_train_names_all_that_decide_its_result(stage: str) -> None:
-    known = {f"train.{key}" for key in TrainConfig.model_fields} | set(Config.model_fields)
-    assert set(PIPELINE[stage]["params"]) <= known
+def test_params_exist_and_name_all_that_decides_the_result(stage: str) -> None:
+    known = {f"train.{key}" for key in TrainConfig.model_fields} | {f"data.{key}" for key in DataConfig.model_fields}
+    assert set(PIPELINE[stage]["params"]) <= known | set(Config.model_fields)
+    if stage == "ingest":
+        assert set(PIPELINE["ingest"]["params"]) == {f"data.{key}" for key in DataConfig.model_fields if key != "workers"}
     if stage == "train":
         decisive = set(TrainConfig.model_fields) - EXECUTION | {"twin"}  # twin: what there is to show
         assert {p for p in PIPELINE["train"]["params"] if p.startswith("train.")} == {f"train.{key}" for key in decisive}
@@ -117,3 +123,17 @@ def test_the_pipeline_that_init_writes_is_the_same_but_for_the_code(stage: str) 
     theirs_data = [dep.replace("labels_dependency", "") for dep in paths(theirs["deps"])]
     assert [dep for dep in theirs_data if dep not in ("requirements.txt", "dependency")] == ours_data
     assert "requirements.txt" in theirs_data
+
+
+@pytest.mark.parametrize("name", TUNE)
+def test_the_search_depends_on_all_that_decides_a_trial_and_on_no_test_set(name: str) -> None:
+    params = set(TUNE[name]["params"])
+    workers = {"train.num_workers"}  # a trial is one process
+    assert params == set(PIPELINE["train"]["params"]) - workers | {"evaluate.checkpoint", "tune"}
+    assert {"data/splits"} == {dep for dep in TUNE[name]["deps"] if dep.startswith("data/")}
+    assert TUNE[name]["outs"] == [{"reports/tune": {"cache": False}}]
+
+
+def test_every_module_behind_the_search_is_a_dep() -> None:
+    deps = [Path(dep) for dep in TUNE["ours"]["deps"]]
+    assert [str(file) for file in closure("pipelines.tune") if not any(covers(dep, file) for dep in deps)] == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from ssgan.data.decode import Limits, decode
 from ssgan.data.images import IngestSummary, ingest
 from ssgan.data.phash import phash
 from ssgan.data.schema import pixels_to_numpy, read_metadata, read_set, spec_of
+from ssgan.data.sources import Item
 from ssgan.data.sources.folder import Folder
 from ssgan.errors import ConfigError, DataError
 from tests.data.test_decode import encode
@@ -240,6 +243,31 @@ def test_many_files_go_to_processes_and_few_to_threads(tmp_path: Path, monkeypat
     run(raw, tmp_path / "out")
     monkeypatch.undo()
     assert seen == ["threads", "processes", "threads"]
+
+
+def test_a_pool_is_given_no_more_than_it_allows_and_results_keep_their_order(tmp_path: Path) -> None:
+    raw = write(tmp_path / "raw", {f"{n:03d}": blob(n % 30) for n in range(50)})  # of twins, the first is kept
+    begun, in_flight, most = 0, 0, 0
+
+    @contextlib.contextmanager
+    def elsewhere(job: workers.Job) -> Iterator[workers.Pool]:
+        def begin(items: list[Item]) -> Callable[[], workers.Prepared]:
+            nonlocal begun, in_flight, most
+            begun, in_flight = begun + 1, in_flight + 1
+            most = max(most, in_flight)
+            return lambda: finish(items)
+
+        def finish(items: list[Item]) -> workers.Prepared:
+            nonlocal in_flight
+            in_flight -= 1
+            return workers.prepare(job, items)
+
+        yield workers.Pool(begin, lambda: 3, batch_files=4)
+
+    run(raw, tmp_path / "other", elsewhere=elsewhere)
+    assert (begun, most, in_flight) == (13, 3, 0)
+    run(raw, tmp_path / "one")
+    assert digest(tmp_path / "one") == digest(tmp_path / "other")
 
 
 MEMORY = """

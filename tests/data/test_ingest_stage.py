@@ -55,6 +55,14 @@ def test_errors_are_one_sentence(params: str, code: int, message: str, tmp_path:
     assert "Traceback" in stage(tmp_path, SSGAN_DEBUG="1").stderr
 
 
+def test_a_ray_cluster_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    write(tmp_path, {"raw/1.png": blob(1), "params.yaml": b"data: {source: {kind: folder, path: raw}, workers: ray}"})
+    result = stage(tmp_path, RAY_ADDRESS="127.0.0.1:1")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: RAY_ADDRESS is '127.0.0.1:1', but nothing answers there")
+    assert len(result.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(("error", "code"), [(DataError("x"), 1), (ConfigError("x"), 2), (KeyboardInterrupt(), 130)])
 def test_exit_codes(error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> None:

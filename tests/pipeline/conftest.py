@@ -17,6 +17,7 @@ PARTS = (
     "ssgan",
     "pipelines",
     "dvc.yaml",
+    "tune/dvc.yaml",
     ".dvcignore",
     ".gitignore",
     ".dvc/config",

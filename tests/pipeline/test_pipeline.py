@@ -54,6 +54,15 @@ def test_the_second_time_nothing_runs(project: Project) -> None:
     assert project("git", "status", "--porcelain").stdout == ""
 
 
+def test_the_search_runs_only_when_it_is_asked_for(project: Project) -> None:
+    def would_run(*target: str) -> list[str]:
+        out = project("dvc", "repro", "--dry", *target).stdout
+        return [line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")]
+
+    assert would_run() == []
+    assert would_run("tune/dvc.yaml") == ["tune/dvc.yaml:tune"]
+
+
 @pytest.mark.parametrize(
     ("file", "stages"),
     [

@@ -13,6 +13,7 @@ from ssgan.config import DataConfig, FolderSource, S3Source
 from ssgan.data.images import ingest
 from ssgan.data.sources import open_source
 from ssgan.errors import StorageError
+from ssgan.runtime import ray_ingest
 from ssgan.runtime.s3 import s3_filesystem
 from ssgan.runtime.storage import filesystem
 from tests.runtime.storage_contract import content
@@ -90,6 +91,19 @@ def test_storage_that_stays_away_ends_the_stage_instead_of_losing_images(
     with pytest.raises(StorageError, match=r"05\.png"):
         ingested(open_source(S3Source(url=s3), impatient_filesystem()), tmp_path / "from-s3")
     assert not content(tmp_path / "from-s3")
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_tasks_of_ray_read_s3_themselves(s3: str, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The credentials are those of the workers' environment; ``test_ray_ingest_tasks`` shows that none are sent."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    expected = ingested(open_source(FolderSource(path=str(raw))), tmp_path / "from-folder")
+    uploaded(raw, s3)
+    source = S3Source(url=s3)
+    config = DataConfig(image_size=16, channels=3)
+    ingest(open_source(source, filesystem(s3)[0]), config, tmp_path / "by-ray", elsewhere=ray_ingest.elsewhere(source))
+    assert content(tmp_path / "by-ray") == expected
 
 
 def impatient_filesystem() -> Any:

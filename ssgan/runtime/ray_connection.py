@@ -1,0 +1,64 @@
+"""The way into Ray: the cluster at RAY_ADDRESS, or a local Ray that starts and ends with the work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from ssgan.errors import TrainingError
+from ssgan.runtime.ray_environment import set_environment
+
+CONNECT_SECONDS = 5.0
+OBJECT_STORE_BYTES = 200 << 20  # nothing large goes through it when training
+
+
+@contextlib.contextmanager
+def connected(object_store_bytes: int = OBJECT_STORE_BYTES) -> Iterator[Any]:
+    """Ray, connected: to the cluster at RAY_ADDRESS, else to a local one of its own that ends with the block.
+
+    Args:
+        object_store_bytes: of the local Ray; a cluster has its own size.
+
+    Raises TrainingError where no cluster answers.
+    """
+    set_environment()
+    import logging
+
+    import ray
+
+    # Not "auto": a bare ray.init() hangs when an earlier head died uncleanly.
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    _require_answer(address)
+    on_term = signal.getsignal(signal.SIGTERM)
+    local: dict[str, Any] = {"object_store_memory": object_store_bytes} if address == "local" else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except ConnectionError as error:
+        raise TrainingError(
+            f"RAY_ADDRESS is {address!r}, but no Ray cluster answers there ({error}); start it or unset it"
+        ) from None
+    if callable(on_term) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)  # Ray put its own there, which dumps a C++ stack and aborts
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself tries for minutes before it says that nobody answers."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise TrainingError(
+            f"RAY_ADDRESS is {address!r}, but nothing answers there ({error}); start that cluster, or unset it to use this "
+            "machine"
+        ) from None
