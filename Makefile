@@ -51,7 +51,7 @@ format: env ## let ruff format the code
 	ruff check --fix .
 
 lock: env ## pin the newest versions that pyproject.toml allows
-	uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 --no-header --upgrade -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra aws --extra emulator --generate-hashes --python-version 3.11 --no-header --upgrade -o requirements.lock
 	echo uv | uv pip compile - --generate-hashes --python-version 3.11 --no-header --no-annotate --upgrade -o requirements-installer.lock
 
 s3: env ## start a local S3 server with keys of its own, for dvc push and s3:// checkpoints

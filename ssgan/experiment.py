@@ -84,6 +84,11 @@ def final_key(run: str, role: Role) -> str:
     return f"{run}/{role}/final"
 
 
+def checkpoints_prefix(run: str, role: Role) -> str:
+    """Prefix in the store of checkpoints in flight; apart from results, for lifecycle rules of a bucket know prefixes only."""
+    return f"checkpoints/{run}/{role}"
+
+
 def train(config: Config, files: SplitFiles, role: Role, edge: Edge) -> None:
     """Train one role to its end and store the result under ``final_key``; resumes from the newest checkpoint.
 
@@ -103,7 +108,7 @@ def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: 
     batches = Batches(files, _request(config, name, method_config), config.loader, edge.device)
     trainer = _trainer(config, files, name, method_config, batches, edge.device)
     identity = {**edge.identity, "role": role, "world_size": world_size()}
-    checkpoints = Checkpoints(edge.store, f"{edge.run}/{role}/checkpoints", identity, config.train.keep_checkpoints)
+    checkpoints = Checkpoints(edge.store, checkpoints_prefix(edge.run, role), identity, config.train.keep_checkpoints)
     warnings += tuple(checkpoints.resume(trainer))
     chief = rank() == 0
     board = Board(edge.board / role, trainer.progress.history) if chief and edge.board else None

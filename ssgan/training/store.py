@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class FolderStore(Protocol):
-    """Keeps folders of files under keys such as ``RUN/main/checkpoints/step-00001000``.
+    """Keeps folders of files under keys such as ``checkpoints/RUN/main/step-00001000``.
 
     A folder is written files first, then its manifest (name, size and sha256 of every file) as the last object, so a folder
     is either complete or does not exist for ``get`` and ``keys``.

@@ -133,7 +133,8 @@ class Project:
     def runs(self) -> list[str]:
         """Ids of the runs that have left something in storage."""
         store = open_store(self.url)
-        return sorted({name.split("/")[0] for name in store.objects.names("") if name.startswith("run-")})
+        names = [name.removeprefix("checkpoints/") for name in store.objects.names("")]
+        return sorted({name.split("/")[0] for name in names if name.startswith("run-")})
 
     def wait_for_checkpoint(self, submitter: subprocess.Popen[str], seconds: float = 200.0) -> str:
         """The key of the first checkpoint in storage, while the submitter waits for its job."""
@@ -141,7 +142,7 @@ class Project:
         while time.monotonic() < deadline:
             assert submitter.poll() is None, f"the submitter ended before a checkpoint came: {finish(submitter)}"
             for run in self.runs():
-                if found := self.keys(f"{run}/main/checkpoints"):
+                if found := self.keys(f"checkpoints/{run}/main"):
                     return found[0]
             time.sleep(0.2)
         raise AssertionError("no checkpoint came")

@@ -60,7 +60,7 @@ def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Pa
 def test_a_lost_head_is_an_error_and_a_new_cluster_goes_on(project: Project, world: World) -> None:
     project.configure(steps=6000, checkpoint_every=500, seed=7)
     submitter = project.start("ssgan", "train")
-    run = project.wait_for_checkpoint(submitter).split("/")[0]
+    run = project.wait_for_checkpoint(submitter).split("/")[1]
     world.nodes.kill("head")
     code, output = finish(submitter)
     assert code == 1, output

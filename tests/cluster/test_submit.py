@@ -81,7 +81,7 @@ def test_two_submitters_at_once_make_one_job(project: Project) -> None:
 def test_a_stopped_job_fails_the_stage_and_goes_on_from_its_checkpoint(project: Project) -> None:
     project.configure(steps=6000, checkpoint_every=500, seed=3)
     submitter = project.start("ssgan", "train")
-    run = project.wait_for_checkpoint(submitter).split("/")[0]
+    run = project.wait_for_checkpoint(submitter).split("/")[1]
     code, output = project.run("ssgan", "jobs", "stop", f"{run}-1")
     assert (code, output.strip()) == (0, f"{run}-1 is stopped")
     code, output = finish(submitter)

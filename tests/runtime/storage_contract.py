@@ -14,7 +14,7 @@ from ssgan.errors import StorageError
 from ssgan.runtime.storage import Store
 from ssgan.training.store import FolderStore
 
-KEY = "run/main/checkpoints/step-00001000"
+KEY = "checkpoints/run/main/step-00001000"
 
 
 def make_folder(folder: Path, size: int = 10_000) -> Path:
@@ -116,7 +116,7 @@ class FolderStoreContract:
         store.put(folder, other)
         store.delete(KEY)
         store.delete(KEY)
-        assert store.keys("run/main/checkpoints") == [other]
+        assert store.keys("checkpoints/run/main") == [other]
         assert store.objects.names(f"{KEY}/") == {}
         store.get(other, tmp_path / "back")
 

@@ -49,7 +49,7 @@ def descendants(word: str) -> list[psutil.Process]:
 def kill_a_worker(storage: Path, killed: list[int]) -> None:
     """Once there is a checkpoint, kill one training worker (a process that this test started)."""
     end = time.monotonic() + 120
-    while time.monotonic() < end and not list(storage.glob("run/main/checkpoints/*/manifest.json")):
+    while time.monotonic() < end and not list(storage.glob("checkpoints/run/main/*/manifest.json")):
         time.sleep(0.02)
     for process in descendants("RayTrainWorker")[:1]:
         process.kill()

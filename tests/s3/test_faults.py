@@ -70,7 +70,7 @@ def test_faults_that_pass_are_survived_and_reported(
     least = fault.hits // 2 if kind in ("refuse", "cut_request", "drop_after") else fault.hits
     assert least <= len(reports) <= fault.hits
     assert all(re.search(r", attempt \d of 8, waiting \d\.\d s \(", line) for line in reports)
-    assert store.keys("run/main/checkpoints") == [KEY]
+    assert store.keys("checkpoints/run/main") == [KEY]
 
 
 def test_a_server_that_stops_reading_in_the_middle_of_an_upload(proxy: FaultProxy, s3: str, tmp_path: Path) -> None:

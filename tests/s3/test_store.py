@@ -64,12 +64,12 @@ def test_probe_leaves_nothing(s3: str, store: Store) -> None:
 def test_a_forked_process_opens_a_session_of_its_own(store: Store, folder: Path) -> None:
     store.put(folder, KEY)
     answer: Any = multiprocessing.get_context("fork").Queue()
-    child = multiprocessing.get_context("fork").Process(target=lambda: answer.put(store.keys("run/main/checkpoints")))
+    child = multiprocessing.get_context("fork").Process(target=lambda: answer.put(store.keys("checkpoints/run/main")))
     child.start()
     assert answer.get(timeout=30) == [KEY]
     child.join(30)
     assert child.exitcode == 0
-    assert store.keys("run/main/checkpoints") == [KEY]
+    assert store.keys("checkpoints/run/main") == [KEY]
 
 
 def test_a_listing_of_many_pages(store: Store, environment: pytest.MonkeyPatch) -> None:

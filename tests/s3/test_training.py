@@ -38,7 +38,7 @@ def test_train_stage_with_storage_in_s3(s3: str, splits: SplitFiles, tmp_path: P
     manifest = train(c, Path(splits.root), tmp_path / "runs/train", lambda role, tick: None)
     assert manifest["steps"] == 20
     assert (tmp_path / "runs/train/twin/last/model.safetensors").exists()
-    assert open_store(s3).keys(f"{manifest['run_id']}/main/checkpoints")
+    assert open_store(s3).keys(f"checkpoints/{manifest['run_id']}/main")
 
 
 def test_slow_and_cut_answers_change_no_bit(s3: str, proxy: FaultProxy, splits: SplitFiles, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_permanent_refusal_stops_the_run_and_the_last_checkpoint_stays(
         experiment.train(config(), splits, "main", s3_edge(s3))
     assert fault.hits
     proxy.clear()
-    assert open_store(s3, FAST).keys("run/main/checkpoints") == ["run/main/checkpoints/step-00000010"]
+    assert open_store(s3, FAST).keys("checkpoints/run/main") == ["checkpoints/run/main/step-00000010"]
     experiment.train(config(), splits, "main", s3_edge(s3))
     experiment.train(config(), splits, "main", edge(tmp_path / "reference"))
     assert same(final_weights(tmp_path / "reference"), final_weights_in(s3, tmp_path / "back"))

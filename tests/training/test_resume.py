@@ -115,7 +115,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(
     with pytest.raises(KilledError):
         experiment.train(config(), splits, "main", edge(tmp_path / "broken"))
     monkeypatch.undo()
-    newest = tmp_path / "broken/run/main/checkpoints/step-00000020/trainer.safetensors"
+    newest = tmp_path / "broken/checkpoints/run/main/step-00000020/trainer.safetensors"
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)
@@ -146,13 +146,13 @@ def test_storage_that_fails_while_saving_stops_the_run_and_keeps_the_last_checkp
     failing = experiment.Edge(Failing(), "run", {}, torch.device("cpu"), lambda role, tick: None)
     with pytest.raises(StorageError, match="no space left"):
         experiment.train(config(), splits, "main", failing)
-    assert good.keys("run/main/checkpoints") == ["run/main/checkpoints/step-00000010"]
+    assert good.keys("checkpoints/run/main") == ["checkpoints/run/main/step-00000010"]
 
 
 def test_only_the_newest_checkpoints_are_kept(splits: SplitFiles, tmp_path: Path) -> None:
     experiment.train(config(train={"keep_checkpoints": 2}), splits, "main", edge(tmp_path))
-    kept = open_store(str(tmp_path)).keys("run/main/checkpoints")
-    assert kept == ["run/main/checkpoints/step-00000020", "run/main/checkpoints/step-00000030"]
+    kept = open_store(str(tmp_path)).keys("checkpoints/run/main")
+    assert kept == ["checkpoints/run/main/step-00000020", "checkpoints/run/main/step-00000030"]
 
 
 # --- what is not finite, and uploads in the background ---------------------------------------------------------------
@@ -220,11 +220,11 @@ def test_training_goes_on_while_a_checkpoint_is_uploaded(
         steps.append(batch.step)
         if batch.step == 15:  # five steps after the first checkpoint was begun
             assert store.waiting.wait(60)
-            assert not store.keys("run/main/checkpoints"), "it is not there yet"
+            assert not store.keys("checkpoints/run/main"), "it is not there yet"
             store.gate.set()
         return real(method, optimizers, batch, *args, **kwargs)
 
     monkeypatch.setattr(loop, "run_step", run_step)
     experiment.train(config(), splits, "main", replace(edge(tmp_path), store=store))
     assert steps == list(range(30))
-    assert store.keys("run/main/checkpoints") == ["run/main/checkpoints/step-00000020", "run/main/checkpoints/step-00000030"]
+    assert store.keys("checkpoints/run/main") == ["checkpoints/run/main/step-00000020", "checkpoints/run/main/step-00000030"]

@@ -31,7 +31,7 @@ def train(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def checkpoints(folder: Path) -> list[str]:
-    return sorted(path.parent.name for path in folder.glob("storage/run-*/main/checkpoints/step-*/manifest.json"))
+    return sorted(path.parent.name for path in folder.glob("storage/checkpoints/run-*/main/step-*/manifest.json"))
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +76,12 @@ def test_a_full_disk_stops_the_run_with_a_sentence_and_loses_nothing(
     """``storage`` is a file system with room for one checkpoint and a half; then there is room, and the run goes on."""
     folder = project(tmp_path / "full", splits)
     (folder / "storage").mkdir()
-    one = max(reference.glob("storage/run-*/main/checkpoints/step-*"))
+    one = max(reference.glob("storage/checkpoints/run-*/main/step-*"))
     kilobytes = sum(path.stat().st_size for path in one.rglob("*") if path.is_file()) * 3 // 2 // 1024
     script = f"""
         mount -t tmpfs -o size={kilobytes}k none storage
         "$@" >first.out 2>first.err; echo $? >first.code
-        ls -d storage/run-*/main/checkpoints/step-*/manifest.json >kept
+        ls -d storage/checkpoints/run-*/main/step-*/manifest.json >kept
         mount -o remount,size=1g storage
         "$@" >second.out 2>second.err; echo $? >second.code
     """
