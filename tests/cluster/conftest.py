@@ -84,12 +84,14 @@ class World:
         self.s3.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("cluster"))
-    world.start()
-    yield world
-    world.stop()
+    try:
+        world.start()
+        yield world
+    finally:
+        world.stop()
 
 
 class Project:

@@ -232,10 +232,11 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
 
 def test_many_files_go_to_processes_and_few_to_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    pool = workers._pool
-    monkeypatch.setattr(workers, "_pool", lambda job, kind, count: (seen.append(kind), pool(job, kind, count))[1])
+    pool = workers._pool  # always threads here: other tests may have left threads, beside which nobody may fork
+    monkeypatch.setattr(workers, "_pool", lambda job, kind, count: (seen.append(kind), pool(job, "threads", count))[1])
     monkeypatch.setattr(workers, "cores", lambda: 2)
     monkeypatch.setattr(workers, "WORTH_FORKING", 10)
+    monkeypatch.setattr("threading.active_count", lambda: 1)
     raw = write(tmp_path / "raw", {f"{n}": blob(n) for n in range(9)})
     run(raw, tmp_path / "out")
     run(write(raw, {"last": blob(99)}), tmp_path / "out")

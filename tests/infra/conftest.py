@@ -42,7 +42,7 @@ class Lab:
         return [statement for document in documents for statement in document["Statement"]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Bucket and cluster, deployed."""
     with Cloud(tmp_path_factory.mktemp("cloud")) as cloud:

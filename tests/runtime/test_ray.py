@@ -64,6 +64,7 @@ def test_a_killed_worker_changes_no_bit(splits: SplitFiles, tmp_path: Path) -> N
     run_ranks(train_on_rank, 2, tmp_path, splits.root, str(reference))
 
     storage, killed, ticks = tmp_path / "ray", [], []
+    others = descendants("raylet")  # of clusters that other tests share
     killer = threading.Thread(target=kill_a_worker, args=(storage, killed))
     killer.start()
 
@@ -75,7 +76,7 @@ def test_a_killed_worker_changes_no_bit(splits: SplitFiles, tmp_path: Path) -> N
     assert killed, "the test must have killed a worker"
     assert same(final_weights(reference), final_weights(storage))
     assert ticks[-1] == ("main", STEPS), "progress reaches the driver"
-    assert not descendants("raylet"), "the local Ray ends with the run"
+    assert descendants("raylet") == others, "the local Ray ends with the run"
 
 
 @pytest.mark.timeout(120)
