@@ -15,20 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from ssgan.config_errors import explain
+from ssgan.config_tune import Strict, TuneConfig
 from ssgan.errors import ConfigError
 
 MIB = 1 << 20
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    """Base of all config models: no unknown keys, no silent conversions, immutable."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 # --- data ------------------------------------------------------------------------------------------------------------
@@ -157,7 +152,7 @@ class MethodSelection(Strict):
     """Which method runs, and what differs from its defaults."""
 
     name: str = "feature_matching"
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={})
 
 
 class NetConfig(Strict):
@@ -192,6 +187,7 @@ class TrainConfig(Strict):
 
     backend: Literal["ray", "inline"] = "ray"  # inline: the same experiment in this process, without Ray
     num_workers: int = Field(default=1, ge=1)
+    min_workers: int | None = Field(default=None, ge=1)  # Ray: go on with as few where nodes are lost; null: always num_workers
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cpus_per_worker: int | None = Field(default=None, ge=1)  # null: share the machine's (or the cluster's) CPUs evenly
     max_failures: int = Field(default=3, ge=0)  # lost workers that Ray Train replaces before it gives up
@@ -204,6 +200,23 @@ class TrainConfig(Strict):
     keep_checkpoints: int = Field(default=2, ge=1)  # newest ones kept in storage, besides the best
     log_every_seconds: float = Field(default=10.0, gt=0)  # progress lines where there is no terminal
     twin: bool = True  # also train the supervised twin: same classifier, same labels, no unlabeled images
+
+    @property
+    def worker_range(self) -> range:
+        """The numbers of workers that a run may have."""
+        return range(self.min_workers or self.num_workers, self.num_workers + 1)
+
+    @model_validator(mode="after")
+    def _elastic(self) -> TrainConfig:
+        if self.min_workers is None:
+            return self
+        if self.min_workers > self.num_workers:
+            raise ValueError(f"min_workers is {self.min_workers}, above num_workers {self.num_workers}; lower it")
+        if self.cpus_per_worker is None:
+            raise ValueError(
+                "min_workers needs cpus_per_worker as well: the machine's share changes with its nodes; give a number"
+            )
+        return self
 
 
 class LoaderConfig(Strict):
@@ -225,10 +238,11 @@ class ClusterConfig(Strict):
 
     address: str | None = None  # of the head's dashboard, http://HOST:8265; null: train on this machine
     insecure: bool = False  # submit to a cluster without authentication that others can reach too
-    environment: dict[str, str] = {}  # variables of the job, seen by everybody on the cluster: nothing secret
-    include: list[str] = []  # files and folders of this project that the job needs besides params.yaml and the code
+    environment: dict[str, str] = Field(default={})  # variables of the job, seen by everybody on the cluster: nothing secret
+    include: list[str] = Field(default=[])  # files and folders that the job needs besides params.yaml and the code
     upload_limit: int = Field(default=16 * MIB, gt=0)  # bytes of all that is sent with a job
     pending_timeout_s: float = Field(default=900.0, gt=0)  # how long a job may wait to be started
+    room_timeout_s: float = Field(default=0.0, ge=0)  # how long an autoscaling cluster may take to grow; 0: refuse at once
     patience_s: float = Field(default=60.0, gt=0)  # how long a cluster may not answer
 
     @field_validator("environment")
@@ -257,41 +271,6 @@ class ReportConfig(Strict):
 
     mistakes: int = Field(default=24, ge=0, le=256)  # most confident mistakes shown as images
     generated: int = Field(default=64, ge=0, le=256)  # generated images in the grid
-
-
-class Draw(Strict):
-    """How one value is drawn: exactly one of these."""
-
-    loguniform: list[float] | None = Field(default=None, min_length=2, max_length=2)  # [low, high], equal chances per decade
-    uniform: list[float] | None = Field(default=None, min_length=2, max_length=2)  # [low, high]
-    randint: list[int] | None = Field(default=None, min_length=2, max_length=2)  # [low, high], both can be drawn
-    choice: list[bool | int | float | str] | None = Field(default=None, min_length=2)  # one of these
-
-    @model_validator(mode="after")
-    def _one(self) -> Draw:
-        given = {kind: value for kind in Draw.model_fields if (value := getattr(self, kind)) is not None}
-        if len(given) != 1:
-            raise ValueError(f"{len(given)} ways to draw it; give one of {', '.join(Draw.model_fields)}")
-        ((kind, values),) = given.items()
-        if kind != "choice" and not values[0] < values[1]:
-            raise ValueError(f"{kind} is {values}; write the lower end first")
-        if kind == "loguniform" and values[0] <= 0:
-            raise ValueError(f"loguniform is {values}, which has no logarithm; raise the lower end above 0, or use uniform")
-        return self
-
-
-class TuneConfig(Strict):
-    """The search for better parameters, ``ssgan tune``; no stage of the pipeline reads it."""
-
-    space: dict[str, Draw] = {}  # dotted key of a parameter -> how its values are drawn; see docs/tuning.md
-    trials: int = Field(default=20, ge=1)  # in total; a search that is started again goes on up to this number
-    search: Literal["optuna", "random"] = "optuna"  # optuna: proposals that learn from the trials before (TPE)
-    seed: int = Field(default=0, ge=0)  # of the proposals; a trial trains with train.seed
-    scheduler: Literal["asha", "median", "none"] = "median"  # which trials are stopped early; none: every one runs to its end
-    grace_steps: int | None = Field(default=None, ge=1)  # no trial is stopped earlier; null: see docs/tuning.md
-    cpus_per_trial: int = Field(default=1, ge=1)
-    gpus_per_trial: float | None = Field(default=None, ge=0)  # may be a fraction; null: 1 if train.device asks for a GPU
-    max_concurrent: int | None = Field(default=None, ge=1)  # trials at once; null: as many as fit
 
 
 class Config(Strict):

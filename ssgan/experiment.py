@@ -6,6 +6,7 @@ It runs unchanged in a plain process, under ``torchrun`` or in a Ray worker; wha
 from __future__ import annotations
 
 import json
+import math
 import platform
 import shutil
 import tempfile
@@ -19,12 +20,12 @@ import torch
 from safetensors.torch import save_file
 
 from ssgan import method as methods
-from ssgan.config import Config, MethodConfig, Problem
+from ssgan.config import Config, MethodConfig, Problem, TrainConfig
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, Request
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.distributed import broadcast_, fold, rank, solo, summed, world_size
-from ssgan.errors import NonFiniteError
+from ssgan.errors import ConfigError, NonFiniteError
 from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record, write_jsonl
@@ -105,9 +106,10 @@ def train(config: Config, files: SplitFiles, role: Role, edge: Edge) -> None:
 
 def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: tuple[str, ...]) -> None:
     name, method_config = role_method(config, role)
+    require_even_shares(config.train, method_config)
     batches = Batches(files, _request(config, name, method_config), config.loader, edge.device)
     trainer = _trainer(config, files, name, method_config, batches, edge.device)
-    identity = {**edge.identity, "role": role, "world_size": world_size()}
+    identity = {**edge.identity, "role": role, "world_size": _world(config)}
     checkpoints = Checkpoints(edge.store, checkpoints_prefix(edge.run, role), identity, config.train.keep_checkpoints)
     warnings += tuple(checkpoints.resume(trainer))
     chief = rank() == 0
@@ -137,6 +139,23 @@ def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: 
         board.close()
     if chief:
         _store_result(config, files, name, method_config, trainer, batches, edge, role)
+
+
+def require_even_shares(train: TrainConfig, method_config: MethodConfig) -> None:
+    """Every number of workers that the run may come to has to share its batches evenly. Raises ConfigError at the start."""
+    worlds = sorted({*train.worker_range, world_size()})
+    for key in ("batch_size", "labeled_batch_size"):
+        size = getattr(method_config, key)
+        if uneven := [n for n in worlds if size % n]:
+            raise ConfigError(
+                f"method.options.{key} is {size}, which {' or '.join(map(str, uneven))} workers cannot share evenly; "
+                f"make it a multiple of {math.lcm(*worlds)}, or change train.num_workers or train.min_workers"
+            )
+
+
+def _world(config: Config) -> int | list[int]:
+    """What checkpoints say of the number of workers: where it may change within a run, all that it may be."""
+    return world_size() if config.train.min_workers is None else list(config.train.worker_range)
 
 
 def _request(config: Config, name: str, method_config: MethodConfig) -> Request:

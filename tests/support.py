@@ -72,13 +72,13 @@ def config(**changes: Any) -> Config:
     return parse(Config, base, "test config")
 
 
-def short(name: str) -> dict[str, Any]:
+def short(name: str, **options: int) -> dict[str, Any]:
     """The ``method`` section for a run of a few steps: what begins after thousands of steps by default begins after five, and
     what happens in some steps happens in every one."""
     keys = methods.module(name).Config.model_fields
     starts = dict.fromkeys((key for key in keys if key.endswith(("_start", "pretrain_steps"))), 5)
     rates = dict.fromkeys((key for key in keys if key.endswith("_every")), 1)
-    return {"name": name, "options": {"batch_size": 20, "labeled_batch_size": 6, **starts, **rates}}
+    return {"name": name, "options": {"batch_size": 20, "labeled_batch_size": 6, **starts, **rates, **options}}
 
 
 def edge(folder: Path, **identity: Any) -> experiment.Edge:

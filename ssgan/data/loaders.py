@@ -22,7 +22,6 @@ from ssgan.data.sampler import Stream, part
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.data.streaming import StreamingImages
 from ssgan.distributed import fold, rank, world_size
-from ssgan.errors import ConfigError
 
 INIT_IMAGES = 500  # images of the data-dependent initialisation, as in the Improved GAN code
 
@@ -81,12 +80,6 @@ class Batches:
     """
 
     def __init__(self, files: SplitFiles, request: Request, loader: LoaderConfig, device: torch.device) -> None:
-        for key, size in (("labeled_batch_size", request.labeled), ("batch_size", request.unlabeled)):
-            if size % world_size():
-                raise ConfigError(
-                    f"method.options.{key} is {size}, which {world_size()} workers cannot share evenly; "
-                    "change it or train.num_workers"
-                )
         self._files, self._request, self._loader, self._device = files, request, loader, device
         self._spec = files.image_spec()
         table = files.read("labeled", ["label", "pixels"])

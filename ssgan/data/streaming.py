@@ -80,6 +80,9 @@ class StreamingImages:
         self._first_row = rank * self._steps_per_epoch * self._part
         self._groups_per_window, self._prefetch = groups_per_window, prefetch
         self._open: dict[str, pq.ParquetFile] = {}
+        # Never shut down: it ends by itself once nobody refers to it. Waiting for it in a finaliser can be a deadlock, because
+        # garbage may be collected in any thread at any point, even while that thread starts.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="ssgan-prefetch")
         self._next_step = -1
         self._rows: Iterator[Pixels] = iter(())
         self._buffer: list[Pixels] = []
@@ -117,14 +120,13 @@ class StreamingImages:
 
     def _read_ahead(self, epoch: int, windows: Iterator[Window]) -> Iterator[Pixels]:
         """Read windows in a thread, ``prefetch`` of them ahead of the consumer."""
-        with ThreadPoolExecutor(1, thread_name_prefix="ssgan-prefetch") as pool:
-            pending: list[Future[Pixels]] = []
-            for window in windows:
-                pending.append(pool.submit(self._read_window, epoch, window))
-                if len(pending) > self._prefetch:
-                    yield pending.pop(0).result()
-            for future in pending:
-                yield future.result()
+        pending: list[Future[Pixels]] = []
+        for window in windows:
+            pending.append(self._reader.submit(self._read_window, epoch, window))
+            if len(pending) > self._prefetch:
+                yield pending.pop(0).result()
+        for future in pending:
+            yield future.result()
 
     def _read_window(self, epoch: int, window: Window) -> Pixels:
         parts = [self._read_group(group) for group in window.groups]

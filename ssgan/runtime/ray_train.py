@@ -79,8 +79,8 @@ def run(
             the error of a worker itself, of its own class.
     """
     with connected() as ray:
-        cpus, gpu = available(ray, config.train)
-        mailbox = ray.remote(num_cpus=0)(Mailbox).options(name=run_id, namespace=NAMESPACE).remote()
+        cpus, gpu = available(ray, config.train, config.cluster.room_timeout_s)
+        mailbox = _mailbox(ray, run_id)
         settings = {
             "config": config.model_dump(),
             "files": files,
@@ -100,6 +100,15 @@ def run(
             raise TrainingError(failure)
 
 
+def _mailbox(ray: Any, run_id: str) -> Any:
+    """A mailbox on the driver's node: on another it would be lost with that node, and the run with it."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor = ray.remote(num_cpus=0)(Mailbox)
+    return actor.options(name=run_id, namespace=NAMESPACE, scheduling_strategy=here).remote()
+
+
 def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, gpu: bool) -> str | None:
     """Run the workers to their end. Returns why that failed, or None."""
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
@@ -109,11 +118,12 @@ def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, g
         def _register_sigint_handler(self, controller: Any) -> None:
             """Not Ray's own handler: it ends this process with code 0 or 1 and without a word."""
 
+    workers = train.num_workers if train.min_workers is None else (train.min_workers, train.num_workers)
     with tempfile.TemporaryDirectory(prefix="ssgan-ray-") as ray_storage:
         trainer = Trainer(
             _worker,
             train_loop_config=settings,
-            scaling_config=ScalingConfig(num_workers=train.num_workers, use_gpu=gpu, resources_per_worker={"CPU": cpus}),
+            scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu, resources_per_worker={"CPU": cpus}),
             run_config=RunConfig(
                 name=run_id,
                 storage_path=ray_storage,

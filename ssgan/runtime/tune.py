@@ -69,7 +69,7 @@ def prepare(config: Config, splits: Path) -> Search:
     images = files.read("val", ["id"]).num_rows
     if not images:
         raise ConfigError("val has no images, so no trial has a score; raise split.val_fraction and run `dvc repro split`")
-    one_process = config.model_copy(update={"train": config.train.model_copy(update={"num_workers": 1})})
+    one_process = config.model_copy(update={"train": config.train.model_copy(update={"num_workers": 1, "min_workers": None})})
     return Search(one_process, files, identities.data_version(files), images)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ssgan.config import Config, Draw, parse
+from ssgan.config import Config, parse
+from ssgan.config_tune import Draw
 from ssgan.errors import ConfigError
 from ssgan.method import resolve_config
 

@@ -128,7 +128,7 @@ def test_the_pipeline_that_init_writes_is_the_same_but_for_the_code(stage: str) 
 @pytest.mark.parametrize("name", TUNE)
 def test_the_search_depends_on_all_that_decides_a_trial_and_on_no_test_set(name: str) -> None:
     params = set(TUNE[name]["params"])
-    workers = {"train.num_workers"}  # a trial is one process
+    workers = {"train.num_workers", "train.min_workers"}  # a trial is one process
     assert params == set(PIPELINE["train"]["params"]) - workers | {"evaluate.checkpoint", "tune"}
     assert {"data/splits"} == {dep for dep in TUNE[name]["deps"] if dep.startswith("data/")}
     assert TUNE[name]["outs"] == [{"reports/tune": {"cache": False}}]

@@ -30,14 +30,18 @@ def train_on_rank(root: str, folder: str) -> None:
     experiment.train(two_workers(), SplitFiles(root), "main", edge(Path(folder)))
 
 
-def training_processes(world: World, node: str) -> list[psutil.Process]:
-    """Ray's training workers below a node (a process that this test started)."""
+def processes(world: World, node: str, name: str) -> list[psutil.Process]:
+    """Ray's processes of that name below a node (a process that this test started)."""
     found = []
     for process in psutil.Process(world.nodes.processes[node].pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if "RayTrainWorker" in " ".join(process.cmdline()):
+            if name in " ".join(process.cmdline()):
                 found.append(process)
     return found
+
+
+def training_processes(world: World, node: str) -> list[psutil.Process]:
+    return processes(world, node, "RayTrainWorker")
 
 
 def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Path) -> None:
@@ -50,6 +54,7 @@ def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Pa
     submitter = project.start("ssgan", "train")
     project.wait_for_checkpoint(submitter)
     assert training_processes(world, WORKER), "the node must have had a worker"
+    assert processes(world, "head", "Mailbox"), "what the driver needs lives beside the driver"
     world.nodes.kill(WORKER)
     world.nodes.start_worker(WORKER)
     code, output = finish(submitter, 400)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import weakref
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,6 @@ from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, Request
 from ssgan.data.sampler import Stream, part
 from ssgan.data.streaming import StreamingImages
-from ssgan.distributed import rank
 from ssgan.errors import ConfigError, DataError
 from tests.ranks import run_ranks
 
@@ -170,17 +172,19 @@ def test_no_stream_reads_no_unlabeled_image(splits: SplitFiles, tmp_path: Path) 
     assert len(batch.x_u) == 0
 
 
-def uneven(root: str) -> str:
-    try:
-        Batches(SplitFiles(root), request(labeled=5), MEMORY, CPU)
-    except ConfigError as error:
-        return f"{rank()}: {error}"
-    return ""
-
-
-def test_a_batch_that_ranks_cannot_share(splits: SplitFiles, tmp_path: Path) -> None:
-    for text in run_ranks(uneven, 2, tmp_path, splits.root):
-        assert "labeled_batch_size is 5, which 2 workers cannot share" in text
+def test_letting_go_of_a_stream_joins_no_thread(splits: SplitFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a run goes back to a checkpoint, garbage collection ends the old stream in whatever thread it happens to run, also
+    in one that is just starting and holds the lock that a join needs."""
+    images = StreamingImages(splits, splits.image_spec(), 10, 0, "x", 0, 1, 1, 1)
+    images.read(0)
+    images._reader.submit(int).result()  # what is read ahead has been read
+    gone = weakref.ref(images)
+    joined: list[str] = []
+    monkeypatch.setattr(threading.Thread, "join", lambda self, timeout=None: joined.append(self.name))
+    del images
+    gc.collect()
+    assert gone() is None
+    assert not joined
 
 
 def test_missing_sets_are_named(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ssgan.config import TrainConfig
 from ssgan.errors import TrainingError
-from ssgan.runtime.ray_resources import resources
+from ssgan.runtime import ray_resources
+from ssgan.runtime.ray_resources import resources, wait_for_room
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,7 @@ from ssgan.runtime.ray_resources import resources
         ([(8, 2), (8, 2)], {"num_workers": 4}, (4, True)),
         ([(8, 2), (8, 2)], {"num_workers": 4, "device": "cpu"}, (4, False)),
         ([(16, 0), (4, 1)], {"device": "cuda"}, (4, True)),  # the GPU's node counts, not the larger one
+        ([(1, 0)], {"num_workers": 4, "min_workers": 1, "cpus_per_worker": 1}, (1, False)),  # enough to begin with
         ([(8, 1)], {"num_workers": 2}, (4, False)),  # auto: too few GPUs for all, so none uses one
     ],
 )
@@ -48,3 +51,39 @@ def test_workers_get_what_their_nodes_have(
 def test_what_does_not_fit_is_an_error(nodes: list[tuple[int, int]], train: dict[str, Any], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
         resources(nodes, TrainConfig(**train))
+
+
+def test_a_cluster_that_grows_is_asked_once_and_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_resources, "POLL_SECONDS", 0.0)
+    sizes = iter([[(1, 0)], [(1, 0), (1, 0)], [(1, 0), (1, 0), (1, 0)]])
+    asked: list[list[dict[str, int]]] = []
+    assert wait_for_room(lambda: next(sizes), TrainConfig(num_workers=3), 60.0, asked.append) == (1, False)
+    assert asked == [[{"CPU": 1}] * 3, []], "what was asked for is let go again, or the nodes would stay for ever"
+
+
+def test_a_cluster_that_does_not_grow_in_time_is_an_error_that_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_resources, "POLL_SECONDS", 0.02)
+    asked: list[list[dict[str, int]]] = []
+    train = TrainConfig(num_workers=2, device="cuda")
+    with pytest.raises(TrainingError, match=r"the cluster has 0 GPUs"):
+        wait_for_room(lambda: [(1, 0)], train, 0.1, asked.append)
+    assert asked == [[{"CPU": 1, "GPU": 1}] * 2, []]
+
+
+def test_without_time_to_wait_nothing_is_asked_for() -> None:
+    asked: list[list[dict[str, int]]] = []
+    with pytest.raises(TrainingError, match=r"raise cluster\.room_timeout_s"):
+        wait_for_room(lambda: [(1, 0)], TrainConfig(num_workers=2), 0.0, asked.append)
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("train", "sentence"),
+    [
+        ({"num_workers": 1, "min_workers": 2, "cpus_per_worker": 1}, "min_workers is 2, above num_workers 1"),
+        ({"num_workers": 2, "min_workers": 1}, "min_workers needs cpus_per_worker as well"),
+    ],
+)
+def test_a_range_of_workers_has_to_make_sense(train: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        TrainConfig(**train)
