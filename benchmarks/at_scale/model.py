@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 End = Literal["best", "middle", "worst"]
 GIB, SHARD_BYTES, PAGE = 1 << 30, 64 << 20, 1000  # PAGE: keys in one answer of S3's listing
 PASSES = 4  # times that a worker opens every shard before the first step: rows, two streams, the first batch
+TRIPS = 4  # of the pixels in split: read, scratch file written, read again, sets written
 COPIES = 3  # of the pixels: images, splits, published splits
 MAX_COMPARISONS, CHOICES, BUCKET_BITS = 500_000_000, 35, 64 * 3 / 7  # of the search for near-duplicates, at 4 bits
 BYTES_PER_PARAMETER = 4
@@ -45,6 +46,7 @@ ASSUMED: dict[str, Guess] = {
     "publish_bytes_per_s": Guess(1e9, 0.2e9, 0.05e9, "bytes/s", "one machine to a far S3"),
     "memory_bytes": Guess(1000e9, 256e9, 64e9, "bytes", "of the machine that ingests and splits"),
     "disk_bytes": Guess(20e12, 4e12, 1e12, "bytes", "its local disk"),
+    "disk_bytes_per_s": Guess(3e9, 1e9, 0.2e9, "bytes/s", "the same disk: several NVMe to a network disk"),
     "similar_level": Guess(0.05, 0.1, 1.0, "share of pairs", "images whose mean grey differs by at most 6 levels"),
 }
 
@@ -101,8 +103,9 @@ def ingest(w: World, n: float, gpus: int) -> Bound:
 
 
 def split(w: World, n: float) -> Bound:
-    """One process, whatever the cluster."""
-    return Bound(n * w["split_row_s"] / w["core_speed"], "one process")
+    """One process, whatever the cluster: rows one after the other, and the pixels through its disk."""
+    rows, disk = n * w["split_row_s"] / w["core_speed"], TRIPS * n * w["image_bytes"] / w["disk_bytes_per_s"]
+    return Bound(rows + disk, "pixels through one disk" if disk > rows else "rows in one process")
 
 
 def publish(w: World, n: float) -> Bound:

@@ -52,6 +52,12 @@ def test_a_pass_waits_for_the_slower_of_gpu_and_reader() -> None:
     assert model.one_pass(W, 1e6, 8).seconds == pytest.approx(1e4 / 8 * (0.02 + reduce))
 
 
+def test_split_is_one_process_and_one_disk() -> None:
+    w = W.but(disk_bytes_per_s=1e9)
+    assert model.split(w, 1e6) == (pytest.approx(20.0 + 40.0), "pixels through one disk")
+    assert model.split(w.but(disk_bytes_per_s=1e10), 1e6) == (pytest.approx(20.0 + 4.0), "rows in one process")
+
+
 def test_a_start_opens_all_shards_only_where_images_do_not_fit() -> None:
     assert model.start(W, 1e5) == (30.0, "Ray and imports")
     shards = 1e9 * 1e4 / 2**26
@@ -63,7 +69,7 @@ def test_cost_adds_gpus_cores_and_storage() -> None:
     seconds = model.start(W, 1e6).seconds + model.one_pass(W, 1e6, 8).seconds
     assert model.cost(W, 1e6, 8, prices) == pytest.approx(8 * seconds)
     assert model.cost(W, 1e6, 8, model.Prices(0.0, 0.0, 10.0)) == pytest.approx(1e6 * (3 * 1e4 + 5e4) / 1e12 * 10)
-    alone = 1e6 * 2e-5 + 1e6 * 1e4 / W["publish_bytes_per_s"]
+    alone = 1e6 * 2e-5 + 4 * 1e6 * 1e4 / W["disk_bytes_per_s"] + 1e6 * 1e4 / W["publish_bytes_per_s"]
     cores = model.ingest(W, 1e6, 8).seconds * 80 + alone * 80
     assert model.cost(W, 1e6, 8, model.Prices(0.0, 3600.0, 0.0)) == pytest.approx(cores)
 
