@@ -97,7 +97,7 @@ def fitted(measured: Mapping[str, list[dict[str, float]]], cluster: Mapping[str,
             "stream_bytes_per_s",
             measured["streaming"][-1]["bytes_per_s"],
             "bytes/s and stream",
-            f"{own}, from its disk, 8x8 pixels",
+            f"{own}, from its disk, 64x64 colour",
         ),
         (
             "flop_per_image",

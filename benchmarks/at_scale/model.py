@@ -34,7 +34,7 @@ ASSUMED: dict[str, Guess] = {
         312e12, 312e12, 312e12, "FLOP/s", "published peak of one A100, bf16 dense; set it to that of your GPU"
     ),
     "utilisation": Guess(0.30, 0.10, 0.03, "share of the peak", "small networks and eager PyTorch stay far below the peak"),
-    "step_overhead_s": Guess(0.005, 0.015, 0.040, "s/step", "starting kernels of a few hundred layers' operations"),
+    "step_overhead_s": Guess(0.005, 0.015, 0.040, "s/step", "starting kernels, and the latency of small all-reduces"),
     "reduce_bytes_per_s": Guess(100e9, 20e9, 2e9, "bytes/s", "averaging of gradients: one machine, fast and slow network"),
     "batch_per_gpu": Guess(256, 128, 64, "images", "the global batch grows with W; accuracy at such batches was not tried"),
     "cores_per_gpu": Guess(24, 12, 6, "cores", "what clouds put beside a GPU"),
@@ -186,7 +186,7 @@ def breaks(w: World) -> list[Break]:
         Break(86_400 / ingest(w, 1, 64).seconds, f"ingest on 64 GPUs' cores takes a day ({ingest(w, 1, 64).what})"),
         Break(
             3600 * SHARD_BYTES / (PASSES * w["footer_s"] * w["image_bytes"]),
-            "a start (and each restart) takes an hour: every worker opens every shard, one after the other",
+            "each start takes an hour: every worker opens every shard, one after the other",
         ),
     ]
     return sorted(found)
