@@ -96,10 +96,10 @@ def _breaks(worlds: list[model.World]) -> str:
     ]
     lines += [f"| {_range([short(best[w]), short(middle[w]), short(worst[w])])} | {w} |" for w in middle]
     text = """
-What would have to change, in that order of need: split by buckets of ids, each alone, with the search for
-near-duplicates and the duplicates of ingest in the same way; scratch pixels by shard; publish from the workers that
-wrote the shards, not from the submitter; a table of row groups in `split.json`, so that a worker opens the shards it
-reads and no others. None of this is built."""
+What would have to change: a table of row groups in `split.json`, so that a worker opens the shards it reads and no
+others; split by buckets of ids, each alone, with the search for near-duplicates and the duplicates of ingest in the
+same way; scratch pixels by shard; publish from the workers that wrote the shards, not from the submitter; a listing of
+the bucket in parallel. None of this is built."""
     return "\n".join([*lines, text, ""])
 
 
@@ -115,9 +115,9 @@ def _memory(values: Mapping[str, float]) -> str:
 | unlabeled set in memory, two streams: 64 bytes of pixels, peak | {values["pool_row_bytes"]:.0f} | not: see below |
 | the same, what stays after the first batch | {values["pool_held_bytes"]:.0f} | not: see below |
 
-The unlabeled set is in memory only below `loader.memory_budget` ({budget / 2**30:.2g} GiB, {short(budget / size)} images of this
-size); above, it is streamed, and memory no longer grows with it but for one entry for each row group. Labeled images and val
-are always in memory.
+The unlabeled set is in memory only below `loader.memory_budget` ({budget / 2**30:.2g} GiB, {short(budget / size)}
+images of this size); above, it is streamed, and memory no longer grows with it but for one entry for each row group.
+Labeled images and val are always in memory.
 """
 
 
