@@ -1,0 +1,1 @@
+"""The model of ``benchmarks/scale.py``: measurements (``measure``), constants with their sources, formulas (``model``)."""

@@ -1,0 +1,96 @@
+"""Why is the same batch slower on two workers of one machine? A step of feature matching in gloo processes, without Ray.
+
+Counts the all-reduces of a step and times them; times single all-reduces too.
+
+    python -m benchmarks.two_ranks
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from typing import Any
+
+import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
+
+import torch  # isort: skip
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from infra.cluster.nodes import free_port
+from ssgan import method as methods
+from ssgan.batch import Batch
+from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan.training.step import make_optimizers, run_step
+
+BATCH, STEPS = 100, 60
+LENGTHS = (1, 250, 20_000, 2_500_000)  # numbers in one all-reduce
+WIDTHS = (0.02, 1.0)
+
+
+class Counted:
+    """``all_reduce`` that counts its calls and the seconds spent in them."""
+
+    def __init__(self) -> None:
+        self.calls, self.seconds, self._original = 0, 0.0, dist.all_reduce
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        began = time.perf_counter()
+        result = self._original(*positional, **named)
+        self.calls, self.seconds = self.calls + 1, self.seconds + time.perf_counter() - began
+        return result
+
+
+def single(length: int) -> float:
+    """Milliseconds of one all-reduce, median of 40."""
+    x, times = torch.zeros(length), []
+    for _ in range(40):
+        began = time.perf_counter()
+        dist.all_reduce(x)
+        times.append(time.perf_counter() - began)
+    return 1e3 * statistics.median(times)
+
+
+def step(width: float, world: int) -> str:
+    """A line about ``STEPS`` steps."""
+    torch.manual_seed(0)
+    problem = Problem(ImageSpec(1, 28, "fit"), 10, NetConfig(width=width))
+    method = methods.build("feature_matching", methods.resolve_config("feature_matching", {}), problem)
+    n = BATCH // world
+    x = torch.rand(3, n, 1, 28, 28)
+    batch = Batch(x[0], torch.randint(0, 10, (n,)), x[1], x[2], 0, 0)
+    method.init(batch)
+    optimizers, times, counted = make_optimizers(method), [], Counted()
+    run_step(method, optimizers, batch)
+    original, dist.all_reduce = dist.all_reduce, counted
+    for _ in range(STEPS):
+        began = time.perf_counter()
+        run_step(method, optimizers, batch)
+        times.append(time.perf_counter() - began)
+    dist.all_reduce = original
+    milliseconds, within = 1e3 * statistics.median(times), 1e3 * counted.seconds / STEPS
+    return f"width {width}: {milliseconds:.1f} ms a step, {counted.calls / STEPS:.0f} all-reduces, {within:.1f} ms in them"
+
+
+def main_of_rank(rank: int, world: int, port: int) -> None:
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=world)
+    lines = [f"all-reduce of {length:,} numbers: {single(length):.2f} ms" for length in LENGTHS]
+    lines += [step(width, world) for width in WIDTHS]
+    if rank == 0:
+        print("\n".join(lines))
+    dist.destroy_process_group()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ranks", type=int, default=2)
+    arguments = parser.parse_args()
+    mp.spawn(main_of_rank, (arguments.ranks, free_port()), nprocs=arguments.ranks)
+
+
+if __name__ == "__main__":
+    main()
