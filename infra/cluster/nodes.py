@@ -84,16 +84,21 @@ class Nodes:
         )
         self.wait(1)
 
-    def start_worker(self, name: str) -> None:
-        self._start(name, f"--address=127.0.0.1:{self.port}")
+    def start_worker(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start one more node; ``environment`` is laid over that of all nodes."""
+        self._start(name, f"--address=127.0.0.1:{self.port}", environment=environment)
 
-    def _start(self, name: str, *options: str) -> None:
+    def _start(self, name: str, *options: str, environment: Mapping[str, str] | None = None) -> None:
         log = (self.folder / f"{name}.log").open("wb")
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *options]
         command += [f"--num-cpus={self.cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
         # A session of its own: Ctrl-C for the submitter must not reach the cluster.
         self.processes[name] = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, env=self.environment, start_new_session=True
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**self.environment, **(environment or {})},
+            start_new_session=True,
         )
         log.close()
 

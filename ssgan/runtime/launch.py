@@ -41,14 +41,14 @@ def train(config: Config, splits: Path, out: Path, on_tick: Callable[[Role, Tick
     if in_job():
         require_submission(SUBMISSION, run, same)
     store = open_store(config.storage.url)
-    open_roles = _open_roles(config, store, run)
-    if open_roles and config.cluster.address and not in_job():
+    unfinished = open_roles(config, store, run)
+    if unfinished and config.cluster.address and not in_job():
         from ssgan.runtime import cluster
 
         cluster.run(config, splits, run, same)
-    elif open_roles:
-        _backend(config)(config, files, run, same, open_roles, on_tick)
-    for role in _open_roles(config, store, run):
+    elif unfinished:
+        _backend(config)(config, files, run, same, unfinished, on_tick)
+    for role in open_roles(config, store, run):
         raise TrainingError(
             f"the training ended without an error, but {final_key(run, role)} is not complete in {config.storage.url}; "
             "nothing is trusted before it is: see that only one process writes there, and train again"
@@ -65,7 +65,7 @@ def in_job() -> bool:
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
 
 
-def _open_roles(config: Config, store: FolderStore, run: str) -> list[Role]:
+def open_roles(config: Config, store: FolderStore, run: str) -> list[Role]:
     """Roles whose results are not in storage."""
     return [role for role in roles(config) if final_key(run, role) not in store.keys(f"{run}/{role}")]
 
