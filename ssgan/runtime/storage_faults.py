@@ -171,7 +171,7 @@ class _Request:
             self.patience.url,
         )
         self.patience.spent_s += state.upcoming_sleep
-        if verdict.kind == "denied":
+        if verdict.kind in ("denied", "expired"):
             self.patience.renew()
 
     def _sentence(self, verdict: Verdict) -> str:
