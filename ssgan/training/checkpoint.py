@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ssgan.errors import CheckpointError, StorageError
+from ssgan.errors import CheckpointError, UnusableError
 from ssgan.method import SemiSupervisedMethod
 from ssgan.training.ema import Average
 from ssgan.training.step import Optimizers
@@ -189,6 +189,9 @@ class Checkpoints:
 
         Returns:
             Warnings: checkpoints that were passed over because they are damaged.
+
+        Raises:
+            StorageError: storage does not answer, or there is no room here to fetch a checkpoint.
         """
         passed_over: list[str] = []
         for key in reversed(self._store.keys(self._prefix)):
@@ -196,7 +199,7 @@ class Checkpoints:
                 folder = Path(parent) / "checkpoint"
                 try:
                     self._store.get(key, folder)
-                except StorageError as error:
+                except UnusableError as error:  # no other: a run must not begin again because storage is away for a while
                     passed_over.append(f"checkpoint {key} is passed over: {error}")
                     continue
                 load(trainer, self._identity, folder)

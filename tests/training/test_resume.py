@@ -129,6 +129,27 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(
     assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "broken"))
 
 
+def test_storage_that_fails_while_resuming_does_not_begin_the_run_again(
+    splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(25, monkeypatch)
+    with pytest.raises(KilledError):
+        experiment.train(config(), splits, "main", edge(tmp_path))
+    monkeypatch.undo()
+    good = open_store(str(tmp_path))
+
+    class Failing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(good, name)
+
+        def get(self, key: str, local: Path) -> None:
+            raise StorageError("storage cannot be reached")
+
+    failing = experiment.Edge(Failing(), "run", {}, torch.device("cpu"), lambda role, tick: None)
+    with pytest.raises(StorageError, match="cannot be reached"):
+        experiment.train(config(), splits, "main", failing)
+
+
 def test_storage_that_fails_while_saving_stops_the_run_and_keeps_the_last_checkpoint(
     splits: SplitFiles, tmp_path: Path
 ) -> None:
