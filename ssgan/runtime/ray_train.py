@@ -8,6 +8,7 @@ rank 0 writes them to ``storage.url`` with a manifest, and a worker that is star
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -149,6 +150,7 @@ def _worker(settings: dict[str, Any]) -> None:
     torch.set_num_threads(settings["threads"])
     config = parse(Config, settings["config"], "train settings")
     place = f"rank {ray.train.get_context().get_world_rank()} on {socket.gethostname()}"
+    _tell_storage_troubles(lambda text: mailbox.say.remote(f"{place}: {text}"))
     limit_s = config.train.step_timeout_s
     watchdog = Watchdog(limit_s, lambda stacks: ray.get(mailbox.say.remote(_hung(place, limit_s, stacks)), timeout=5))
     edge = Edge(
@@ -174,6 +176,17 @@ def _worker(settings: dict[str, Any]) -> None:
         raise
     finally:
         watchdog.stop()
+
+
+def _tell_storage_troubles(say: Callable[[str], object]) -> None:
+    """From now on, what storage reports in this process is said on the driver too: a wait must not look like a hang."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger = logging.getLogger("ssgan.storage")
+    logger.handlers = [Handler(logging.WARNING)]  # not one more: a worker process may train more than once
 
 
 def is_lost_peer(error: BaseException) -> bool:

@@ -56,10 +56,10 @@ class FaultProxy:
         with self._lock:
             return sum(m == method and re.search(path, target) is not None for m, target, _ in self.log)
 
-    def pick(self, method: str, target: str) -> Fault | None:
+    def pick(self, method: str, target: str, authorization: str = "") -> Fault | None:
         """The fault that befalls this request."""
         with self._lock:
-            fault = next((f for f in self.faults if f.concerns(method, target) and self._due(f)), None)
+            fault = next((f for f in self.faults if f.concerns(method, target, authorization) and self._due(f)), None)
             if fault:
                 fault.times -= fault.times > 0
                 fault.hits += 1
@@ -114,7 +114,7 @@ class _Connection:
     async def serve(self) -> None:
         while head := await read_head(self.reader):
             method, target = head.words[:2]
-            fault = self.proxy.pick(method, target)
+            fault = self.proxy.pick(method, target, head.headers.get("authorization", ""))
             kind = fault.kind if fault else None
             if kind == "refuse":
                 raise CutError
