@@ -25,10 +25,10 @@ from tests.s3.http_relay import CutError, Head, Sink, drop, expects, final_head,
 
 
 class FaultProxy:
-    """Listens on a free port of 127.0.0.1 and relays to ``upstream_port``, in a thread of its own."""
+    """Listens on a free port of ``host`` and relays to ``upstream_port``, in a thread of its own."""
 
-    def __init__(self, upstream_port: int, seed: int = 0) -> None:
-        self.upstream_port, self.port = upstream_port, 0
+    def __init__(self, upstream_port: int, seed: int = 0, host: str = "127.0.0.1") -> None:
+        self.upstream_port, self.host, self.port = upstream_port, host, 0
         self.faults: list[Fault] = []
         self.log: list[tuple[str, str, str | None]] = []
         self._random, self._lock, self._ready = random.Random(seed), threading.Lock(), threading.Event()
@@ -36,7 +36,7 @@ class FaultProxy:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def add(self, kind: str, **options: object) -> Fault:
         """Inject one more kind of fault; the first one that concerns a request is used."""
@@ -83,7 +83,7 @@ class FaultProxy:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._client, "127.0.0.1", 0, limit=1 << 20, backlog=512)
+        server = await asyncio.start_server(self._client, self.host, 0, limit=1 << 20, backlog=512)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
