@@ -8,6 +8,7 @@ rank 0 writes them to ``storage.url`` with a manifest, and a worker that is star
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -171,11 +172,20 @@ def _worker(settings: dict[str, Any]) -> None:
         raise
     except Exception as error:
         if not is_lost_peer(error):
-            where = f"{place}; `ssgan train --debug` with train.backend inline shows where"
-            ray.get(mailbox.fail.remote("TrainingError", f"{type(error).__name__}: {error} ({where})"))
+            ray.get(mailbox.fail.remote("TrainingError", explained(error, place)))
         raise
     finally:
         watchdog.stop()
+
+
+def explained(error: Exception, place: str) -> str:
+    """What ended a worker, for people: a full disk, or a bug."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"the disk is full where {place} keeps its temporary files ({tempfile.gettempdir()}); free space there, or set "
+            "TMPDIR, then run the same command again: it goes on from the last checkpoint"
+        )
+    return f"{type(error).__name__}: {error} ({place}; `ssgan train --debug` with train.backend inline shows where)"
 
 
 def _tell_storage_troubles(say: Callable[[str], object]) -> None:
