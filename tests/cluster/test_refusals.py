@@ -32,7 +32,7 @@ def foreign_worker(world: World, tmp_path: Path) -> Iterator[None]:
     """The second node has another torch and another ssgan."""
     world.nodes.kill(WORKER)
     world.nodes.wait(1)
-    world.nodes.start_worker(WORKER, other_versions(tmp_path / "foreign", torch="0.0.1", ssgan="0.0.2"))
+    world.nodes.start_worker(WORKER, other_versions(tmp_path / "foreign", torch="2.14.0", ssgan="0.0.2"))
     world.nodes.wait(2)
     yield
     world.nodes.kill(WORKER)  # the next test gets a good one
@@ -40,7 +40,8 @@ def foreign_worker(world: World, tmp_path: Path) -> Iterator[None]:
 
 def test_a_finished_run_is_not_submitted_again(project: Project) -> None:
     project.configure(seed=20, steps=50)
-    assert project.run("ssgan", "train")[0] == 0
+    code, output = project.run("ssgan", "train")
+    assert code == 0, output
     (run,) = project.runs()
     for command in (["ssgan", "submit", "--detach"], ["ssgan", "train"], ["ssgan", "submit"]):
         code, output = project.run(*command)
@@ -72,7 +73,7 @@ def test_a_node_with_other_versions_is_named_before_anything_is_trained(project:
     project.configure(num_workers=2, seed=22)
     code, output = project.run("ssgan", "train")
     assert code == 1, output
-    assert "torch 0.0.1 instead of" in output
+    assert "torch 2.14.0 instead of" in output
     assert "ssgan 0.0.2 instead of" in output
     assert "(as on the driver of the run); use the same image on all nodes and here" in output
     assert "step 1/" not in output
