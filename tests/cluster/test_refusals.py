@@ -1,15 +1,14 @@
-"""What is refused before anything is trained: an upload that is too large, a node with other versions, a finished run."""
+"""What is refused before anything is trained: an upload that is too large, a submitter with other versions, a finished run."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ssgan.runtime.storage import open_store
-from tests.cluster.conftest import WORKER, Project, World
+from tests.cluster.conftest import Project
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -25,17 +24,6 @@ def other_versions(folder: Path, **versions: str) -> dict[str, str]:
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
-
-
-@pytest.fixture
-def foreign_worker(world: World, tmp_path: Path) -> Iterator[None]:
-    """The second node has another torch and another ssgan."""
-    world.nodes.kill(WORKER)
-    world.nodes.wait(1)
-    world.nodes.start_worker(WORKER, other_versions(tmp_path / "foreign", torch="2.14.0", ssgan="0.0.2"))
-    world.nodes.wait(2)
-    yield
-    world.nodes.kill(WORKER)  # the next test gets a good one
 
 
 def test_a_finished_run_is_not_submitted_again(project: Project) -> None:
@@ -66,18 +54,6 @@ def test_an_upload_over_the_limit_sends_nothing(project: Project) -> None:
         assert "`cluster.upload_limit` is 2.0 MiB; the biggest: notes/big.bin (3.0 MiB), " in output
         assert "take them out of cluster.include" in output
     assert open_store(project.url).objects.names("") == {}
-
-
-@pytest.mark.usefixtures("foreign_worker")
-def test_a_node_with_other_versions_is_named_before_anything_is_trained(project: Project) -> None:
-    project.configure(num_workers=2, seed=22)
-    code, output = project.run("ssgan", "train")
-    assert code == 1, output
-    assert "torch 2.14.0 instead of" in output
-    assert "ssgan 0.0.2 instead of" in output
-    assert "(as on the driver of the run); use the same image on all nodes and here" in output
-    assert "step 1/" not in output
-    assert open_store(project.url).objects.names("checkpoints/") == {}
 
 
 def test_a_submitter_with_other_versions_is_told(project: Project, tmp_path: Path) -> None:
