@@ -24,6 +24,10 @@ class StorageError(SsganError):
     """Storage (a folder or S3) refused, or failed for good after the retries."""
 
 
+class UnusableError(StorageError):
+    """A folder in storage is damaged or incomplete; storage itself works, and another folder may do."""
+
+
 class TrainingError(SsganError):
     """Training cannot go on: too few resources, a lost worker, results that are not what was asked for."""
 

@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from ssgan import method as methods
 from ssgan.config import Config, MethodConfig, Problem, TrainConfig
@@ -26,7 +25,7 @@ from ssgan.data.loaders import Batches, Request
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.distributed import broadcast_, fold, rank, solo, summed, world_size
 from ssgan.errors import ConfigError, NonFiniteError
-from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable
+from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable, write_tensors
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record, write_jsonl
 from ssgan.training.loop import Plan, Tick, ValSet, fit
@@ -243,7 +242,7 @@ def _store_result(
 
 def _write_model(folder: Path, weights: Tensors, description: dict[str, Any]) -> None:
     folder.mkdir()
-    save_file(weights, folder / "model.safetensors")
+    write_tensors(weights, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(description, indent=1, sort_keys=True))
 
 

@@ -35,6 +35,8 @@ def submit(
     from ssgan.errors import ConfigError
     from ssgan.runtime import cluster
     from ssgan.runtime.identity import identity, run_id
+    from ssgan.runtime.launch import open_roles
+    from ssgan.runtime.storage import open_store
 
     config = _config(insecure)
     if config.cluster.address is None:
@@ -45,7 +47,11 @@ def submit(
         train_with(config)
         return
     same = identity(config, SplitFiles(str(SPLITS.absolute())))
-    _, job, known = cluster.submit(config, SPLITS, run_id(same), same)
+    run = run_id(same)
+    if not open_roles(config, open_store(config.storage.url), run):
+        typer.echo(f"{run} is finished, nothing is submitted; `ssgan submit` fetches its results")
+        return
+    _, job, known = cluster.submit(config, SPLITS, run, same)
     typer.echo(
         f"{'already there' if known else 'submitted'}: {job.id}; `ssgan submit` comes back to it and fetches its results"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import fsspec
@@ -53,6 +54,11 @@ class SplitFiles:
 
     def metadata(self) -> dict[str, Any]:
         """Shape, classes and schema version of the data set (from the labeled set)."""
+        return self._metadata
+
+    @cached_property
+    def _metadata(self) -> dict[str, Any]:
+        # Read once: the end of a training asks again, and by then the file system's credentials may have expired.
         shard = self.shards("labeled")[0]
         with self.open(shard) as file:
             return schema.read_metadata(file.schema_arrow, shard)

@@ -29,13 +29,18 @@ def write(folder: Path, config: ClusterConfig, pointer: dict[str, Any], submissi
         ConfigError: ``cluster.include`` names what is not there, or all together is larger than ``cluster.upload_limit``.
     """
     files = dict(_allowed(config.include))
-    size = require_small({target: source.stat().st_size for target, source in files.items()}, config.upload_limit)
+    size = require_sendable(config)
     for target, source in files.items():
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / target)
     (folder / POINTER).write_text(json.dumps(pointer, indent=1))
     (folder / SUBMISSION).write_text(json.dumps(submission, indent=1))
     return size
+
+
+def require_sendable(config: ClusterConfig) -> int:
+    """Size in bytes of what would be sent; raises as ``write`` does. For the moment before anything has left this machine."""
+    return require_small({target: source.stat().st_size for target, source in _allowed(config.include)}, config.upload_limit)
 
 
 def _allowed(include: Iterable[str]) -> Iterable[tuple[Path, Path]]:

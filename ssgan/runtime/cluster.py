@@ -37,6 +37,7 @@ def say_line(text: str) -> None:
 def submit(config: Config, splits: Path, run_id: str, identity: dict[str, Any]) -> tuple[Jobs, Job, bool]:
     """The live job of this run, or a new one. Returns the cluster, the job, and whether it was there already."""
     require_shared(config.storage.url)
+    bundle.require_sendable(config.cluster)  # before the splits go into storage, which may be large
     jobs = Jobs(config.cluster)
     for _ in range(TRIES):
         known = jobs.list(run_id)

@@ -19,7 +19,7 @@ from ssgan.experiment import Role, final_key, roles
 from ssgan.hashing import file_sha256
 from ssgan.runtime.handshake import SUBMISSION, require_submission
 from ssgan.runtime.identity import identity, labeled_ids_sha256, run_id
-from ssgan.runtime.publish import located
+from ssgan.runtime.publish import located, reopened
 from ssgan.runtime.storage import open_store
 from ssgan.training.loop import Tick
 from ssgan.training.store import FolderStore
@@ -41,14 +41,14 @@ def train(config: Config, splits: Path, out: Path, on_tick: Callable[[Role, Tick
     if in_job():
         require_submission(SUBMISSION, run, same)
     store = open_store(config.storage.url)
-    open_roles = _open_roles(config, store, run)
-    if open_roles and config.cluster.address and not in_job():
+    unfinished = open_roles(config, store, run)
+    if unfinished and config.cluster.address and not in_job():
         from ssgan.runtime import cluster
 
         cluster.run(config, splits, run, same)
-    elif open_roles:
-        _backend(config)(config, files, run, same, open_roles, on_tick)
-    for role in _open_roles(config, store, run):
+    elif unfinished:
+        _backend(config)(config, files, run, same, unfinished, on_tick)
+    for role in open_roles(config, store, run):
         raise TrainingError(
             f"the training ended without an error, but {final_key(run, role)} is not complete in {config.storage.url}; "
             "nothing is trusted before it is: see that only one process writes there, and train again"
@@ -56,6 +56,7 @@ def train(config: Config, splits: Path, out: Path, on_tick: Callable[[Role, Tick
     if not in_job():
         return _collect(config, files, store, run, same, out)
     # Ray removes a job's own folder as soon as its driver has left Ray; the submitter fetches the results for itself.
+    files = reopened(config.storage.url, files)
     with tempfile.TemporaryDirectory(prefix="ssgan-results-") as folder:
         return _collect(config, files, store, run, same, Path(folder, "train"))
 
@@ -65,7 +66,7 @@ def in_job() -> bool:
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
 
 
-def _open_roles(config: Config, store: FolderStore, run: str) -> list[Role]:
+def open_roles(config: Config, store: FolderStore, run: str) -> list[Role]:
     """Roles whose results are not in storage."""
     return [role for role in roles(config) if final_key(run, role) not in store.keys(f"{run}/{role}")]
 

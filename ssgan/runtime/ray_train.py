@@ -8,6 +8,8 @@ rank 0 writes them to ``storage.url`` with a manifest, and a worker that is star
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
 import socket
 import sys
@@ -159,6 +161,7 @@ def _worker(settings: dict[str, Any]) -> None:
     torch.set_num_threads(settings["threads"])
     config = parse(Config, settings["config"], "train settings")
     place = f"rank {ray.train.get_context().get_world_rank()} on {socket.gethostname()}"
+    _tell_storage_troubles(lambda text: mailbox.say.remote(f"{place}: {text}"))
     limit_s = config.train.step_timeout_s
     watchdog = Watchdog(limit_s, lambda stacks: ray.get(mailbox.say.remote(_hung(place, limit_s, stacks)), timeout=5))
     edge = Edge(
@@ -179,11 +182,31 @@ def _worker(settings: dict[str, Any]) -> None:
         raise
     except Exception as error:
         if not is_lost_peer(error):
-            where = f"{place}; `ssgan train --debug` with train.backend inline shows where"
-            ray.get(mailbox.fail.remote("TrainingError", f"{type(error).__name__}: {error} ({where})"))
+            ray.get(mailbox.fail.remote("TrainingError", explained(error, place)))
         raise
     finally:
         watchdog.stop()
+
+
+def explained(error: Exception, place: str) -> str:
+    """What ended a worker, for people: a full disk, or a bug."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"the disk is full where {place} keeps its temporary files ({tempfile.gettempdir()}); free space there, or set "
+            "TMPDIR, then run the same command again: it goes on from the last checkpoint"
+        )
+    return f"{type(error).__name__}: {error} ({place}; `ssgan train --debug` with train.backend inline shows where)"
+
+
+def _tell_storage_troubles(say: Callable[[str], object]) -> None:
+    """From now on, what storage reports in this process is said on the driver too: a wait must not look like a hang."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger = logging.getLogger("ssgan.storage")
+    logger.handlers = [Handler(logging.WARNING)]  # not one more: a worker process may train more than once
 
 
 def is_lost_peer(error: BaseException) -> bool:

@@ -49,8 +49,12 @@ REFUSED = {
     "IllegalLocationConstraintException": ("the region is wrong", CHECK_REGION),
 }
 # Throttling has been seen disguised as a denial, and credentials get rotated: try once more, with fresh credentials.
-DENIED = {"AccessDenied", "Forbidden", "403", "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "AllAccessDisabled"}
+DENIED = {"AccessDenied", "Forbidden", "403", "InvalidToken", "AllAccessDisabled"}
 DENIED_ALLOWED = 1
+# Whoever renews them may be some seconds late.
+EXPIRED = {"ExpiredToken", "TokenRefreshRequired", "RequestExpired"}
+EXPIRED_ALLOWED = 4
+RENEW = "renew them (the role, the profile or the credentials file of that machine), then run the same command again"
 
 LOST = (ConnectionError, EOFError, HttpError, boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError)
 SILENT = (TimeoutError, boto.ReadTimeoutError, boto.ConnectTimeoutError)
@@ -223,6 +227,8 @@ def _judge_answer(error: boto.ClientError) -> Verdict:
     if code in REFUSED:
         reason, remedy = REFUSED[code]
         return Verdict(f"{reason} ({said})", remedy, allowed=0, kind="permanent")
+    if code in EXPIRED:
+        return Verdict(f"the credentials have expired ({said})", RENEW, EXPIRED_ALLOWED, "expired")
     if code in DENIED:
         return Verdict(f"access was denied ({said})", "grant {needs} to these credentials", DENIED_ALLOWED, "denied")
     if code in SLOW or status in (429, 503):

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import fsspec
 
-from ssgan.errors import StorageError
+from ssgan.errors import StorageError, UnusableError
 from ssgan.hashing import file_sha256
 from ssgan.runtime.storage_faults import DamagedError, Limits, MissingError, Patience, Verdict
 from ssgan.runtime.storage_local import LocalObjects
@@ -121,7 +121,7 @@ class Store:
         try:
             return patience(f"reading {name}", lambda: parse(self.objects.read(name), name), "s3:GetObject")
         except MissingError:
-            raise StorageError(
+            raise UnusableError(
                 f"{self.objects.url}: there is no complete folder {key} ({MANIFEST} is missing); choose another one"
             ) from None
 
@@ -137,7 +137,7 @@ class Store:
         try:
             patience(f"reading {name}", fetch, "s3:GetObject")
         except MissingError:
-            raise StorageError(
+            raise UnusableError(
                 f"{self.objects.url}: {key} is incomplete, {entry.name} is missing; delete that folder"
             ) from None
 

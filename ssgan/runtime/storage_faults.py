@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying
 
-from ssgan.errors import StorageError
+from ssgan.errors import StorageError, UnusableError
 
 log = logging.getLogger("ssgan.storage")
 
@@ -133,7 +133,8 @@ class _Request:
             verdict = self.patience.judge(error)
             if verdict is None:
                 raise
-            raise StorageError(self._sentence(verdict)) from error
+            kind = UnusableError if verdict.kind == "damaged" else StorageError
+            raise kind(self._sentence(verdict)) from error
 
     def _judged(self, state: RetryCallState) -> bool:
         """Is it a failure of storage that may pass?"""
@@ -171,7 +172,7 @@ class _Request:
             self.patience.url,
         )
         self.patience.spent_s += state.upcoming_sleep
-        if verdict.kind == "denied":
+        if verdict.kind in ("denied", "expired"):
             self.patience.renew()
 
     def _sentence(self, verdict: Verdict) -> str:

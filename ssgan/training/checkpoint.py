@@ -10,6 +10,8 @@ Random numbers and the loader need no state: they are functions of seed and step
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ssgan.errors import CheckpointError, StorageError
+from ssgan.errors import CheckpointError, UnusableError
 from ssgan.method import SemiSupervisedMethod
 from ssgan.training.ema import Average
 from ssgan.training.step import Optimizers
@@ -67,12 +70,23 @@ def evaluable(trainer: Trainer) -> Tensors:
     return {k: trainer.average.tensors.get(k, v).detach().cpu().contiguous().clone() for k, v in live.items()}
 
 
+def write_tensors(tensors: Tensors, path: Path) -> None:
+    """Write a file of tensors. Raises OSError, as other writers do, where the disk is full or broken."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+
+
 def save(trainer: Trainer, identity: dict[str, Any], folder: Path) -> None:
     """Write a checkpoint into an existing empty folder."""
     progress = asdict(trainer.progress)
     history = progress.pop("history")
     state = {"format": FORMAT, **progress, "average_updates": trainer.average.updates, "identity": identity}
-    save_file({k: v.contiguous() for k, v in _tensors(trainer).items()}, folder / "trainer.safetensors")
+    write_tensors({k: v.contiguous() for k, v in _tensors(trainer).items()}, folder / "trainer.safetensors")
     (folder / "history.jsonl").write_text("".join(json.dumps(r) + "\n" for r in history))
     (folder / "state.json").write_text(json.dumps(state, indent=1, sort_keys=True))
 
@@ -189,6 +203,9 @@ class Checkpoints:
 
         Returns:
             Warnings: checkpoints that were passed over because they are damaged.
+
+        Raises:
+            StorageError: storage does not answer, or there is no room here to fetch a checkpoint.
         """
         passed_over: list[str] = []
         for key in reversed(self._store.keys(self._prefix)):
@@ -196,7 +213,7 @@ class Checkpoints:
                 folder = Path(parent) / "checkpoint"
                 try:
                     self._store.get(key, folder)
-                except StorageError as error:
+                except UnusableError as error:  # no other: a run must not begin again because storage is away for a while
                     passed_over.append(f"checkpoint {key} is passed over: {error}")
                     continue
                 load(trainer, self._identity, folder)

@@ -26,8 +26,8 @@ class FolderStore(Protocol):
     def get(self, key: str, local: Path) -> None:
         """Fetch a complete folder into ``local`` (created; must be empty) and check every sha256.
 
-        A file that arrives damaged is fetched again. Raises StorageError when the folder does not exist, is incomplete or
-        stays damaged.
+        A file that arrives damaged is fetched again. Raises UnusableError when the folder does not exist, is incomplete or
+        stays damaged, another StorageError when storage or the disk here fails.
         """
         ...
 

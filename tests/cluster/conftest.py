@@ -18,6 +18,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from infra.cluster.network import Network
 from infra.cluster.nodes import Nodes
 from infra.s3.local import REGION, make_bucket
 from infra.s3.weed import Weed
@@ -34,7 +35,14 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         key, secret = secrets.token_hex(10), secrets.token_hex(20)
-        self.s3 = Weed(folder / "s3", key, secret)
+        self.renewed = (secrets.token_hex(10), secrets.token_hex(20))
+        admin = ["Admin", "Read", "List", "Tagging", "Write"]
+        other = {
+            "name": "renewed",
+            "credentials": [{"accessKey": self.renewed[0], "secretKey": self.renewed[1]}],
+            "actions": admin,
+        }
+        self.s3 = Weed(folder / "s3", key, secret, identities=(other,))
         self.keys = {
             "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": secret,
@@ -45,13 +53,29 @@ class World:
             "AWS_ENDPOINT_URL": self.s3.endpoint,
         }
         (folder / "nodes").mkdir()
-        self.folder = folder
+        self.folder, self.credentials = folder, folder / "nodes/credentials"
+        self.write_credentials(key, secret)
         self.nodes = self._new_nodes()
 
     def _new_nodes(self) -> Nodes:
+        return self.make_nodes(self.folder / "nodes")
+
+    def make_nodes(self, folder: Path, network: Network | None = None, **environment: str) -> Nodes:
+        """Nodes that are not started yet, with the keys of storage in a file."""
         # A short heartbeat, so that a lost node is missed within seconds.
         fast = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"}
-        return Nodes(self.folder / "nodes", {**self.keys, **fast})
+        places = {name: value for name, value in self.keys.items() if "ACCESS_KEY" not in name}
+        profile = {"AWS_PROFILE": "nodes", "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials)}
+        nodes = Nodes(folder, {**places, **profile, **fast, **environment}, network=network)
+        for name in self.keys.keys() - places.keys():
+            nodes.environment.pop(name, None)  # they would win over the file
+        return nodes
+
+    def write_credentials(self, key: str, secret: str) -> None:
+        """The file from which the nodes have their keys, replaced at once as a tool that renews them does."""
+        part = self.credentials.with_suffix(".part")
+        part.write_text(f"[nodes]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+        part.replace(self.credentials)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -102,13 +126,13 @@ class Project:
         self.url = f"s3://{BUCKET}/{uuid.uuid4().hex}"
         write_splits(folder / "data/splits")
 
-    def configure(self, **train: Any) -> None:
-        """Write params.yaml."""
+    def configure(self, cluster: dict[str, Any] | None = None, **train: Any) -> None:
+        """Write params.yaml; ``cluster`` is laid over that section, the rest is the section ``train``."""
         settings = {"backend": "ray", "cpus_per_worker": 1, "steps": 200, "val_every": 50, "checkpoint_every": 50, **train}
         parameters = config(
             train=settings,
             storage={"url": self.url},
-            cluster={"address": self.world.nodes.address, "patience_s": 10.0},
+            cluster={"address": self.world.nodes.address, "patience_s": 10.0, **(cluster or {})},
         )
         (self.folder / "params.yaml").write_text(yaml.safe_dump(parameters.model_dump(mode="json")))
 

@@ -111,6 +111,18 @@ def test_a_second_denial_is_final_and_names_the_permission() -> None:
     assert action.calls == 3
 
 
+def test_expired_credentials_are_read_anew_until_somebody_has_renewed_them() -> None:
+    renewed: list[int] = []
+    action = Flaky(*[answer("ExpiredToken")] * 4)
+    assert patience(renew=lambda: renewed.append(1))("writing a", action) == "done"
+    assert (action.calls, renewed) == (5, [1] * 4)
+
+
+def test_credentials_that_nobody_renews_are_told_with_the_remedy() -> None:
+    with pytest.raises(StorageError, match=r"have expired \(400 ExpiredToken\); renew them .*, then run the same command"):
+        patience(Limits(attempts=10, first_wait_s=0.001))("writing a", Flaky(*[answer("ExpiredToken")] * 10))
+
+
 def test_damage_at_rest_is_not_fetched_forever() -> None:
     action = Flaky(*[DamagedError("a arrived damaged")] * 10)
     with pytest.raises(StorageError, match="failed 4 times: a arrived damaged"):

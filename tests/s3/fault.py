@@ -21,21 +21,23 @@ from dataclasses import dataclass
 
 @dataclass
 class Fault:
-    """What to do to which requests; ``method`` and ``path`` (a regular expression) empty: to all of them."""
+    """What to do to which requests; ``method``, ``path`` and ``signer`` (regular expressions) empty: to all of them."""
 
     kind: str
     code: int = 500
     s3code: str = "InternalError"
     method: str = ""
     path: str = ""
+    signer: str = ""  # access key that signed the request
     times: int = -1  # -1: always
     skip: int = 0  # leave the first ones alone
     probability: float = 1.0
     after: int = 0  # bytes
     hits: int = 0
 
-    def concerns(self, method: str, target: str) -> bool:
-        return self.times != 0 and self.method in ("", method) and re.search(self.path, target) is not None
+    def concerns(self, method: str, target: str, authorization: str = "") -> bool:
+        signed = re.search(self.signer, authorization) is not None
+        return self.times != 0 and self.method in ("", method) and re.search(self.path, target) is not None and signed
 
 
 def error_answer(fault: Fault, bodyless: bool, close: bool) -> bytes:

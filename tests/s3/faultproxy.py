@@ -25,10 +25,10 @@ from tests.s3.http_relay import CutError, Head, Sink, drop, expects, final_head,
 
 
 class FaultProxy:
-    """Listens on a free port of 127.0.0.1 and relays to ``upstream_port``, in a thread of its own."""
+    """Listens on a free port of ``host`` and relays to ``upstream_port``, in a thread of its own."""
 
-    def __init__(self, upstream_port: int, seed: int = 0) -> None:
-        self.upstream_port, self.port = upstream_port, 0
+    def __init__(self, upstream_port: int, seed: int = 0, host: str = "127.0.0.1") -> None:
+        self.upstream_port, self.host, self.port = upstream_port, host, 0
         self.faults: list[Fault] = []
         self.log: list[tuple[str, str, str | None]] = []
         self._random, self._lock, self._ready = random.Random(seed), threading.Lock(), threading.Event()
@@ -36,7 +36,7 @@ class FaultProxy:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def add(self, kind: str, **options: object) -> Fault:
         """Inject one more kind of fault; the first one that concerns a request is used."""
@@ -56,10 +56,10 @@ class FaultProxy:
         with self._lock:
             return sum(m == method and re.search(path, target) is not None for m, target, _ in self.log)
 
-    def pick(self, method: str, target: str) -> Fault | None:
+    def pick(self, method: str, target: str, authorization: str = "") -> Fault | None:
         """The fault that befalls this request."""
         with self._lock:
-            fault = next((f for f in self.faults if f.concerns(method, target) and self._due(f)), None)
+            fault = next((f for f in self.faults if f.concerns(method, target, authorization) and self._due(f)), None)
             if fault:
                 fault.times -= fault.times > 0
                 fault.hits += 1
@@ -83,7 +83,7 @@ class FaultProxy:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._client, "127.0.0.1", 0, limit=1 << 20, backlog=512)
+        server = await asyncio.start_server(self._client, self.host, 0, limit=1 << 20, backlog=512)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
@@ -114,7 +114,7 @@ class _Connection:
     async def serve(self) -> None:
         while head := await read_head(self.reader):
             method, target = head.words[:2]
-            fault = self.proxy.pick(method, target)
+            fault = self.proxy.pick(method, target, head.headers.get("authorization", ""))
             kind = fault.kind if fault else None
             if kind == "refuse":
                 raise CutError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import random
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from ssgan import experiment
 from ssgan import method as methods
@@ -18,7 +20,7 @@ from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, NonFiniteError, StorageError
 from ssgan.runtime.storage import open_store
-from ssgan.training import loop
+from ssgan.training import checkpoint, loop
 from tests.ranks import run_ranks
 from tests.support import config, edge, final_weights, same, short
 
@@ -127,6 +129,40 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(
     experiment.train(config(), splits, "main", with_ticks)
     assert any("step-00000020" in w for tick in ticks for w in tick.warnings)
     assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "broken"))
+
+
+def test_a_full_disk_is_an_error_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """safetensors has an exception of its own for it, which says nothing to those who handle a full disk."""
+
+    def full(*_: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        checkpoint.write_tensors({}, tmp_path / "a")
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())
+
+
+def test_storage_that_fails_while_resuming_does_not_begin_the_run_again(
+    splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(25, monkeypatch)
+    with pytest.raises(KilledError):
+        experiment.train(config(), splits, "main", edge(tmp_path))
+    monkeypatch.undo()
+    good = open_store(str(tmp_path))
+
+    class Failing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(good, name)
+
+        def get(self, key: str, local: Path) -> None:
+            raise StorageError("storage cannot be reached")
+
+    failing = experiment.Edge(Failing(), "run", {}, torch.device("cpu"), lambda role, tick: None)
+    with pytest.raises(StorageError, match="cannot be reached"):
+        experiment.train(config(), splits, "main", failing)
 
 
 def test_storage_that_fails_while_saving_stops_the_run_and_keeps_the_last_checkpoint(

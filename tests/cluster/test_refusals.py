@@ -1,0 +1,65 @@
+"""What is refused before anything is trained: an upload that is too large, a submitter with other versions, a finished run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ssgan.runtime.storage import open_store
+from tests.cluster.conftest import Project
+
+pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def other_versions(folder: Path, **versions: str) -> dict[str, str]:
+    """The environment of a machine where ``importlib.metadata`` finds other versions of packages.
+
+    The packages themselves are the same: what is made here is only the metadata that pip would have left beside them, in a
+    folder that is searched first.
+    """
+    for name, version in versions.items():
+        info = folder / f"{name}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+def test_a_finished_run_is_not_submitted_again(project: Project) -> None:
+    project.configure(seed=20, steps=50)
+    code, output = project.run("ssgan", "train")
+    assert code == 0, output
+    (run,) = project.runs()
+    for command in (["ssgan", "submit", "--detach"], ["ssgan", "train"], ["ssgan", "submit"]):
+        code, output = project.run(*command)
+        assert code == 0, output
+        assert "submitted:" not in output
+        assert "already there" not in output
+        if "--detach" in command:
+            assert f"{run} is finished, nothing is submitted; `ssgan submit` fetches its results" in output
+    _, listed = project.run("ssgan", "jobs", "list")
+    assert listed.count(run) == 1, listed
+
+
+def test_an_upload_over_the_limit_sends_nothing(project: Project) -> None:
+    """Neither the job nor the splits, which would go into storage before it."""
+    (project.folder / "notes").mkdir()
+    (project.folder / "notes/big.bin").write_bytes(bytes(3 << 20))
+    (project.folder / "notes/small.txt").write_text("small")
+    project.configure({"include": ["notes"], "upload_limit": 2 << 20}, seed=21)
+    for command in (["ssgan", "train"], ["ssgan", "submit", "--detach"]):
+        code, output = project.run(*command)
+        assert code == 2, output
+        assert "`cluster.upload_limit` is 2.0 MiB; the biggest: notes/big.bin (3.0 MiB), " in output
+        assert "take them out of cluster.include" in output
+    assert open_store(project.url).objects.names("") == {}
+
+
+def test_a_submitter_with_other_versions_is_told(project: Project, tmp_path: Path) -> None:
+    project.configure(seed=23)
+    here = [f"{name}={value}" for name, value in other_versions(tmp_path / "here", torch="0.0.1").items()]
+    code, output = project.run("env", *here, "ssgan", "train")
+    assert code == 1, output
+    assert "instead of 0.0.1 (as on the submitter); use the same image on all nodes and here" in output
+    assert open_store(project.url).objects.names("checkpoints/") == {}
