@@ -29,7 +29,7 @@ from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, Request
 from ssgan.data.schema import pixels_to_numpy
 
-TRIAL = 25  # steps
+TRIAL = 100  # steps; fewer are mostly start-up, and one disturbance decides
 LOOKS = 10
 Curve = list[tuple[float, float]]  # (seconds, error on val)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.support import config, edge, final_weights, same
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
 
-TWO = {"num_workers": 2, "steps": 3000, "val_every": 500, "checkpoint_every": 250}
+TWO = {"num_workers": 2, "steps": 1500, "val_every": 500, "checkpoint_every": 250}
 
 
 def two_workers() -> Config:
@@ -60,6 +61,19 @@ def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Pa
     code, output = finish(submitter, 400)
     assert code == 0, output
     assert same(project.weights(), final_weights(plain))
+
+
+def test_with_a_range_of_workers_a_lost_node_is_not_waited_for(project: Project, world: World) -> None:
+    project.configure(**TWO, seed=9, min_workers=1)
+    submitter = project.start("ssgan", "train")
+    project.wait_for_checkpoint(submitter)
+    assert training_processes(world, WORKER), "the node must have had a worker"
+    world.nodes.kill(WORKER)
+    code, output = finish(submitter, 300)
+    assert code == 0, output
+    manifest = json.loads((project.folder / "runs/train/manifest.json").read_text())
+    assert (manifest["steps"], manifest["world_size"]) == (TWO["steps"], 1)
+    assert output.count("step 1/1,500") == 1, "it began again from the start"
 
 
 def test_a_lost_head_is_an_error_and_a_new_cluster_goes_on(project: Project, world: World) -> None:
