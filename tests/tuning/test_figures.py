@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
-from ssgan.config import Draw
+from ssgan.config_tune import Draw
 from ssgan.report.figures import PRINT, png
 from ssgan.tuning import figures
 from tests.tuning.trials import RATE, trial

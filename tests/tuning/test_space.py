@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ssgan.config import Config, Draw, parse
+from ssgan.config import Config, parse
+from ssgan.config_tune import Draw
 from ssgan.errors import ConfigError
 from ssgan.tuning import space
 from tests.support import config

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ssgan.config import Draw, TuneConfig
+from ssgan.config_tune import Draw, TuneConfig
 from ssgan.tuning.study import distributions, importance, study_of
 from ssgan.tuning.trials import Trial
 from tests.tuning.trials import RATE, trial
