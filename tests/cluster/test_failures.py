@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from ssgan import experiment
 from ssgan.config import Config
@@ -45,12 +46,16 @@ def training_processes(world: World, node: str) -> list[psutil.Process]:
     return processes(world, node, "RayTrainWorker")
 
 
+def two_plain_processes(project: Project, folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of the run of ``TWO`` where nothing happens."""
+    (folder / "plain").mkdir()
+    run_ranks(train_on_rank, 2, folder, str(project.folder / "data/splits"), str(folder / "plain"))
+    return final_weights(folder / "plain")
+
+
 def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Path) -> None:
     """Two workers on two nodes, one node lost and replaced, against two plain processes that were left alone."""
-    plain = tmp_path / "plain"
-    plain.mkdir()
-    run_ranks(train_on_rank, 2, tmp_path, str(project.folder / "data/splits"), str(plain))
-
+    plain = two_plain_processes(project, tmp_path)
     project.configure(**TWO)
     submitter = project.start("ssgan", "train")
     project.wait_for_checkpoint(submitter)
@@ -60,7 +65,7 @@ def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Pa
     world.nodes.start_worker(WORKER)
     code, output = finish(submitter, 400)
     assert code == 0, output
-    assert same(project.weights(), final_weights(plain))
+    assert same(project.weights(), plain)
 
 
 def test_with_a_range_of_workers_a_lost_node_is_not_waited_for(project: Project, world: World) -> None:

@@ -14,10 +14,9 @@ import pytest
 
 from infra.cluster.network import Network, NetworkError
 from tests.cluster.conftest import Project, World, finish
-from tests.cluster.test_failures import TWO, train_on_rank, training_processes
-from tests.ranks import run_ranks
+from tests.cluster.test_failures import TWO, training_processes, two_plain_processes
 from tests.s3.faultproxy import FaultProxy
-from tests.support import final_weights, same
+from tests.support import same
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -50,10 +49,7 @@ def test_a_node_cut_off_from_the_network_changes_no_bit(apart: World, tmp_path: 
     """Two workers on two of three nodes; a cable is pulled, nobody is told, and the third node takes over."""
     (tmp_path / "project").mkdir()
     project = Project(tmp_path / "project", apart)
-    plain = tmp_path / "plain"
-    plain.mkdir()
-    run_ranks(train_on_rank, 2, tmp_path, str(project.folder / "data/splits"), str(plain))
-
+    plain = two_plain_processes(project, tmp_path)
     project.configure(**TWO)
     submitter = project.start("ssgan", "train")
     project.wait_for_checkpoint(submitter)
@@ -66,7 +62,7 @@ def test_a_node_cut_off_from_the_network_changes_no_bit(apart: World, tmp_path: 
     code, output = finish(submitter, 300)
     print(f"missed after {missed_s:.0f} s, finished {time.monotonic() - begin:.0f} s after the cut")  # noqa: T201
     assert code == 0, output
-    assert same(project.weights(), final_weights(plain))
+    assert same(project.weights(), plain)
 
 
 @pytest.fixture
