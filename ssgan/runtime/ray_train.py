@@ -129,7 +129,8 @@ def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, g
             run_config=RunConfig(
                 name=run_id,
                 storage_path=ray_storage,
-                failure_config=FailureConfig(max_failures=train.max_failures, controller_failure_limit=0),
+                # The controller fails where workers do not come up in time, as when Ray still counts on a node that is gone.
+                failure_config=FailureConfig(max_failures=train.max_failures, controller_failure_limit=train.max_failures),
                 logging_config=LoggingConfig(log_level="ERROR"),
             ),
         )

@@ -1,68 +1,18 @@
-"""Nodes that lose their network or their disk while they train."""
+"""Nodes that lose their disk while they train."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from infra.cluster.network import Network, NetworkError
-from tests.cluster.conftest import Project, World, finish
-from tests.cluster.test_failures import TWO, training_processes, two_plain_processes
-from tests.s3.faultproxy import FaultProxy
-from tests.support import same
+from tests.cluster.conftest import Project, finish
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
-
-WORKERS = ("worker-1", "worker-2")
-
-
-@pytest.fixture
-def apart(world: World, tmp_path: Path) -> Iterator[World]:
-    """A cluster of three nodes, two of them in network namespaces with addresses of their own."""
-    try:
-        network = Network().__enter__()
-    except NetworkError as error:
-        pytest.skip(f"no network namespaces here: {error}")
-    there = copy.copy(world)
-    (tmp_path / "nodes").mkdir()
-    try:
-        with FaultProxy(world.s3.port, host=network.address) as way:  # the server listens on loopback only
-            no_proxy = f"127.0.0.1,{network.address}"
-            there.nodes = world.make_nodes(tmp_path / "nodes", network, AWS_ENDPOINT_URL=way.endpoint, NO_PROXY=no_proxy)
-            try:
-                there.nodes.start(len(WORKERS))
-                yield there
-            finally:
-                there.nodes.stop()
-    finally:
-        network.close()
-
-
-def test_a_node_cut_off_from_the_network_changes_no_bit(apart: World, tmp_path: Path) -> None:
-    """Two workers on two of three nodes; a cable is pulled, nobody is told, and the third node takes over."""
-    (tmp_path / "project").mkdir()
-    project = Project(tmp_path / "project", apart)
-    plain = two_plain_processes(project, tmp_path)
-    project.configure(**TWO)
-    submitter = project.start("ssgan", "train")
-    project.wait_for_checkpoint(submitter)
-    network, victim = apart.nodes.network, next(name for name in WORKERS if training_processes(apart, name))
-    assert network
-    network.cut(victim)
-    begin = time.monotonic()
-    apart.nodes.wait(2)
-    missed_s = time.monotonic() - begin
-    code, output = finish(submitter, 300)
-    print(f"missed after {missed_s:.0f} s, finished {time.monotonic() - begin:.0f} s after the cut")  # noqa: T201
-    assert code == 0, output
-    assert same(project.weights(), plain)
 
 
 @pytest.fixture
