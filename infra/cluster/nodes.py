@@ -14,11 +14,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from infra.cluster.network import INTERFACE, Network
 from ssgan.runtime.ray_environment import ENVIRONMENT
 
 START_S, GRACE_S = 90.0, 60.0
@@ -45,22 +44,10 @@ def new_token(path: Path) -> Path:
 
 
 class Nodes:
-    """A head and its workers.
+    """A head and its workers. ``environment`` is what the nodes get besides this process's own: the keys of storage."""
 
-    Args:
-        environment: what the nodes get besides this process's own: the keys of storage.
-        network: gives every worker an address and a cable of its own; None: all share those of this machine.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        environment: Mapping[str, str],
-        cpus: int = 1,
-        dashboard_port: int | None = None,
-        network: Network | None = None,
-    ) -> None:
-        self.folder, self.cpus, self.network = folder, cpus, network
+    def __init__(self, folder: Path, environment: Mapping[str, str], cpus: int = 1, dashboard_port: int | None = None) -> None:
+        self.folder, self.cpus = folder, cpus
         # Ray finds "its" cluster by a file in this folder: two clusters that share one get each other's jobs. Short: it holds
         # sockets, whose paths have at most 107 bytes.
         self.temporary = Path(tempfile.mkdtemp(prefix="ssgan-ray-"))
@@ -94,36 +81,19 @@ class Nodes:
             "--dashboard-host=127.0.0.1",
             f"--ray-client-server-port={free_port()}",
             f"--temp-dir={self.temporary}",
-            *([f"--node-ip-address={self.network.address}"] if self.network else []),
-            environment={"GLOO_SOCKET_IFNAME": self.network.bridge} if self.network else {},
         )
         self.wait(1)
 
-    def start_worker(self, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start one more node; ``environment`` is laid over that of all nodes."""
-        if self.network is None:
-            self._start(name, f"--address=127.0.0.1:{self.port}", environment=environment or {})
-            return
-        address = self.network.plug(name)
-        self._start(
-            name,
-            f"--address={self.network.address}:{self.port}",
-            f"--node-ip-address={address}",
-            environment={"GLOO_SOCKET_IFNAME": INTERFACE, **(environment or {})},
-            on=self.network.on(name),
-        )
+    def start_worker(self, name: str) -> None:
+        self._start(name, f"--address=127.0.0.1:{self.port}")
 
-    def _start(self, name: str, *options: str, environment: Mapping[str, str], on: Sequence[str] = ()) -> None:
+    def _start(self, name: str, *options: str) -> None:
         log = (self.folder / f"{name}.log").open("wb")
-        command = [*on, sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *options]
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *options]
         command += [f"--num-cpus={self.cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
         # A session of its own: Ctrl-C for the submitter must not reach the cluster.
         self.processes[name] = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**self.environment, **environment},
-            start_new_session=True,
+            command, stdout=log, stderr=subprocess.STDOUT, env=self.environment, start_new_session=True
         )
         log.close()
 

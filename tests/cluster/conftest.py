@@ -1,4 +1,4 @@
-"""A real cluster for the session: two Ray nodes as processes of their own, a token, and S3 as the only shared disk."""
+"""A real cluster for these tests: two Ray nodes as processes of their own, a token, and S3 as the only shared disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from infra.cluster.network import Network
 from infra.cluster.nodes import Nodes
 from infra.s3.local import REGION, make_bucket
 from infra.s3.weed import Weed
@@ -58,15 +57,12 @@ class World:
         self.nodes = self._new_nodes()
 
     def _new_nodes(self) -> Nodes:
-        return self.make_nodes(self.folder / "nodes")
-
-    def make_nodes(self, folder: Path, network: Network | None = None, **environment: str) -> Nodes:
         """Nodes that are not started yet, with the keys of storage in a file."""
         # A short heartbeat, so that a lost node is missed within seconds.
         fast = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"}
         places = {name: value for name, value in self.keys.items() if "ACCESS_KEY" not in name}
         profile = {"AWS_PROFILE": "nodes", "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials)}
-        nodes = Nodes(folder, {**places, **profile, **fast, **environment}, network=network)
+        nodes = Nodes(self.folder / "nodes", {**places, **profile, **fast})
         for name in self.keys.keys() - places.keys():
             nodes.environment.pop(name, None)  # they would win over the file
         return nodes
