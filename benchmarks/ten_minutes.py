@@ -49,20 +49,20 @@ def steps_that_fit(names: list[str], files: SplitFiles, seconds: float, threads:
     fastest = dict.fromkeys(names, float("inf"))
     for _ in range(ROUNDS):
         for name in names:
-            curve, _ = _run(name, files, TRIAL, threads)
+            curve, _ = _run(name, files, TRIAL, threads, looks=1)
             fastest[name] = min(fastest[name], curve[-1][0] / TRIAL)
     return {name: max(LOOKS, int(seconds / each)) for name, each in fastest.items()}
 
 
-def _run(name: str, files: SplitFiles, steps: int, threads: int) -> tuple[Curve, float]:
+def _run(name: str, files: SplitFiles, steps: int, threads: int, looks: int = LOOKS) -> tuple[Curve, float]:
     """The curve, and the error on test."""
     if name == PORT:
-        return port(files, steps, threads)
-    finished = train(_config(name, steps), files, threads)
+        return port(files, steps, threads, looks)
+    finished = train(_config(name, steps, looks), files, threads)
     return finished.curve, finished.error_rate(files, "test")
 
 
-def _config(name: str, steps: int) -> Config:
+def _config(name: str, steps: int, looks: int) -> Config:
     method, options, net, precision = CONTENDERS[name]
     return parse(
         Config,
@@ -70,17 +70,17 @@ def _config(name: str, steps: int) -> Config:
             "method": {"name": method, "options": {"lr_tail": 0.33, **options}},
             "net": net,
             "augment": SHIFTS if net is QUIET else {},
-            "train": {"steps": steps, "val_every": -(-steps // LOOKS), "checkpoint_every": steps, "precision": precision},
+            "train": {"steps": steps, "val_every": -(-steps // looks), "checkpoint_every": steps, "precision": precision},
         },
         "benchmarks.ten_minutes",
     )
 
 
-def port(files: SplitFiles, steps: int, threads: int) -> tuple[Curve, float]:
+def port(files: SplitFiles, steps: int, threads: int, looks: int) -> tuple[Curve, float]:
     """The same for the port; its rate is constant."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    rival, curve, spent, every = Port(), [], 0.0, -(-steps // LOOKS)
+    rival, curve, spent, every = Port(), [], 0.0, -(-steps // looks)
     batches = Batches(files, Request(100, 100, 2, False, 0, None), LoaderConfig(), torch.device("cpu"))
     sets = {name: _set(files, name) for name in ("val", "test")}
 
