@@ -1,0 +1,78 @@
+"""The names of classes over time. A class is an id; its name may change, and two classes may become one.
+
+Old votes keep the word that was said. A name that was given up leads to the class that took its place, for old votes and for
+those of an annotator who has not heard of it yet; so it can never become the name of another class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ssgan.ledger.event import Event
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """What became of each name.
+
+    renamed: old name to new name. merged: name of a retired class to the class that took its images. decided: names that
+    became classes by a decision. contradictions: events that do not fit an earlier one (two branches renamed one class).
+    """
+
+    renamed: dict[str, str]
+    merged: dict[str, str]
+    decided: list[str]
+    contradictions: list[str]
+
+    def today(self, name: str) -> str:
+        """The class that a name leads to."""
+        while (following := self.renamed.get(name) or self.merged.get(name)) is not None:
+            name = following
+        return name
+
+    def title(self, first: str) -> str:
+        """Today's name of the class that was first called so; the last one where the class is retired."""
+        while first in self.renamed:
+            first = self.renamed[first]
+        return first
+
+    def first(self, name: str) -> str:
+        """The first name that this class had."""
+        before = {new: old for old, new in self.renamed.items()}
+        while name in before:
+            name = before[name]
+        return name
+
+    def given_up(self, name: str) -> bool:
+        """Whether the name leads to another one."""
+        return name in self.renamed or name in self.merged
+
+    def retired(self, names: Sequence[str]) -> list[str]:
+        """Those of the classes, by first names, that were merged into another; by the last name they had."""
+        return [title for title in map(self.title, names) if title in self.merged]
+
+
+def make_taxonomy(events: Mapping[str, Event]) -> Taxonomy:
+    """Fold the events that hold, in the order of their times (then of their ids)."""
+    names = Taxonomy({}, {}, [], [])
+    for number, event in sorted(events.items(), key=lambda item: (item[1].time, item[0])):
+        if event.event == "class":
+            names.decided.append(event.name)
+        elif event.event in ("rename", "merge"):
+            _apply(names, number, event)
+    return names
+
+
+def _apply(names: Taxonomy, number: str, event: Event) -> None:
+    """Note a rename or a merge, or why it cannot be."""
+    if names.given_up(event.name):
+        names.contradictions.append(f"{number}: {event.name!r} is {names.today(event.name)!r} already, not {event.into!r}")
+    elif names.today(event.into) == event.name:
+        names.contradictions.append(f"{number}: {event.into!r} leads to {event.name!r}, which would lead in a circle")
+    elif event.event == "merge":
+        names.merged[event.name] = event.into
+    elif names.given_up(event.into) or event.into in names.renamed.values():
+        names.contradictions.append(f"{number}: {event.into!r} is or was another class; merge {event.name!r} into it")
+    else:
+        names.renamed[event.name] = event.into
