@@ -14,6 +14,7 @@ from ssgan import __version__
 from ssgan.cli import cluster, stages
 from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
+from ssgan.cli.label import label
 from ssgan.cli.next import next_app
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
@@ -42,6 +43,7 @@ app.add_typer(cluster.jobs, name="jobs")
 app.command("circles")(circles)
 app.add_typer(tune, name="tune")
 app.add_typer(next_app, name="next")
+app.command("label")(label)
 
 
 def _show_version(wanted: bool) -> None:
