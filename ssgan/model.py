@@ -7,15 +7,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from ssgan import method as methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.errors import CheckpointError
+
+
+class Look(NamedTuple):
+    """All that one pass tells about N images.
+
+    Attributes:
+        logits: (N, K) of the K real classes.
+        features: (N, F) what the last layer sees.
+        real: (N,) the level of "real": lse(l_1..l_K), minus the logit of the fake class where there is one. Discriminators
+            with K or K+1 logits are trained on it (Salimans et al. 2016, section 5); elsewhere it is minus the free energy
+            (Liu et al. 2020, arXiv:2010.03759, eq. 4).
+    """
+
+    logits: npt.NDArray[np.float32]
+    features: npt.NDArray[np.float32]
+    real: npt.NDArray[np.float32]
 
 
 class Model:
@@ -58,6 +76,25 @@ class Model:
     def _predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         x = torch.from_numpy(np.ascontiguousarray(images)).to(self._device) * (1.0 / 255.0)
         return self._method.predict(x).float().cpu().numpy()
+
+    @torch.no_grad()
+    def look(self, images: npt.NDArray[np.uint8], batch: int = 500) -> Look:
+        """(N, C, S, S) uint8, N > 0 -> logits, features and level of "real", in one pass."""
+        net = self._method.nets[self._method.classifier]
+        seen: list[tuple[Tensor, Tensor]] = []
+
+        def keep(layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
+            seen.append((given[0].flatten(1).float(), out.float()))
+
+        # Every family calls its last layer `output`; where the classifier is one layer on foreign features, it is that.
+        hook = getattr(net, "output", net).register_forward_hook(keep)
+        try:
+            logits = self.predict_logits(images, batch)
+        finally:
+            hook.remove()
+        features, outputs = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        real = torch.logsumexp(outputs[:, : len(self.classes)], dim=1) - outputs[:, len(self.classes) :].sum(dim=1)
+        return Look(logits, features.cpu().numpy(), real.cpu().numpy())
 
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0) -> npt.NDArray[np.uint8] | None:

@@ -14,7 +14,9 @@ from ssgan import __version__
 from ssgan.cli import cluster, stages
 from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
+from ssgan.cli.label import label
 from ssgan.cli.labels import labels
+from ssgan.cli.next import next_app
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
 from ssgan.cli.tune import tune
@@ -43,6 +45,8 @@ app.add_typer(cluster.jobs, name="jobs")
 app.command("circles")(circles)
 app.add_typer(tune, name="tune")
 app.add_typer(labels, name="labels")
+app.add_typer(next_app, name="next")
+app.command("label")(label)
 
 
 def _show_version(wanted: bool) -> None:

@@ -52,7 +52,7 @@ def classify(folder: Path, model: Path, out: Path, top_k: int, metrics: Path) ->
         CheckpointError: no model there, or its files are not those that training wrote.
         DataError: no file of the folder is an image.
     """
-    temperature, calibration = _temperature(model, metrics)
+    temperature, calibration = temperature_of(model, metrics)
     loaded = load_model(model)
     top_k = min(top_k, len(loaded.classes))
     # Threads: torch has threads of its own by now, and a forked process would inherit their locks.
@@ -99,7 +99,7 @@ def _rows(
     return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
-def _temperature(model: Path, metrics: Path) -> tuple[float, str]:
+def temperature_of(model: Path, metrics: Path) -> tuple[float, str]:
     """The temperature for the model at RUN/ROLE/CHECKPOINT, and where it comes from; 1 where evaluation judged another one.
 
     Raises:

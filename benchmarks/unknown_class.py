@@ -1,0 +1,110 @@
+"""Which score finds images of a class that the model was never told of?
+
+One of the ten classes of the embedded digits loses its labels; the others keep four each. Every image of the unlabeled pool is
+scored, and the area under the ROC curve says how well a score ranks the images of the hidden class before all others (0.5:
+chance, 1: all of them first). Once the pool that a model learns from contains the hidden class, as the pool of a team does, and
+once it does not. Each class is hidden once, with label draws and training of its own.
+
+    python -m benchmarks.unknown_class
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.datasets import load_digits
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.alone import train
+from ssgan.config import Config, ImageSpec, parse
+from ssgan.data import schema
+from ssgan.data.files import SplitFiles
+from ssgan.evaluation.calibration import fit_temperature
+from ssgan.selection.scoring import distance, entropy, probabilities, unit
+
+SPEC = ImageSpec(1, 8, "fit")
+LABELS_PER_CLASS, VAL = 4, 180
+# method, whether the pool that it learns from holds the hidden class; the twin looks at no pool
+CASES = (("feature_matching", True), ("feature_matching", False), ("explicit_fake", True), ("supervised", True))
+SCORES = ("1 - largest probability", "entropy", "minus the level of real", "distance from labeled features")
+
+Images = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--width", type=float, default=0.25, help="factor on the hidden units")
+    parser.add_argument("--hidden", type=int, nargs="+", default=list(range(10)), help="classes to hide, one after the other")
+    arguments = parser.parse_args()
+    print(f"| method | pool holds the hidden class | error on known classes | {' | '.join(SCORES)} |")
+    print("|---" * (3 + len(SCORES)) + "|")
+    for method, inside in CASES:
+        rows = np.array([case(method, inside, hidden, arguments) for hidden in arguments.hidden])
+        cells = [f"{100 * rows[:, 0].mean():.1f} %", *(f"{m:.3f} ± {s:.3f}" for m, s in zip(*spread(rows[:, 1:]), strict=True))]
+        known = "no matter" if method == "supervised" else "yes" if inside else "no"
+        print(f"| {method} | {known} | {' | '.join(cells)} |", flush=True)
+
+
+def spread(values: npt.NDArray[Any]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation over the hidden classes."""
+    return values.mean(axis=0).tolist(), values.std(axis=0, ddof=min(1, len(values) - 1)).tolist()
+
+
+def case(method: str, inside: bool, hidden: int, arguments: argparse.Namespace) -> list[float]:
+    """Error rate on the pool's known classes, and the area under the ROC curve of each score."""
+    data = load_digits()
+    images = np.rint(data.images * (255 / 16)).astype(np.uint8)[:, None]
+    order = np.random.default_rng(hidden).permutation(len(images))
+    images, labels = images[order], np.where(data.target == hidden, 9, data.target - (data.target > hidden))[order]
+    known = np.flatnonzero(labels < 9)
+    val, rest = known[:VAL], known[VAL:]
+    labeled = np.concatenate([rest[labels[rest] == k][:LABELS_PER_CLASS] for k in range(9)])
+    pool = np.concatenate([np.setdiff1d(rest, labeled), np.flatnonzero(labels == 9)])
+    with tempfile.TemporaryDirectory(prefix="ssgan-unknown-") as folder:
+        seen = pool if inside else pool[labels[pool] < 9]
+        for name, rows in (("labeled", labeled), ("unlabeled", seen), ("val", val)):
+            write(Path(folder, name), images[rows], None if name == "unlabeled" else labels[rows])
+        model = train(config(method, hidden, arguments), SplitFiles(folder), threads=1).model
+    look, told = model.look(images[pool]), model.look(images[labeled])
+    temperature = fit_temperature(model.predict_logits(images[val]), labels[val]).value
+    p = probabilities(look.logits, temperature)
+    scores = [1 - p.max(axis=1), entropy(p), -look.real, distance(unit(look.features), unit(told.features))]
+    is_known = labels[pool] < 9
+    error = float((p.argmax(axis=1) != labels[pool])[is_known].mean())
+    return [error, *(float(roc_auc_score(~is_known, score)) for score in scores)]
+
+
+def config(method: str, seed: int, arguments: argparse.Namespace) -> Config:
+    base = {
+        "method": {"name": method, "options": {"lr_tail": 0.5}},
+        "net": {"width": arguments.width},
+        "train": {"steps": arguments.steps, "val_every": arguments.steps, "checkpoint_every": arguments.steps, "seed": seed},
+    }
+    return parse(Config, base, "benchmark")
+
+
+def write(folder: Path, images: Images, labels: Ints | None) -> None:
+    """One set as Parquet."""
+    classes = [str(k) for k in range(9)]
+    layout = (schema.unlabeled_schema if labels is None else schema.labeled_schema)(SPEC, classes)
+    ids = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+    columns: dict[str, Any] = {"id": ids, "path": ids, "pixels": schema.numpy_to_pixels(images)}
+    if labels is not None:
+        columns["label"] = labels.astype(np.int32)
+    folder.mkdir()
+    table = pa.table([pa.array(columns[field.name], field.type) for field in layout], schema=layout)
+    pq.write_table(table, folder / "00000.parquet")
+
+
+if __name__ == "__main__":
+    main()

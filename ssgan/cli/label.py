@@ -1,0 +1,89 @@
+"""``ssgan label``: a page on this machine that shows a queue of images and writes labels into the ledger."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ssgan.errors import DataError
+
+if TYPE_CHECKING:
+    from ssgan.config import Config
+    from ssgan.labelpage.journal import Journal
+    from ssgan.labelpage.server import Server
+
+
+def label(
+    queue: Annotated[Path, typer.Option(help="CSV with a column sha256, in the order to label.")] = Path("next/queue.csv"),
+    annotator: Annotated[str, typer.Option(help="Whose votes they are. Default: who is logged in.")] = "",
+    ledger: Annotated[Path, typer.Option(help="The label ledger.")] = Path("labels"),
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine it is plain HTTP.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8760,
+    browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
+) -> None:
+    """Label a queue of images in a browser: by keys, by mouse or on a phone. Ctrl-C ends it and writes a batch."""
+    from ssgan import config as parameters
+    from ssgan.labelpage.images import Images, read_queue
+    from ssgan.labelpage.journal import Journal
+    from ssgan.labelpage.server import Server, is_loopback
+    from ssgan.labelpage.session import Session
+    from ssgan.ledger import Ledger
+
+    config, who = parameters.load(Path("params.yaml")), annotator.strip() or getpass.getuser()
+    wanted, classes, said = read_queue(queue), _classes(ledger), f"label:{queue.name}"
+    images = Images(wanted, Path("data/images"), _raw(config))
+    journal = Journal(ledger, who)
+    try:
+        _fold(journal, ledger, said, "an earlier session that was cut off")
+        votes = (vote for batch in Ledger(ledger).batches().values() for vote in batch)
+        done = frozenset(vote.image for vote in votes if vote.annotator == who)
+        with Server(Session(wanted, classes, journal, done), images, host, port) as server:
+            left = len(set(wanted) - done)
+            typer.echo(f"{left} of {len(wanted)} images to label, as {who}: {server.url}")
+            if not is_loopback(host):
+                typer.echo("  plain HTTP: who can read this network can read the address and the images", err=True)
+            typer.echo("Ctrl-C ends it and writes the batch")
+            if browser:
+                typer.launch(server.url)
+            _serve(server)
+        _fold(journal, ledger, said, "this session")
+    finally:
+        journal.close()
+
+
+def _serve(server: Server) -> None:
+    """Until Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts it in the background ignores Ctrl-C
+    try:
+        server.serve_forever(poll_interval=0.1)
+    except KeyboardInterrupt:
+        typer.echo("")
+
+
+def _fold(journal: Journal, ledger: Path, source: str, session: str) -> None:
+    """What the journal holds becomes a batch."""
+    done = journal.fold(source)
+    if done:
+        typer.echo(f"{done[1]} labels of {session} -> {ledger}, batch {done[0]}")
+
+
+def _classes(ledger: Path) -> list[str]:
+    """Today's names of the classes, in the order of their ids; what was decided to be a class since comes last."""
+    from ssgan.data.classes import load
+    from ssgan.ledger import Ledger
+
+    taxonomy = Ledger(ledger).taxonomy()
+    names = dict.fromkeys(taxonomy.today(name) for name in [*load(Path("classes.json")), *taxonomy.decided])
+    if not names:
+        raise DataError("classes.json does not exist, so there is no class to choose from; run `dvc repro split`")
+    return list(names)
+
+
+def _raw(config: Config) -> Path | None:
+    """The folder of raw files, where the source is one."""
+    path = getattr(config.data.source, "path", None)
+    return Path(path) if path else None

@@ -1,0 +1,125 @@
+"""``ssgan next``: which images to label next; ``ssgan next status``: was it worth choosing them?"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ssgan.errors import ConfigError
+
+OUT, LEDGER = Path("next"), Path("labels")
+LOCAL_FILES = "/data/local-files/?d="  # how Label Studio names files below its document root
+
+WORDS = {"uncertain": "uncertain and different", "unknown": "of what may be an unknown class", "control": "drawn at random"}
+
+
+class Policy(StrEnum):
+    """How the ledger decides on one label."""
+
+    latest = "latest"
+    majority = "majority"
+    require_agreement = "require_agreement"
+
+
+next_app = typer.Typer(rich_markup_mode=None)
+
+
+@next_app.callback(invoke_without_command=True)
+def choose(
+    context: typer.Context,
+    budget: Annotated[int, typer.Option(min=1, help="Images to choose, the control group included.")] = 200,
+    out: Annotated[Path, typer.Option(help="Folder for queue.csv, label_studio.json and selection.json.")] = OUT,
+    control: Annotated[float, typer.Option(min=0, max=0.5, help="Share drawn at random, at least 20 images; 0: none.")] = 0.1,
+    unknown: Annotated[float, typer.Option(min=0, max=0.5, help="Share of images of what may be an unknown class.")] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random draw. Another one each week.")] = 0,
+    model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
+    metrics: Annotated[Path, typer.Option(help="Where evaluation left the temperature.")] = Path("metrics/evaluate.json"),
+    ledger: Annotated[Path, typer.Option(help="The label ledger: what has a vote there is left out.")] = LEDGER,
+    image_url: Annotated[
+        str, typer.Option(help="What Label Studio needs before a path. Default: its local files, or the S3 source.")
+    ] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier selection in --out.")] = False,
+) -> None:
+    """Choose images of the unlabeled pool to label next: uncertain and diverse ones, and a random control group."""
+    if context.invoked_subcommand is not None:
+        return
+    from ssgan import config as parameters
+    from ssgan.data.files import SplitFiles
+    from ssgan.hashing import file_sha256
+    from ssgan.ledger import Ledger
+    from ssgan.model import load_model
+    from ssgan.runtime.prediction import temperature_of
+    from ssgan.selection import files as outputs
+    from ssgan.selection.choose import Rules, select
+    from ssgan.selection.shares import divide
+
+    if (out / outputs.SELECTION).exists() and not overwrite:
+        raise ConfigError(
+            f"{out} holds a selection already, and `ssgan next status` needs it; name another folder "
+            f"(--out {out}/2), or add --overwrite"
+        )
+    config = parameters.load(Path("params.yaml"))
+    rules = Rules(divide(budget, control, unknown), seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
+    temperature, calibration = temperature_of(model, metrics)
+    loaded, splits = load_model(model), SplitFiles("data/splits")
+    voted = {vote.image for votes in Ledger(ledger).batches().values() for vote in votes}
+    labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
+    picked = select(splits, loaded.look, temperature, loaded.classes, labeled, rules)
+    weights = file_sha256(model / "model.safetensors")
+    chooser = outputs.Chooser(_version(model), weights, temperature, calibration, loaded.classes)
+    paths = outputs.paths_of(Path("data/images"), [pick.sha256 for pick in picked.picks])
+    url = image_url or (f"{config.data.source.url.rstrip('/')}/" if config.data.source.kind == "s3" else LOCAL_FILES)
+    outputs.write(out, picked, paths, chooser, rules, url)
+    _tell(outputs.record(picked, chooser, rules), out)
+
+
+@next_app.command()
+def status(
+    selection: Annotated[Path, typer.Option(help="What `ssgan next` wrote.")] = OUT / "selection.json",
+    ledger: Annotated[Path, typer.Option(help="The label ledger.")] = LEDGER,
+    policy: Annotated[Policy, typer.Option(help="What decides where people disagree.")] = Policy.require_agreement,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Say whether the picks were worth more than the images drawn at random, by the labels that came back."""
+    from ssgan import config as parameters
+    from ssgan.ledger import Ledger
+    from ssgan.selection.files import read_record
+    from ssgan.selection.verdict import describe, judge
+
+    confidence = parameters.load(Path("params.yaml")).evaluate.confidence
+    verdict = judge(read_record(selection), Ledger(ledger).state(policy.value).labels, confidence)
+    if as_json:
+        slices = {name: count._asdict() for name, count in verdict.slices.items()}
+        counts = {"slices": slices, "picks": verdict.picks._asdict()}
+        typer.echo(json.dumps({**verdict._asdict(), **counts, "confidence": confidence}))
+    else:
+        typer.echo(describe(verdict, confidence))
+
+
+def _version(model: Path) -> str:
+    """Run, role and checkpoint: what Label Studio shows as the version of the model."""
+    run, role, checkpoint = model.absolute().parts[-3:]
+    manifest = model.absolute().parents[1] / "manifest.json"
+    if manifest.is_file():
+        run = json.loads(manifest.read_text(encoding="utf-8"))["run_id"]
+    return f"{run}/{role}/{checkpoint}"
+
+
+def _tell(record: dict[str, Any], out: Path) -> None:
+    """How many images of each slice, what fell short, and what to do with them."""
+    chosen, pool = record["chosen"], record["pool"]["images"]
+    typer.echo(f"pool: {pool:,} images without a label; probabilities {record['model']['calibration']}")
+    parts = ", ".join(f"{chosen[name]} {words}" for name, words in WORDS.items() if chosen[name])
+    typer.echo(f"{sum(chosen.values())} to label: {parts}")
+    for name, wanted in record["wanted"].items():
+        if chosen[name] < wanted:
+            typer.echo(f"  {name}: {chosen[name]} instead of {wanted}; all others are near-duplicates")
+    if record["beyond_class_share"]:
+        typer.echo(f"  {record['beyond_class_share']} images are over the share of their class; others gave no more")
+    if not chosen["control"]:
+        typer.echo("  no control group: `ssgan next status` will not be able to say whether choosing was worth it")
+    typer.echo(f"{out}/queue.csv for people, {out}/label_studio.json for Label Studio; or label here: ssgan label")

@@ -1,0 +1,115 @@
+"use strict";
+// One image at a time. Nothing counts here before the server has it on disk; the server says what comes next.
+
+const at = (id) => document.getElementById(id);
+let state = null;
+let shown = false; // the image that is due is on the screen: only what can be seen can be labeled
+let busy = false; // an act is on its way
+
+async function ask(path, body) {
+  const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
+  const response = await fetch(path, options);
+  return { ok: response.ok, answer: await response.json() };
+}
+
+async function act(what, label = "") {
+  if (!state || busy || (what !== "undo" && !state.image) || (what === "label" && !shown)) return;
+  if (what === "undo" && !state.can_undo) return;
+  busy = true;
+  try {
+    const { ok, answer } = await ask("act", { do: what, image: state.image, label });
+    complain(ok ? "" : `Not saved: ${answer.error}.`);
+    if (ok) say(what, label);
+    if (ok || answer.state) show(ok ? answer : answer.state);
+  } catch {
+    complain("Not saved: ssgan label does not answer. Start it again; what you labeled before is safe on disk.");
+  } finally {
+    busy = false;
+  }
+}
+
+function say(what, label) {
+  at("said").textContent = { label: `Labeled ${label}`, skip: "Skipped: it comes again next time", undo: "Taken back" }[what];
+}
+
+function complain(text) {
+  at("problem").textContent = text;
+  at("problem").hidden = !text;
+}
+
+function show(next) {
+  const old = state;
+  state = next;
+  const skipped = next.skipped ? ` · ${next.skipped} skipped` : "";
+  at("count").textContent = next.image ? `${next.place + 1} of ${next.total}${skipped}` : `${next.labeled} of ${next.total} labeled`;
+  at("bar").max = next.total || 1;
+  at("bar").value = next.place;
+  at("undo").disabled = !next.can_undo;
+  at("skip").disabled = !next.image;
+  document.title = next.image ? `${next.place + 1}/${next.total} · ssgan label` : "done · ssgan label";
+  if (!old) buttons(next.classes);
+  for (const button of at("classes").children) button.disabled = !next.image;
+  at("stage").hidden = !next.image;
+  at("end").hidden = Boolean(next.image);
+  if (next.image) picture(next);
+  else end(next);
+}
+
+function picture(next) {
+  const image = at("image");
+  const source = `image/${next.image}`;
+  if (image.getAttribute("src") === source) return;
+  shown = false;
+  image.classList.add("waiting");
+  image.alt = `Image ${next.place + 1} of ${next.total}`;
+  image.src = source;
+  for (const id of next.following) new Image().src = `image/${id}`;
+}
+
+function end(next) {
+  at("end-title").textContent = next.skipped ? "End of the queue" : "All done";
+  const skipped = next.skipped ? `, ${next.skipped} skipped: these come again next time` : "";
+  at("end-words").textContent = `${next.labeled} of ${next.total} images labeled${skipped}.`;
+  at("image").removeAttribute("src");
+  at("end-title").focus();
+}
+
+function buttons(classes) {
+  for (const { name, key } of classes) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(Object.assign(document.createElement("span"), { textContent: name }));
+    if (key && key !== name.toLowerCase()) button.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+    if (key) button.setAttribute("aria-keyshortcuts", key);
+    button.addEventListener("click", () => act("label", name));
+    at("classes").append(button);
+  }
+  const longest = Math.max(...classes.map(({ name }) => name.length));
+  at("classes").style.setProperty("--widest", `${Math.min(16, 3.1 + 0.6 * longest)}rem`);
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !state) return;
+  const key = event.key.toLowerCase();
+  const place = state.classes.findIndex((one) => one.key === key);
+  const button = place >= 0 ? at("classes").children[place] : { u: at("undo"), backspace: at("undo"), s: at("skip") }[key];
+  if (!button) return;
+  event.preventDefault();
+  button.classList.add("hit");
+  setTimeout(() => button.classList.remove("hit"), 150);
+  button.click();
+}
+
+at("image").addEventListener("load", () => {
+  const { classList, naturalWidth, naturalHeight, style } = at("image");
+  style.setProperty("--largest", `${32 * Math.max(naturalWidth, naturalHeight)}px`);
+  classList.remove("waiting");
+  shown = true;
+});
+at("image").addEventListener("error", () => {
+  if (at("image").getAttribute("src")) complain("This image cannot be shown. Skip it, or see whether ssgan label still runs.");
+});
+at("undo").addEventListener("click", () => act("undo"));
+at("skip").addEventListener("click", () => act("skip"));
+document.addEventListener("keydown", onKey);
+ask("state").then(({ answer }) => show(answer)).catch(() => complain("ssgan label does not answer. Start it again."));

@@ -1,0 +1,14 @@
+"""Which images next: what a team labels this week, and whether choosing them was worth it. Numpy and pyarrow, no torch.
+
+    shares.py     how a budget is divided: uncertain, unknown class?, control
+    scoring.py    from what the model says of an image to a number
+    pool.py       the unlabeled pool in one stream; only what may be chosen stays in memory
+    diversity.py  far from all that is labeled or chosen, no near-duplicates, no class beyond its share
+    choose.py     all of the above: the picks, in the order of the queue
+    files.py      queue.csv, label_studio.json, selection.json
+    verdict.py    when the labels are back: were the picks worth more than the random ones?
+    noise.py      confident learning: which labels look wrong
+    audit.py      out-of-sample probabilities for it, and its list
+
+Letters: N images of a block, M candidates, L labeled, K classes, F features, B bytes of one image.
+"""

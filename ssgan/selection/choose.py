@@ -1,0 +1,138 @@
+"""From the pool to the picks: a random control group first, then images of what may be an unknown class, then uncertain ones.
+
+Letters: N images, M candidates, K classes, C, S, S of one image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ssgan.data.files import SplitFiles
+from ssgan.errors import DataError
+from ssgan.selection.diversity import Chosen, alike, best_first, greedy, groups
+from ssgan.selection.pool import U8, Block, Census, LookAt, Survey, census, describe, stream, survey
+from ssgan.selection.scoring import I64, Floats, distance, unit
+from ssgan.selection.shares import SLICES, Shares, Slice, interleaved
+
+SPARE = 10  # candidates kept for one that is wanted: among fewer, diversity has little to choose from
+CLASS_FACTOR = 2.0  # no predicted class takes more than twice its even share of the uncertain slice
+
+
+class Rules(NamedTuple):
+    """What the queue should be. ``bits`` and ``rmse``: what a near-duplicate is (split.near_duplicate_*)."""
+
+    shares: Shares
+    seed: int
+    bits: int
+    rmse: float
+
+
+class Pick(NamedTuple):
+    """One image of the queue. ``score`` ranks it within its slice, None: drawn; ``rank`` counts from 1 in the queue."""
+
+    sha256: str
+    slice: Slice
+    reason: str
+    score: float | None
+    predicted: str
+    probability: float
+    rank: int
+
+
+class Selection(NamedTuple):
+    """Picks in the order of the queue, and the pool that they come from. beyond_share: picks over the share of their class."""
+
+    picks: list[Pick]
+    pool: Census
+    beyond_share: int
+
+
+def select(
+    files: SplitFiles, look: LookAt, temperature: float, classes: Sequence[str], labeled: Collection[str], rules: Rules
+) -> Selection:
+    """Choose images of the pool to label next. The same input gives the same picks.
+
+    There are fewer uncertain or unknown picks than asked for where all that is left is a near-duplicate of another image.
+
+    Args:
+        look: what the model says of (N, C, S, S) uint8 images.
+        labeled: ids of images that have a label already, in the labeled set or elsewhere; they are left out.
+
+    Raises:
+        DataError: the pool holds fewer images than the budget.
+    """
+    shares = rules.shares
+    pool = census(files, labeled, shares.control, rules.seed)
+    if pool.size < shares.budget:
+        raise DataError(
+            f"the pool holds {pool.size} images without a label, fewer than --budget {shares.budget}; "
+            "lower the budget, or add images"
+        )
+    cap = math.ceil(CLASS_FACTOR * shares.uncertain / len(classes))
+    blocks = (describe(ids, pixels, look, temperature) for ids, pixels in stream(files, "unlabeled", labeled))
+    found = survey(blocks, pool.control, rules.seed, SPARE * cap, SPARE * max(1, shares.unknown))
+    chosen, beyond = _choose(found, files, look, cap, rules)
+    blocks_of = dict(zip(SLICES, (found.uncertain, found.unknown, found.control), strict=True))
+    queue = [(SLICES[number], place) for number, place in interleaved(len(chosen[name].rows) for name in SLICES)]
+    picks = [_pick(name, blocks_of[name], chosen[name], place, classes) for name, place in queue]
+    return Selection([pick._replace(rank=rank) for rank, pick in enumerate(picks, 1)], pool, beyond)
+
+
+def _choose(found: Survey, files: SplitFiles, look: LookAt, cap: int, rules: Rules) -> tuple[dict[Slice, Chosen], int]:
+    """Rows of each slice's block, and how many uncertain picks are beyond the share of their class."""
+    together = Block.join([found.control, found.unknown, found.uncertain])
+    nearest, twins = _labeled(together, files, look, rules.bits)
+    group = groups(np.concatenate([together.pixels, twins]), files.image_spec(), rules.bits, rules.rmse)
+    edges = np.cumsum([len(found.control), len(found.unknown), len(found.uncertain)])
+    of_control, of_unknown, of_uncertain, of_twins = np.split(group, edges)
+    taken = {*of_control.tolist(), *of_twins.tolist()}
+    control = Chosen.every(len(found.control))
+    unknown = best_first(found.unknown.unknown, of_unknown, taken, rules.shares.unknown)
+    taken |= set(of_unknown[unknown.rows].tolist())
+    block = found.uncertain
+    others = np.concatenate([found.control.features, found.unknown.features[unknown.rows]])
+    nearest = np.minimum(nearest[edges[1] :], distance(block.features, others))
+    torn, beyond = _within_shares(block, nearest, of_uncertain, taken, cap, rules.shares.uncertain)
+    return {"uncertain": torn, "unknown": unknown, "control": control}, beyond
+
+
+def _labeled(together: Block, files: SplitFiles, look: LookAt, bits: int) -> tuple[Floats, U8]:
+    """Distance of each candidate to the nearest labeled image (M,), and the labeled images that may be near-duplicates."""
+    nearest, twins = np.full(len(together), np.inf), [together.pixels[:0]]
+    for _, pixels in stream(files, "labeled"):
+        nearest = np.minimum(nearest, distance(together.features, unit(look(pixels).features)))
+        twins.append(pixels[alike(pixels, together.pixels, bits)])
+    return nearest, np.concatenate(twins)
+
+
+def _within_shares(block: Block, nearest: Floats, group: I64, taken: set[int], cap: int, wanted: int) -> tuple[Chosen, int]:
+    """Uncertain images, no class beyond its share unless the others have no more to give; and how many are beyond it."""
+    kind = block.top[:, 0]
+    first = greedy(block.uncertainty, block.features, nearest, group, taken, kind, cap, wanted)
+    missing = wanted - len(first.rows)
+    if not missing:
+        return first, 0
+    taken = taken | set(group[first.rows].tolist())
+    nearest = np.minimum(nearest, distance(block.features, block.features[first.rows]))
+    more = greedy(block.uncertainty, block.features, nearest, group, taken, kind, missing, missing)
+    both = Chosen(first.rows + more.rows, first.scores + more.scores, first.distances + more.distances)
+    return both, len(more.rows)
+
+
+def _pick(name: Slice, block: Block, chosen: Chosen, place: int, classes: Sequence[str]) -> Pick:
+    """One pick, its reason in words; the rank comes later."""
+    row = chosen.rows[place]
+    first, second = (classes[k] for k in block.top[row])
+    p, q = block.probability[row]
+    torn = f"{first} ({p:.0%}) or {second} ({q:.0%})"
+    reason = {
+        "control": "drawn at random, to compare with",
+        "unknown": f"may be no known class, place {row + 1} of the pool; the model says {torn}",
+        "uncertain": f"the model is torn: {torn}; distance {chosen.distances[place]:.2f} from all that is labeled or chosen",
+    }[name]
+    score = None if name == "control" else chosen.scores[place]
+    return Pick(str(block.ids[row]), name, reason, score, first, float(p), 0)

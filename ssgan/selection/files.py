@@ -1,0 +1,126 @@
+"""What ``ssgan next`` leaves: queue.csv for people, label_studio.json for Label Studio, selection.json for the verdict.
+
+Nothing in them tells when they were made, so the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ssgan.data import schema
+from ssgan.errors import DataError
+from ssgan.selection.choose import Pick, Rules, Selection
+from ssgan.selection.shares import SLICES
+
+QUEUE, TASKS, SELECTION = "queue.csv", "label_studio.json", "selection.json"
+COLUMNS = ("rank", "sha256", "path", "slice", "predicted", "probability", "score", "reason")
+FORMAT = 1
+
+
+class Chooser(NamedTuple):
+    """The model that chose. version: run and checkpoint; weights: sha256 of its file; calibration: a sentence."""
+
+    version: str
+    weights: str
+    temperature: float
+    calibration: str
+    classes: list[str]
+
+
+def paths_of(images: Path, ids: Sequence[str]) -> dict[str, str]:
+    """Paths of some images within their source, from the shards of ``ingest``. Raises DataError where one is missing."""
+    wanted = pa.array(sorted(set(ids)), pa.string())
+    found: dict[str, str] = {}
+    for shard in schema.shards(images):
+        for batch in pq.ParquetFile(shard).iter_batches(columns=["id", "path"]):
+            rows = batch.filter(pc.is_in(batch["id"], value_set=wanted))
+            found.update(zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True))
+    missing = set(ids) - found.keys()
+    if missing:
+        raise DataError(f"{images} lacks {len(missing)} images of data/splits, such as {min(missing)}; run `dvc repro split`")
+    return found
+
+
+def write(out: Path, selection: Selection, paths: Mapping[str, str], chooser: Chooser, rules: Rules, url: str) -> None:
+    """Write the three files into ``out``, the record of the selection last.
+
+    Args:
+        url: what stands before a path so that Label Studio finds the image.
+    """
+    texts = {
+        QUEUE: queue_csv(selection.picks, paths),
+        TASKS: _json([task(pick, paths[pick.sha256], chooser.version, url) for pick in selection.picks]),
+        SELECTION: _json(record(selection, chooser, rules)),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        part = out / f".{name}.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(out / name)
+
+
+def queue_csv(picks: Sequence[Pick], paths: Mapping[str, str]) -> str:
+    """The queue as CSV, in the order in which it should be labeled."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for pick in picks:
+        row = {**pick._asdict(), "path": paths[pick.sha256], "probability": f"{pick.probability:.4f}"}
+        row["score"] = "" if pick.score is None else f"{pick.score:.4f}"
+        writer.writerow([row[column] for column in COLUMNS])
+    return text.getvalue()
+
+
+def task(pick: Pick, path: str, version: str, url: str) -> dict[str, Any]:
+    """One task of Label Studio, the model's answer as a prediction; tags ``Image`` and ``Choices`` named image and label."""
+    result = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [pick.predicted]}}
+    return {
+        "data": {"image": url + quote(path), "sha256": pick.sha256, "slice": pick.slice, "reason": pick.reason},
+        "predictions": [{"model_version": version, "score": round(pick.probability, 4), "result": [result]}],
+    }
+
+
+def record(selection: Selection, chooser: Chooser, rules: Rules) -> dict[str, Any]:
+    """All that is needed to say later whether the picks were worth it, and to make the same ones again."""
+    counts = Counter(pick.slice for pick in selection.picks)
+    return {
+        "format": FORMAT,
+        "model": {**chooser._asdict()},
+        "seed": rules.seed,
+        "near_duplicate": {"bits": rules.bits, "rmse": rules.rmse},
+        "budget": rules.shares.budget,
+        "wanted": rules.shares._asdict(),
+        "chosen": {name: counts[name] for name in SLICES},
+        "beyond_class_share": selection.beyond_share,
+        "pool": {"images": selection.pool.size, "sha256": selection.pool.sha256},
+        "picks": [{"sha256": p.sha256, "slice": p.slice, "predicted": p.predicted} for p in selection.picks],
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The content of selection.json. Raises DataError where there is none, or none that this code reads."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        known = value["format"] == FORMAT and {pick["slice"] for pick in value["picks"]} <= set(SLICES)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; choose images first: `ssgan next --budget 200`") from None
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise DataError(f"{path} is not what `ssgan next` wrote; restore it from git, or choose images anew")
+    return value

@@ -1,0 +1,157 @@
+"""The unlabeled pool in one stream. Memory grows with the budget, not with the pool: of every row group, only what may still be
+chosen stays.
+
+The pool is ``data/splits/unlabeled`` without the images that have a label already. Images of val and test, and those that are
+reserved for them until their label comes, are in no unlabeled set (``ssgan.data.splits``).
+
+Letters: N images of a block, K classes, F features, C, S, S of one image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ssgan.data.files import SplitFiles
+from ssgan.data.schema import pixels_to_numpy
+from ssgan.selection.scoring import F32, I64, Floats, entropy, probabilities, top_two, uncertainty, unit
+
+U8 = npt.NDArray[np.uint8]
+Ids = npt.NDArray[np.str_]
+
+
+class Look(Protocol):
+    """What a model says of N images (``ssgan.model.Look``)."""
+
+    @property
+    def logits(self) -> F32: ...
+    @property
+    def features(self) -> F32: ...
+
+
+LookAt = Callable[[U8], Look]
+
+
+@dataclass(frozen=True)
+class Block:
+    """N images, and what the model says of them.
+
+    ids: (N,) sha256. pixels: (N, C, S, S). features: (N, F) of unit length. top: (N, 2) most probable classes, and
+    probability (N, 2) theirs. uncertainty: (N,). unknown: (N,) the larger, the less it looks like a known class.
+    """
+
+    ids: Ids
+    pixels: U8
+    features: F32
+    top: I64
+    probability: Floats
+    uncertainty: Floats
+    unknown: Floats
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: npt.NDArray[Any]) -> Block:
+        """The images of some rows (indices or a mask)."""
+        return Block(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @staticmethod
+    def join(blocks: list[Block]) -> Block:
+        """All images of one or more blocks."""
+        return Block(*(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(Block)))
+
+
+def describe(ids: Ids, pixels: U8, look: LookAt, temperature: float) -> Block:
+    """What the model says of N > 0 images."""
+    seen = look(pixels)
+    p = probabilities(seen.logits, temperature)
+    top = top_two(p)
+    return Block(ids, pixels, unit(seen.features), top, np.take_along_axis(p, top, 1), uncertainty(p), entropy(p))
+
+
+def stream(files: SplitFiles, name: str, without: Collection[str] = ()) -> Iterator[tuple[Ids, U8]]:
+    """Ids (N,) and pixels (N, C, S, S) of one row group of a set after the other, N > 0."""
+    spec = files.image_spec()
+    for table in _row_groups(files, name, ["id", "pixels"]):
+        ids = table["id"].to_pylist()
+        rows = np.array([row for row, image in enumerate(ids) if image not in without], np.int64)
+        if len(rows):
+            yield np.array(ids)[rows], pixels_to_numpy(table["pixels"], spec)[rows]
+
+
+def _row_groups(files: SplitFiles, name: str, columns: list[str]) -> Iterator[Any]:
+    for shard in files.shards(name):
+        with files.open(shard) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=columns)
+
+
+@dataclass(frozen=True)
+class Census:
+    """The pool by its ids alone. control: those drawn at random. sha256: of all ids, in order."""
+
+    size: int
+    sha256: str
+    control: frozenset[str]
+
+
+def census(files: SplitFiles, without: Collection[str], control: int, seed: int) -> Census:
+    """Count the pool and draw ``control`` images from it, uniformly and before any model has seen one.
+
+    Each image draws a number, the hash of the seed and its id, and the lowest numbers win: no order of rows matters, and a
+    pool that grew keeps most of its draw.
+    """
+    size, digest = 0, hashlib.sha256()
+    lowest: list[tuple[bytes, str]] = []
+    for table in _row_groups(files, "unlabeled", ["id"]):
+        ids = [image for image in table["id"].to_pylist() if image not in without]
+        size += len(ids)
+        digest.update("".join(f"{image}\n" for image in ids).encode())
+        lowest = sorted([*lowest, *((draw(seed, image), image) for image in ids)])[:control]
+    return Census(size, digest.hexdigest(), frozenset(image for _, image in lowest))
+
+
+def draw(seed: int, image: str) -> bytes:
+    """32 bytes that look random, and are the same for the same seed and image."""
+    return hashlib.sha256(f"ssgan-next:{seed}:{image}".encode()).digest()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the second pass over the pool leaves: the control group in the order of its draw, and candidates, best first."""
+
+    control: Block
+    uncertain: Block
+    unknown: Block
+
+
+def survey(blocks: Iterator[Block], drawn: frozenset[str], seed: int, uncertain_per_class: int, unknown: int) -> Survey:
+    """Keep of the pool the control group, the most uncertain images of each predicted class, and the strangest images."""
+    control: list[Block] = []
+    torn: list[Block] = []
+    strange: list[Block] = []
+    for block in blocks:
+        is_control = np.isin(block.ids, list(drawn))
+        control.append(block.take(is_control))
+        rest = block.take(~is_control)
+        torn = [best(Block.join([*torn, rest]), "uncertainty", uncertain_per_class, per_class=True)]
+        strange = [best(Block.join([*strange, rest]), "unknown", unknown, per_class=False)]
+    random = Block.join(control)
+    order = sorted(range(len(random)), key=lambda row: draw(seed, str(random.ids[row])))
+    return Survey(random.take(np.array(order, np.int64)), torn[0], strange[0])
+
+
+def best(block: Block, score: str, limit: int, per_class: bool) -> Block:
+    """The ``limit`` images with the largest scores (of each predicted class), best first; of equal ones the lower id."""
+    block = block.take(np.lexsort((block.ids, -getattr(block, score))))
+    if not per_class:
+        return block.take(np.arange(min(limit, len(block))))
+    group = np.argsort(block.top[:, 0], kind="stable")
+    of_class = block.top[group, 0]
+    place = np.arange(len(group)) - np.searchsorted(of_class, of_class)
+    return block.take(np.sort(group[place < limit]))

@@ -1,0 +1,125 @@
+"""``ssgan next`` in a real project: what may be chosen, what is written, and what comes of the labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from ssgan.cli.app import run
+from ssgan.data.schema import read_set
+from ssgan.ledger import Ledger, Vote
+
+OUT = ("queue.csv", "label_studio.json", "selection.json")
+
+
+@pytest.fixture
+def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what ``next`` reads."""
+    for name in ("runs/train", "metrics", "data"):
+        shutil.copytree(trained / name, tmp_path / name)
+    shutil.copy(trained / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def queue(folder: str = "next") -> list[dict[str, str]]:
+    with open(f"{folder}/queue.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def truth() -> dict[str, str]:
+    table = read_set("data/images", ["id", "folder_class"])
+    return dict(zip(table["id"].to_pylist(), table["folder_class"].to_pylist(), strict=True))
+
+
+def test_nothing_of_labeled_val_or_test_is_chosen_and_files_agree(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["next", "--budget", "60"]) == 0
+    said = capsys.readouterr().out
+    assert "60 to label: 34 uncertain and different, 6 of what may be an unknown class, 20 drawn at random" in said
+    rows = queue()
+    chosen = [row["sha256"] for row in rows]
+    assert len(set(chosen)) == 60
+    assert [int(row["rank"]) for row in rows] == list(range(1, 61))
+    for name in ("labeled", "val", "test"):
+        assert not set(chosen) & set(read_set(f"data/splits/{name}", ["id"])["id"].to_pylist()), name
+    paths = pq.read_table("data/images/", columns=["id", "path"]).to_pylist()
+    assert {(row["sha256"], row["path"]) for row in rows} <= {(row["id"], row["path"]) for row in paths}
+    tasks = json.loads(Path("next/label_studio.json").read_text())
+    assert [task["data"]["sha256"] for task in tasks] == chosen
+    for row, task in zip(rows, tasks, strict=True):
+        assert task["data"] == {
+            "image": f"/data/local-files/?d={row['path']}",
+            **{key: row[key] for key in ("sha256", "slice", "reason")},
+        }
+        (prediction,) = task["predictions"]
+        assert prediction["model_version"].endswith("/main/last")
+        assert prediction["score"] == float(row["probability"])
+        assert prediction["result"][0]["value"] == {"choices": [row["predicted"]]}
+    record = json.loads(Path("next/selection.json").read_text())
+    assert [(pick["sha256"], pick["slice"]) for pick in record["picks"]] == [(row["sha256"], row["slice"]) for row in rows]
+    assert record["pool"]["images"] == 1229
+
+
+def test_the_same_input_gives_the_same_bytes_and_another_seed_another_control_group(project: Path) -> None:
+    for folder, seed in (("a", "0"), ("b", "0"), ("c", "1")):
+        assert run(["next", "--budget", "50", "--out", folder, "--seed", seed]) == 0
+    assert [Path("a", name).read_bytes() for name in OUT] == [Path("b", name).read_bytes() for name in OUT]
+    control = [{row["sha256"] for row in queue(folder) if row["slice"] == "control"} for folder in "ac"]
+    assert control[0] != control[1]
+
+
+def test_an_earlier_selection_is_not_overwritten_unless_asked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["next", "--budget", "40"]) == 0
+    before = Path("next/selection.json").read_bytes()
+    assert run(["next", "--budget", "50"]) == 2
+    assert "`ssgan next status` needs it; name another folder (--out next/2), or add --overwrite" in capsys.readouterr().err
+    assert Path("next/selection.json").read_bytes() == before
+    assert run(["next", "--budget", "50", "--overwrite"]) == 0
+    assert len(queue()) == 50
+
+
+def test_status_judges_the_labels_that_came_back_and_they_are_not_chosen_again(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["next", "--budget", "100", "--control", "0.4"]) == 0
+    right, rows = truth(), queue()
+    votes = [Vote(row["sha256"], right[row["sha256"]], "eva", "2026-01-01", "test") for row in rows[:80]]
+    Ledger(Path("labels")).append(votes)
+    capsys.readouterr()
+    assert run(["next", "status", "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    wrong = [row for row in rows[:80] if row["predicted"] != right[row["sha256"]]]
+    assert found["slices"]["control"]["wrong"] == sum(row["slice"] == "control" for row in wrong)
+    assert found["picks"] == {
+        "images": 60,
+        "labeled": sum(row["slice"] != "control" for row in rows[:80]),
+        "wrong": sum(row["slice"] != "control" for row in wrong),
+    }
+    assert run(["next", "status"]) == 0
+    assert "the model was wrong on" in capsys.readouterr().out
+    assert run(["next", "--budget", "100", "--out", "again"]) == 0
+    assert not {row["sha256"] for row in queue("again")} & {vote.image for vote in votes}
+    assert json.loads(Path("again/selection.json").read_text())["pool"]["images"] == 1229 - 80
+
+
+def test_status_without_a_selection_or_with_a_broken_one_says_what_to_do(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["next", "status"]) == 1
+    assert "choose images first: `ssgan next --budget 200`" in capsys.readouterr().err
+    Path("next").mkdir()
+    Path("next/selection.json").write_text('{"format": 1}')
+    assert run(["next", "status"]) == 1
+    assert "is not what `ssgan next` wrote" in capsys.readouterr().err
+
+
+def test_a_budget_larger_than_the_pool_writes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["next", "--budget", "5000"]) == 1
+    assert "the pool holds 1229 images without a label, fewer than --budget 5000" in capsys.readouterr().err
+    assert not Path("next").exists()

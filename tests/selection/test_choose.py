@@ -1,0 +1,122 @@
+"""The picks: nothing twice, nothing labeled, uncertain and different; a uniform control group; same input, same picks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from ssgan.errors import DataError
+from ssgan.selection.choose import Rules, Selection, select
+from ssgan.selection.pool import census
+from ssgan.selection.scoring import entropy, probabilities, uncertainty
+from ssgan.selection.shares import Shares
+from tests.selection.pools import CLASSES, U8, look, noise, pool
+
+RULES = Rules(Shares(30, 5, 10), 0, 4, 6.0)
+
+
+def ids(images: U8) -> list[str]:
+    return [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+
+
+def run(
+    folder: Path, unlabeled: U8, rules: Rules = RULES, labeled: U8 | None = None, without: set[str] | None = None
+) -> Selection:
+    return select(pool(folder, unlabeled, labeled), look, 1.5, CLASSES, without or set(), rules)
+
+
+def names(selection: Selection, kind: str) -> list[str]:
+    return [pick.sha256 for pick in selection.picks if pick.slice == kind]
+
+
+def test_each_slice_has_its_share_and_no_image_comes_twice(tmp_path: Path) -> None:
+    images = noise(400, 0)
+    found = run(tmp_path, images)
+    assert Counter(pick.slice for pick in found.picks) == {"uncertain": 30, "unknown": 5, "control": 10}
+    assert len({pick.sha256 for pick in found.picks}) == 45
+    assert {pick.sha256 for pick in found.picks} <= set(ids(images))
+    assert [pick.rank for pick in found.picks] == list(range(1, 46))
+    assert found.pool.size == 400
+
+
+def test_what_has_a_label_is_no_part_of_the_pool(tmp_path: Path) -> None:
+    images = noise(60, 0)
+    gone = frozenset(ids(images)[:15])
+    found = run(tmp_path, images, without=gone)
+    assert found.pool.size == 45
+    assert {pick.sha256 for pick in found.picks} == set(ids(images)) - gone
+
+
+def test_order_and_shards_of_the_pool_do_not_matter(tmp_path: Path) -> None:
+    images = noise(300, 0)
+    first = run(tmp_path / "a", images)
+    files = pool(tmp_path / "b", images[::-1])
+    whole = tmp_path / "b/unlabeled/part-00000.parquet"
+    table = pq.read_table(whole)
+    pq.write_table(table.slice(0, 7), whole.with_name("part-00000.parquet"), row_group_size=2)
+    pq.write_table(table.slice(7), whole.with_name("part-00001.parquet"), row_group_size=50)
+    again = select(files, look, 1.5, CLASSES, set(), RULES)
+    assert [pick.sha256 for pick in first.picks] == [pick.sha256 for pick in again.picks]
+
+
+def test_picks_are_more_uncertain_than_the_pool_and_the_strangest_have_the_largest_entropy(tmp_path: Path) -> None:
+    images = noise(400, 0)
+    found = run(tmp_path, images)
+    p = probabilities(look(images).logits, 1.5)
+    torn, spread = dict(zip(ids(images), uncertainty(p), strict=True)), dict(zip(ids(images), entropy(p), strict=True))
+    assert np.mean([torn[one] for one in names(found, "uncertain")]) > np.quantile(list(torn.values()), 0.8)
+    control = set(names(found, "control"))
+    rest = sorted((one for one in spread if one not in control), key=lambda one: -spread[one])
+    assert names(found, "unknown") == rest[:5]
+
+
+def test_near_duplicates_are_chosen_once_and_never_of_a_labeled_image(tmp_path: Path) -> None:
+    distinct = noise(50, 0)
+    nearly = np.clip(distinct.astype(int) + 1, 0, 255).astype(np.uint8)  # one grey level brighter
+    labeled = np.clip(distinct[:6].astype(int) + 2, 0, 255).astype(np.uint8)
+    found = run(tmp_path, np.concatenate([distinct, nearly]), Rules(Shares(60, 0, 0), 0, 4, 6.0), labeled=labeled)
+    twin_of = dict(zip(ids(nearly), ids(distinct), strict=True))
+    chosen = [twin_of.get(pick.sha256, pick.sha256) for pick in found.picks]
+    assert len(chosen) == len(set(chosen)) == 44
+    assert not set(chosen) & set(ids(distinct[:6]))
+
+
+def test_no_class_takes_more_than_twice_its_share_while_others_have_some(tmp_path: Path) -> None:
+    images = noise(2000, 0)
+    predicted = look(images).logits.argmax(axis=1)
+    lopsided = images[np.concatenate([np.flatnonzero(predicted == 0)[:500], np.flatnonzero(predicted > 0)[:40]])]
+    rules = Rules(Shares(30, 0, 0), 0, 4, 6.0)
+    found = run(tmp_path / "a", lopsided, rules)
+    assert max(Counter(pick.predicted for pick in found.picks).values()) <= 20
+    assert found.beyond_share == 0
+    only = run(tmp_path / "b", images[predicted == 0][:100], rules)
+    assert Counter(pick.predicted for pick in only.picks) == {"ant": 30}
+    assert only.beyond_share == 10
+
+
+def test_the_control_group_is_a_uniform_draw(tmp_path: Path) -> None:
+    """Each of 40 images is in about a quarter of 400 draws of 10; the standard deviation is 8.7."""
+    images = noise(40, 0)
+    files = pool(tmp_path, images)
+    counts = Counter(one for seed in range(400) for one in census(files, set(), 10, seed).control)
+    assert len(counts) == 40
+    assert all(60 < counts[one] < 140 for one in ids(images))
+
+
+def test_reasons_are_words_and_the_control_group_has_no_score(tmp_path: Path) -> None:
+    for pick in run(tmp_path, noise(400, 0)).picks:
+        words = {"uncertain": "the model is torn: ", "unknown": "may be no known class, place ", "control": "drawn at random"}
+        assert pick.reason.startswith(words[pick.slice])
+        assert (pick.score is None) == (pick.slice == "control")
+        if pick.slice == "uncertain":
+            assert f"{pick.predicted} ({pick.probability:.0%}) or " in pick.reason
+
+
+def test_a_pool_below_the_budget_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the pool holds 20 images without a label, fewer than --budget 45; lower the budget"):
+        run(tmp_path, noise(20, 0))

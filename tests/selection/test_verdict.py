@@ -1,0 +1,63 @@
+"""Was choosing worth it? Intervals against published figures, verdicts on made-up labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ssgan.selection.verdict import Count, describe, judge, newcombe
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),  # Newcombe 1998, table II, method 10
+    [
+        ((56, 70, 48, 80), (0.0524, 0.3339)),
+        ((9, 10, 3, 10), (0.1705, 0.8090)),
+        ((5, 56, 0, 29), (-0.0381, 0.1926)),
+        ((10, 10, 0, 10), (0.6075, 1.0)),
+    ],
+)
+def test_newcombe_gives_the_published_intervals(counts: tuple[int, int, int, int], expected: tuple[float, float]) -> None:
+    assert newcombe(*counts, 0.95) == pytest.approx(expected, abs=6e-5)
+
+
+def record(uncertain: int, unknown: int, control: int) -> dict[str, Any]:
+    """The model said "ant" of every image; ids tell the slice."""
+    sizes = {"uncertain": uncertain, "unknown": unknown, "control": control}
+    picks = [{"sha256": f"{name}{i}", "slice": name, "predicted": "ant"} for name, n in sizes.items() for i in range(n)]
+    return {"picks": picks, "model": {"classes": ["ant", "bee"]}}
+
+
+def labels(**wrong_of: tuple[int, int]) -> dict[str, str]:
+    return {f"{name}{i}": "bee" if i < wrong else "ant" for name, (wrong, n) in wrong_of.items() for i in range(n)}
+
+
+def test_picks_that_the_model_gets_wrong_more_often_beat_the_random_ones() -> None:
+    verdict = judge(
+        record(160, 20, 20), labels(uncertain=(90, 160), unknown=(10, 20), control=(2, 20)) | {"other": "bee"}, 0.95
+    )
+    assert verdict.answer == "better"
+    assert verdict.picks == Count(180, 180, 100)
+    assert verdict.difference == pytest.approx(100 / 180 - 2 / 20)
+    assert verdict.interval == newcombe(100, 180, 2, 20, 0.95)
+    said = describe(verdict, 0.95)
+    assert "choosing beat drawing at random" in said
+    assert "picks minus random: 46 points" in said
+    assert "error on the whole pool, by the random images: 3 % to 30 %" in said
+
+
+def test_worse_picks_and_too_few_labels_are_called_by_their_names() -> None:
+    assert judge(record(50, 0, 50), labels(uncertain=(2, 50), control=(30, 50)), 0.95).answer == "worse"
+    assert judge(record(50, 0, 50), labels(uncertain=(10, 50), control=(8, 50)), 0.95).answer == "no measurable difference"
+    nothing = judge(record(50, 5, 50), labels(uncertain=(10, 50)), 0.95)
+    assert nothing.answer == "not enough labels"
+    assert nothing.pool_error is None
+    assert "label images of both" in describe(nothing, 0.95)
+
+
+def test_a_class_that_the_model_does_not_know_is_wrong_and_named() -> None:
+    verdict = judge(record(2, 2, 2), {"uncertain0": "ant", "unknown0": "cow", "unknown1": "cow", "control0": "ant"}, 0.95)
+    assert verdict.slices["unknown"] == Count(2, 2, 2)
+    assert verdict.foreign == {"cow": 2}
+    assert "classes that the model does not know: cow (2)" in describe(verdict, 0.95)
