@@ -1,4 +1,4 @@
-"""The list of commands, and how each of them ends: 0 done, 1 failed, 2 usage, 130 interrupted."""
+"""The list of commands, and how each of them ends: 0 done, 1 failed, 2 usage, 3 a person is needed, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ssgan import __version__
 from ssgan.cli import cluster, stages
 from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
+from ssgan.cli.models import compare, models, promote
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
 from ssgan.cli.tune import tune
@@ -23,7 +24,8 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     help="From raw images and few labels to a trusted classifier, by semi-supervised GANs.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or parameters. Start with `ssgan init`, or with `ssgan doctor`.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or parameters, 3 a person has to decide. "
+    "Start with `ssgan init`, or with `ssgan doctor`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,6 +42,9 @@ app.command("submit")(cluster.submit)
 app.add_typer(cluster.jobs, name="jobs")
 app.command("circles")(circles)
 app.add_typer(tune, name="tune")
+app.command("compare")(compare)
+app.command("promote")(promote)
+app.add_typer(models, name="models")
 
 
 def _show_version(wanted: bool) -> None:
