@@ -34,15 +34,17 @@ def compare(
 ) -> None:
     """Judge CHALLENGER against CHAMPION on the test images of both. Exits with 0 if the gate passes, 3 if a person decides."""
     from ssgan.config import load
-    from ssgan.runtime.promotion import PROMOTE, compare_models, write_verdict
+    from ssgan.runtime.promotion import PROMOTE, compare_models, write_all
 
     config = load(params)
     with tempfile.TemporaryDirectory(prefix="ssgan-compare-") as scratch:
         comparison = compare_models(config, champion, challenger, Path(scratch))
         verdict = comparison.verdict(config)
-        write_verdict(verdict, out / "verdict.json")
+        write_all(comparison, verdict, out, config)
     typer.echo(
-        json.dumps(verdict, indent=2, ensure_ascii=False) if as_json else f"{describe(verdict)}\nverdict: {out}/verdict.json"
+        json.dumps(verdict, indent=2, ensure_ascii=False)
+        if as_json
+        else f"{describe(verdict)}\nverdict: {out}/verdict.json, page: {out}/index.html"
     )
     if verdict["decision"] != PROMOTE:
         raise typer.Exit(NEEDS_PERSON)

@@ -15,7 +15,8 @@ from ssgan.config import Config
 from ssgan.errors import ConfigError, DataError, SsganError
 from ssgan.evaluation.versus import Pairs, pair, versus
 from ssgan.evaluation.versus_gate import Rule, judge_gate, passes
-from ssgan.registry.version import Version, assemble
+from ssgan.registry.version import MISTAKES, Version, assemble
+from ssgan.report.versus import Pixels, kept_pixels, render
 from ssgan.runtime.registry import PREVIOUS, Move, Reason, Registry, checked_alias
 
 PROMOTE, PERSON = "promote", "person"  # decisions: the gate is passed; a person has to decide
@@ -85,11 +86,16 @@ def load(registry: Registry, name: str, into: Path) -> Version | None:
     return registry.fetch(version, into) if version else None
 
 
-def write_verdict(verdict: dict[str, Any], path: Path) -> None:
-    """As JSON for people and for CI."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_all(comparison: Comparison, verdict: dict[str, Any], out: Path, config: Config) -> None:
+    """``verdict.json`` for CI, ``index.html`` for people, ``flipped.csv`` with every image that changed sides."""
+    out.mkdir(parents=True, exist_ok=True)
+    both = [one for one in (comparison.champion, comparison.challenger) if one]
+    pixels: Pixels = {}
+    for one in both:
+        pixels |= kept_pixels(one.folder / MISTAKES)
+    render(verdict, comparison.pairs, pixels, out, config.report.mistakes)
     text = json.dumps(verdict, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    path.write_text(text, encoding="utf-8")
+    (out / "verdict.json").write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ import pytest
 
 from ssgan.config import Config
 from ssgan.errors import ConfigError, DataError
-from ssgan.runtime.promotion import PERSON, PROMOTE, Order, RefusedError, compare_models, promote, write_verdict
+from ssgan.runtime.promotion import PERSON, PROMOTE, Order, RefusedError, compare_models, promote, write_all
 from ssgan.runtime.registry import Move, RaceError, Registry
 from tests.registry.project import BAD, finished, parameters
 
-VERDICT = Path("verdict.json")
+OUT = Path("out")
+VERDICT = OUT / "verdict.json"
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ class Team:
     def compare(self, challenger: str, champion: str = "champion", config: Config | None = None) -> str:
         comparison = compare_models(config or self.config, champion, challenger, self._fresh())
         verdict = comparison.verdict(config or self.config)
-        write_verdict(verdict, VERDICT)
+        write_all(comparison, verdict, OUT, config or self.config)
         return verdict["decision"]
 
     def promote(self, run: str, alias: str = "champion", why: str | None = None, force: bool = False) -> Move | None:
@@ -103,6 +104,7 @@ def test_a_worse_model_needs_force_and_a_reason(team: Team) -> None:
 def test_without_a_verdict_nothing_is_promoted(team: Team) -> None:
     with pytest.raises(RefusedError, match=r"verdict.json does not exist; run `ssgan compare champion bad` first"):
         team.promote("bad")
+    OUT.mkdir()
     VERDICT.write_text("{}")
     with pytest.raises(RefusedError, match="is no verdict"):
         team.promote("bad")
