@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from ssgan.config_errors import explain
+from ssgan.config_gate import GateConfig
 from ssgan.config_tune import Strict, TuneConfig
 from ssgan.errors import ConfigError
 
@@ -290,6 +291,7 @@ class Config(Strict):
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
     tune: TuneConfig = TuneConfig()
+    gate: GateConfig = GateConfig()
 
 
 # --- loading ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The list of commands, and how each of them ends: 0 done, 1 failed, 2 usage, 130 interrupted."""
+"""The list of commands, and how each of them ends: 0 done, 1 failed, 2 usage, 3 a person is needed, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
 from ssgan.cli.label import label
 from ssgan.cli.labels import labels
+from ssgan.cli.models import compare, models, promote
 from ssgan.cli.next import next_app
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
@@ -26,7 +27,7 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     help="From raw images and few labels to a trusted classifier, by semi-supervised GANs.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or parameters, 3 a person is needed. "
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or parameters, 3 a person has to decide. "
     "Start with `ssgan init`, or with `ssgan doctor`.",
     no_args_is_help=True,
     add_completion=False,
@@ -47,6 +48,9 @@ app.add_typer(tune, name="tune")
 app.add_typer(labels, name="labels")
 app.add_typer(next_app, name="next")
 app.command("label")(label)
+app.command("compare")(compare)
+app.command("promote")(promote)
+app.add_typer(models, name="models")
 
 
 def _show_version(wanted: bool) -> None:

@@ -22,11 +22,13 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Judgement:
-    """One model on the test set. ``prediction`` (N,); ``probability`` (N,) of the predicted class, calibrated;
-    ``right`` (N,); ``before`` and ``after`` are the reliability with T = 1 and with the fitted temperature."""
+    """One model on the test set. ``prediction`` (N,); ``probability`` (N,) of the predicted class and ``nll`` (N,) of the
+    label in nats, calibrated; ``right`` (N,); ``before`` and ``after`` are the reliability with T = 1 and with the fitted
+    temperature."""
 
     prediction: Ints
     probability: Floats
+    nll: Floats
     right: npt.NDArray[np.bool_]
     counts: Ints
     temperature: Temperature
@@ -74,7 +76,8 @@ def judge(
         "per_class": _per_class(counts, classes, config.confidence),
         "answering_only_the_surest": _abstention(calibrated, right),
     }
-    return Judgement(prediction, calibrated, right, counts, temperature, before, after, numbers)
+    per_image: Floats = -log_softmax(logits, temperature.value)[np.arange(len(labels)), labels]
+    return Judgement(prediction, calibrated, per_image, right, counts, temperature, before, after, numbers)
 
 
 def metrics(

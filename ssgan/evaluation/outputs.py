@@ -68,6 +68,7 @@ def predictions(test: pa.Table, main: Judgement, twin: Judgement | None) -> pa.T
         "label": test["label"],
         "main_pred": pa.array(main.prediction, pa.int32()),
         "main_prob": pa.array(main.probability, pa.float64()),
+        "main_nll": pa.array(main.nll, pa.float64()),
         "twin_pred": pa.array(twin.prediction, pa.int32()) if twin else pa.nulls(n, pa.int32()),
         "twin_prob": pa.array(twin.probability, pa.float64()) if twin else pa.nulls(n, pa.float64()),
     }

@@ -104,6 +104,11 @@ def errors(facts: Facts) -> Draw:
     bars = [("main", "labels\nalone" if labels_only(facts) else "with\nunlabeled", n["main"])]
     if n["twin"]:
         bars.append(("twin", "labels\nalone", n["twin"]))
+    return error_bars(bars)
+
+
+def error_bars(bars: list[tuple[str, str, dict[str, Any]]]) -> Draw:
+    """Error rates with intervals as bars, from (role of the palette, label, metrics)."""
 
     def draw(p: Palette) -> Figure:
         figure = Figure(figsize=(WIDTH, 0.75 * len(bars) + 0.65), layout="constrained")

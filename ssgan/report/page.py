@@ -49,10 +49,11 @@ def render(inputs: Inputs, out: Path, config: ReportConfig) -> None:
         figures.png(figures.mistakes(_first(mistakes, PNG_MISTAKES)), out / "mistakes.png")
     generated = _generated(facts, config, out)
     context = _context(facts, mistakes, drawn, generated)
-    (out / "index.html").write_text(_environment().get_template("page.html").render(context), encoding="utf-8")
+    (out / "index.html").write_text(environment().get_template("page.html").render(context), encoding="utf-8")
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates of pages: names are escaped, a variable that is missing is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ssgan.report"),
         autoescape=True,  # class names and paths come from strangers

@@ -21,6 +21,7 @@ CODE = (
     "batch.py",
     "config.py",
     "config_errors.py",
+    "config_gate.py",
     "config_tune.py",
     "data/files.py",
     "data/loaders.py",

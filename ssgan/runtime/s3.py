@@ -147,6 +147,16 @@ class S3Objects:
         """Store a few bytes."""
         self._ask("put_object", Key=self._key(name), Body=data)
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Store a few bytes unless the object exists (a conditional write). Returns whether it did."""
+        try:
+            self._ask("put_object", Key=self._key(name), Body=data, IfNoneMatch="*")
+        except boto.ClientError as error:
+            if _code(error) in ("PreconditionFailed", "412"):
+                return False
+            raise
+        return True
+
     def read(self, name: str) -> bytes:
         """Fetch a small object."""
         data: bytes = self._run(self._read, self._key(name))

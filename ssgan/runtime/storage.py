@@ -28,6 +28,7 @@ class Objects(Protocol):
     """What a kind of storage has to offer. Names are relative POSIX paths; sizes are bytes.
 
     ``read`` and ``download`` raise MissingError for what is not there; whatever else they raise, ``judge`` explains.
+    ``create`` writes only where there is nothing yet, and returns whether it did: of all that try at once, one does.
     """
 
     url: str
@@ -36,6 +37,7 @@ class Objects(Protocol):
     def upload(self, local: Path, name: str) -> None: ...
     def download(self, name: str, local: Path, size: int) -> None: ...
     def write(self, name: str, data: bytes) -> None: ...
+    def create(self, name: str, data: bytes) -> bool: ...
     def read(self, name: str) -> bytes: ...
     def remove(self, name: str) -> None: ...
     def renew(self) -> None: ...
@@ -52,7 +54,7 @@ class Store:
         """Store all files of ``local`` under ``key``; see FolderStore."""
         check_name(key)
         patience = self._patience()
-        entries = patience(f"reading {local}", lambda: _entries(local, self.objects.url))
+        entries = patience(f"reading {local}", lambda: entries_of(local, self.objects.url))
         self._delete(key, patience)
         for entry in entries:
             name = f"{key}/{entry.name}"
@@ -197,8 +199,8 @@ def _local(url: str) -> Path:
     return Path(url).expanduser().absolute()
 
 
-def _entries(local: Path, url: str) -> list[Entry]:
-    """What there is to store, sorted by name."""
+def entries_of(local: Path, url: str) -> list[Entry]:
+    """The files of a folder that is to be stored, sorted by name. Raises StorageError where there are none."""
     files = sorted(p for p in local.rglob("*") if p.is_file())
     if not files:
         raise StorageError(f"{url}: {local} holds no files, there is nothing to store")

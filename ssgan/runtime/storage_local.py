@@ -45,6 +45,14 @@ class LocalObjects:
         """Store a few bytes."""
         self._write(name, lambda target: target.write(data))
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Store a few bytes unless the file exists. Returns whether it did: a hard link is made for one of many, and whole."""
+        try:
+            self._write(name, lambda target: target.write(data), os.link)
+        except FileExistsError:
+            return False
+        return True
+
     def read(self, name: str) -> bytes:
         """The bytes of a file. MissingError when there is none."""
         try:
@@ -67,7 +75,7 @@ class LocalObjects:
         """Verdict on a failure."""
         return judge_local(error)
 
-    def _write(self, name: str, fill: Callable[[Any], Any]) -> None:
+    def _write(self, name: str, fill: Callable[[Any], Any], publish: Callable[[Path, Path], Any] = os.replace) -> None:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.part")
@@ -76,7 +84,7 @@ class LocalObjects:
                 fill(file)
                 file.flush()
                 os.fsync(file.fileno())
-            part.replace(path)
+            publish(part, path)
             _sync_folder(path.parent)
         finally:
             part.unlink(missing_ok=True)
