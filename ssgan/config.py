@@ -267,6 +267,8 @@ class EvaluateConfig(Strict):
     bootstrap_samples: int = Field(default=10_000, ge=100)
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     ece_bins: int = Field(default=15, ge=2)
+    # share of wrong answers that the team accepts among images that are answered; null: every image is answered
+    max_risk: float | None = Field(default=None, gt=0.0, lt=1.0)
 
 
 class ReportConfig(Strict):

@@ -10,21 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from ssgan.config import EvaluateConfig
+from ssgan.evaluation import abstention
 from ssgan.evaluation.calibration import Reliability, Temperature, fit_temperature, reliability
 from ssgan.evaluation.comparison import compare, p_text, wilson
 from ssgan.evaluation.proofs import BudgetProof
 from ssgan.evaluation.scores import Floats, Ints, balanced_accuracy, checked, confusion, error_rate, log_softmax, nll, recall
 
 DIGITS = 6  # decimals of a published number: finer than one image in 100,000, coarse enough for a readable diff
+EXACT = ("temperature", "threshold")  # what others compute and compare with: all digits count
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.5)  # shares of images that are answered in the abstention table
 FORMAT = 1
+Answers = tuple[Floats, npt.NDArray[np.bool_]]  # probability (N,) of the predicted class, and whether it is right
 
 
 @dataclass(frozen=True)
 class Judgement:
     """One model on the test set. ``prediction`` (N,); ``probability`` (N,) of the predicted class and ``nll`` (N,) of the
     label in nats, calibrated; ``right`` (N,); ``before`` and ``after`` are the reliability with T = 1 and with the fitted
-    temperature."""
+    temperature; ``curves`` are risk against coverage on val and test."""
 
     prediction: Ints
     probability: Floats
@@ -34,6 +37,7 @@ class Judgement:
     temperature: Temperature
     before: Reliability
     after: Reliability
+    curves: dict[str, list[tuple[float, float, float]]]
     metrics: dict[str, Any]
 
 
@@ -45,7 +49,7 @@ def judge(
     classes: list[str],
     config: EvaluateConfig,
 ) -> Judgement:
-    """Judge test logits (N, K) against labels (N,); the temperature comes from val only.
+    """Judge test logits (N, K) against labels (N,); the temperature and the threshold come from val only.
 
     Raises:
         DataError: shapes or labels that do not belong together, an empty test set. CheckpointError: non-finite logits.
@@ -57,6 +61,7 @@ def judge(
     plain = _top(logits, prediction, 1.0)
     calibrated = _top(logits, prediction, temperature.value)
     counts = confusion(prediction, labels, logits.shape[1])
+    val = _surest(val_logits, val_labels, temperature.value)
     before, after = (reliability(p, right, config.ece_bins) for p in (plain, calibrated))
     wrong = int((~right).sum())
     error = error_rate(prediction, labels)
@@ -75,9 +80,11 @@ def judge(
         "temperature_note": temperature.note,
         "per_class": _per_class(counts, classes, config.confidence),
         "answering_only_the_surest": _abstention(calibrated, right),
+        "abstention": _promise(val, (calibrated, right), config),
     }
     per_image: Floats = -log_softmax(logits, temperature.value)[np.arange(len(labels)), labels]
-    return Judgement(prediction, calibrated, per_image, right, counts, temperature, before, after, numbers)
+    curves = {"val": abstention.curve(*val), "test": abstention.curve(calibrated, right)}
+    return Judgement(prediction, calibrated, per_image, right, counts, temperature, before, after, curves, numbers)
 
 
 def metrics(
@@ -124,7 +131,9 @@ def describe(numbers: dict[str, Any]) -> str:
 
     sure = f"{100 * numbers['confidence']:.0f}% intervals"
     lines = [f"evaluate: {numbers['images']['test']} test images opened, by this stage only; {sure}", line("main")]
-    gain = numbers["gain"]
+    gain, promise = numbers["gain"], numbers["main"].get("abstention")
+    if promise:
+        lines.append(f"  abstention: {_answering(promise)}")
     if gain is None:
         return "\n".join([*lines, "  no twin, so no gain is reported"])
     value, low, high = (100 * gain[key] for key in ("error_rate", "low", "high"))
@@ -133,13 +142,20 @@ def describe(numbers: dict[str, Any]) -> str:
     return "\n".join([*lines, line("twin"), points])
 
 
+def _answering(promise: dict[str, Any]) -> str:
+    if promise["threshold"] is None:
+        return str(promise["note"])
+    risk = f", {100 * promise['error_rate']:.1f}% of them wrong" if promise["answered"] else ""
+    return f"{100 * promise['coverage']:.1f}% of test answered{risk} (accepted: {100 * promise['max_risk']:g}%)"
+
+
 def round_floats(value: Any) -> Any:
     """Floats rounded to DIGITS decimals, NaN as null (JSON knows no NaN), containers rebuilt."""
     if isinstance(value, float):
         # A p-value of 3e-9 must not become 0: keep four significant digits of small numbers.
         return None if math.isnan(value) else float(f"{value:.4g}") if 0 < abs(value) < 1e-3 else round(value, DIGITS)
     if isinstance(value, dict):
-        return {k: round_floats(v) for k, v in value.items()}
+        return {k: v if k in EXACT else round_floats(v) for k, v in value.items()}
     return [round_floats(v) for v in value] if isinstance(value, list | tuple) else value
 
 
@@ -147,6 +163,25 @@ def _top(logits: Floats, prediction: Ints, temperature: float) -> Floats:
     """(N,) probability of the predicted class."""
     out: Floats = np.exp(log_softmax(logits, temperature)[np.arange(len(logits)), prediction])
     return out
+
+
+def _surest(logits: npt.NDArray[Any], labels: npt.NDArray[Any], temperature: float) -> Answers:
+    """(N,) probability of the predicted class, and (N,) whether it is right."""
+    logits, labels = checked(logits, labels)
+    prediction = logits.argmax(axis=1).astype(np.int64)
+    return _top(logits, prediction, temperature), prediction == labels
+
+
+def _promise(val: Answers, test: Answers, config: EvaluateConfig) -> dict[str, Any] | None:
+    """The threshold that val gives, and what became of it on test. None where nobody asked for one."""
+    if config.max_risk is None:
+        return None
+    chosen = abstention.choose(*val, config.max_risk, config.confidence)
+    facts = {"max_risk": config.max_risk, "threshold": chosen.value, "note": chosen.note}
+    if chosen.value is None:
+        return facts
+    found = {"val_answered": chosen.answered, "val_wrong": chosen.wrong, "val_risk_bound": chosen.bound}
+    return {**facts, **found, **abstention.measure(chosen.value, *test, config.confidence)}
 
 
 def _per_class(counts: Ints, classes: list[str], confidence: float) -> list[dict[str, Any]]:

@@ -55,6 +55,7 @@ def write_all(
     actual = (classes[i] for i in test["label"].to_pylist())
     _csv(plots / "confusion.csv", ("actual", "predicted"), zip(actual, (classes[i] for i in main.prediction), strict=True))
     _csv(plots / "calibration.csv", CALIBRATION, [*_bins("before", main.before), *_bins("after", main.after)])
+    _csv(plots / "risk_coverage.csv", RISK_COVERAGE, _risks(main))
     _csv(plots / "history.csv", ("step", "series", "val_error_rate"), _history(train))
     metrics.write_text(json.dumps(numbers, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -97,6 +98,13 @@ def _bins(series: str, bins: Reliability) -> list[tuple[Any, ...]]:
         low, high = (round(float(e), 6) for e in bins.edges[m : m + 2])
         rows.append((series, low, high, n, round(float(bins.confidence[m]) / n, 6), round(int(bins.correct[m]) / n, 6)))
     return rows
+
+
+RISK_COVERAGE = ("series", "coverage", "error_rate", "least_probability")
+
+
+def _risks(main: Judgement) -> list[tuple[Any, ...]]:
+    return [(series, *(round(value, 6) for value in row)) for series, rows in main.curves.items() for row in rows]
 
 
 def _history(train: Path) -> list[tuple[Any, ...]]:

@@ -181,6 +181,30 @@ def calibration(series: dict[str, list[dict[str, float]]], fitted: bool) -> Draw
     return draw
 
 
+def risk_coverage(series: dict[str, list[dict[str, float]]], promise: dict[str, Any] | None) -> Draw:
+    """Error among the answered images if only the surest share of them is answered; the promise and what became of it."""
+    looks = {"val": ("val", "--", "twin"), "test": ("test", "-", "main")}
+
+    def draw(p: Palette) -> Figure:
+        figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for name, (label, line, role) in looks.items():
+            x, y = ([100 * row[key] for row in series[name]] for key in ("coverage", "error_rate"))
+            axes.plot(x, y, line, color=getattr(p, role), label=label, linewidth=1.8, drawstyle="steps-post")
+        if promise:
+            axes.axhline(100 * promise["max_risk"], color=p.muted, linewidth=1, linestyle=":", label="accepted")
+        if promise and promise.get("answered"):
+            x, y, low, high = (100 * promise[key] for key in ("coverage", "error_rate", "error_rate_low", "error_rate_high"))
+            axes.errorbar([x], [y], [[y - low], [high - y]], color=p.ink, marker="o", capsize=4, label="threshold, on test")
+        axes.set(xlim=(0, 101), xlabel="images that are answered, %", ylabel="wrong among them, %")
+        axes.set_ylim(bottom=0)
+        axes.grid()
+        figure.legend(loc="outside lower center", ncols=4, handletextpad=0.3, columnspacing=1.2)
+        return figure
+
+    return draw
+
+
 def mistakes(shown: Mistakes, columns: int = 6) -> Draw:
     """Contact sheet of mistakes with captions, for the PNG; the page has its own, with text that can be selected."""
     count = len(shown.images)

@@ -51,6 +51,7 @@ class Facts:
     history: dict[str, list[dict[str, Any]]]
     confusion: Ints
     calibration: dict[str, list[dict[str, float]]]
+    risk_coverage: dict[str, list[dict[str, float]]]  # of val and test
     mistakes: Mistakes
     generated: U8 | None
     ingest: dict[str, Any] | None
@@ -74,7 +75,8 @@ def read(inputs: Inputs) -> Facts:
         manifest=_json(inputs.train / "manifest.json", "train"),
         history={role: history.read(inputs.train, role) for role in ("main", "twin")},
         confusion=confusion(predicted["main_pred"].to_numpy(), predicted["label"].to_numpy(), len(classes)),
-        calibration=_calibration(_needed(inputs.plots / "calibration.csv", "evaluate")),
+        calibration=_series(inputs.plots / "calibration.csv", ("before", "after")),
+        risk_coverage=_series(inputs.plots / "risk_coverage.csv", ("val", "test")),
         mistakes=_mistakes(_needed(inputs.evaluate / "mistakes.parquet", "evaluate"), classes),
         generated=np.load(generated, allow_pickle=False) if generated.is_file() else None,
         ingest=_optional(inputs.metrics / "ingest.json"),
@@ -109,9 +111,10 @@ def _optional(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _calibration(path: Path) -> dict[str, list[dict[str, float]]]:
-    series: dict[str, list[dict[str, float]]] = {"before": [], "after": []}
-    with path.open(newline="", encoding="utf-8") as file:
+def _series(path: Path, names: tuple[str, ...]) -> dict[str, list[dict[str, float]]]:
+    """The rows of a table that ``evaluate`` wrote, by its column ``series``."""
+    series: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    with _needed(path, "evaluate").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             series[row.pop("series")].append({key: float(value) for key, value in row.items()})
     return series

@@ -75,6 +75,7 @@ def _figures(facts: Facts) -> dict[str, Draw]:
         drawn["confusion"] = matrix(facts.confusion, facts.classes)
     fitted = facts.numbers["main"]["temperature"] != 1.0
     drawn["calibration"] = figures.calibration(facts.calibration, fitted)
+    drawn["risk_coverage"] = figures.risk_coverage(facts.risk_coverage, facts.numbers["main"]["abstention"])
     return drawn
 
 

@@ -77,7 +77,9 @@ def test_everything_is_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ):
         assert words in text, words
     names = {p.name for p in (tmp_path / "report").iterdir()}
-    figures = {f"{name}.png" for name in ("errors", "curves", "confusion", "calibration", "mistakes", "generated")}
+    figures = {
+        f"{name}.png" for name in ("errors", "curves", "confusion", "calibration", "risk_coverage", "mistakes", "generated")
+    }
     assert names == {"index.html"} | figures
     for name in figures:
         assert min(Image.open(tmp_path / "report" / name).size) > 90, name
@@ -217,10 +219,34 @@ def test_the_test_set_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("name", "stage"),
-    [("metrics/evaluate.json", "evaluate"), ("runs/train/manifest.json", "train"), ("plots/calibration.csv", "evaluate")],
+    [
+        ("metrics/evaluate.json", "evaluate"),
+        ("runs/train/manifest.json", "train"),
+        ("plots/calibration.csv", "evaluate"),
+        ("plots/risk_coverage.csv", "evaluate"),
+    ],
 )
 def test_a_missing_file_names_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stage: str) -> None:
     Fake(tmp_path).write().evaluate(monkeypatch)
     (tmp_path / name).unlink()
     with pytest.raises(DataError, match=f"^{name} does not exist.*; run `dvc repro {stage}`$"):
         render(Inputs(), tmp_path / "report", ReportConfig())
+
+
+@pytest.mark.parametrize(
+    ("max_risk", "num_val", "words"),
+    [
+        ("null", 40, "No threshold was asked for"),
+        (0.05, 40, "No threshold: val holds 40 images, at least 117 are needed to promise 0.05"),
+        (0.05, 400, "Accepted were 5.0% wrong among the answered images. Val gave the threshold"),
+    ],
+)
+def test_the_page_says_when_a_person_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_risk: float | str, num_val: int, words: str
+) -> None:
+    fake = Fake(tmp_path, num_val=num_val).write()
+    (tmp_path / "params.yaml").write_text(f"evaluate: {{bootstrap_samples: 100, max_risk: {max_risk}}}\n")
+    fake.evaluate(monkeypatch)
+    render(Inputs(), Path("report"), ReportConfig())
+    text = Page((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
+    assert words in " ".join(text.split())
