@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from ssgan.intake.said import Format
 
 if TYPE_CHECKING:
     from ssgan.config import SplitConfig
+    from ssgan.data.classes import Registry
     from ssgan.intake.known import Known
     from ssgan.ledger import Ledger
 
@@ -108,7 +109,7 @@ def undo(
     """Take back a batch, a renaming, a merge, a new class, or an undo. Nothing is deleted."""
     from ssgan.intake.changes import undo as take_back
 
-    typer.echo(take_back(_ledger(ledger), batch, by, _split_config().label_policy))
+    typer.echo(take_back(_ledger(ledger), batch, by, _split_config().label_policy, _registry()))
 
 
 @labels.command()
@@ -150,8 +151,9 @@ def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     from ssgan.intake.overview import describe, overview
 
     config, found = _split_config(), _ledger(ledger)
-    state = found.state(config.label_policy)
-    numbers = overview(found.read(), state, class_names(_registry(), state.taxonomy))
+    files = found.read()
+    state = files.state(config.label_policy)
+    numbers = overview(files, state, class_names(_registry(), state.taxonomy))
     typer.echo(json.dumps(numbers, ensure_ascii=False) if as_json else describe(numbers))
     if not as_json and (hint := _hint(found.folder, config)):
         typer.echo(hint)
@@ -182,7 +184,7 @@ def _known() -> Known:
     return load_known(DATA / "images", DATA / "duplicates.parquet", DATA / "splits/test", REGISTRY)
 
 
-def _registry() -> Any:
+def _registry() -> Registry:
     from ssgan.data.classes import load
 
     return load(REGISTRY)

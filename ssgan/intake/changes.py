@@ -6,8 +6,9 @@ from typing import Any
 
 from ssgan.data.classes import Registry
 from ssgan.errors import ConfigError
-from ssgan.intake.importing import now, require_class, require_free
+from ssgan.intake.importing import class_names, now, require_class, require_free
 from ssgan.intake.known import Known
+from ssgan.intake.overview import undecided
 from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy, State
 from ssgan.ledger.store import Ledger
@@ -40,7 +41,7 @@ def merge(ledger: Ledger, name: str, into: str, by: str, registry: Registry) -> 
     )
 
 
-def undo(ledger: Ledger, prefix: str, by: str, policy: Policy) -> str:
+def undo(ledger: Ledger, prefix: str, by: str, policy: Policy, registry: Registry) -> str:
     """Take back a batch or an event, named by the beginning of its id; returns what happened, in words.
 
     Raises:
@@ -54,12 +55,19 @@ def undo(ledger: Ledger, prefix: str, by: str, policy: Policy) -> str:
     target = found[0]
     if target in files.undone:
         raise ConfigError(f"{target} was taken back by {files.undone[target]} already; to have it again, undo that one")
-    before = ledger.state(policy)
+    before = files.state(policy)
     event = ledger.record(Event("undo", target, "", by, now()))
+    after = ledger.state(policy)
     what = f"{len(files.votes[target])} votes" if target in files.votes else f"the {files.events[target].event}"
     return (
-        f"taken back: {what} of {target}; {_difference(before, ledger.state(policy))}\n`ssgan labels undo {event}` restores it"
+        f"taken back: {what} of {target}; {_difference(before, after)}{_strange(after, registry)}\n"
+        f"`ssgan labels undo {event}` restores it"
     )
+
+
+def _strange(state: State, registry: Registry) -> str:
+    names = undecided(state, class_names(registry, state.taxonomy))
+    return f"\nNOTE: votes name {', '.join(map(repr, names))}, which is no class then" if names else ""
 
 
 def _difference(before: State, after: State) -> str:
@@ -75,7 +83,8 @@ def blame(ledger: Ledger, image: str, known: Known, policy: Policy) -> dict[str,
     Raises:
         ConfigError: no image is meant by that, or several.
     """
-    files, state = ledger.read(), ledger.state(policy)
+    files = ledger.read()
+    state = files.state(policy)
     voted = {vote.image for votes in files.votes.values() for vote in votes}
     found = known.find(image) or sorted(one for one in voted if len(image) >= 4 and one.startswith(image.lower()))
     if len(found) != 1:

@@ -37,10 +37,11 @@ def read_labels(path: Path, kind: Format | None = None) -> Read:
     read = Read(kind.value, file_sha256(path), time_text(datetime.fromtimestamp(path.stat().st_mtime, UTC)))
     if kind is Format.csv:
         csv_table.read(path, read)
-    elif kind is Format.coco:
-        coco.read(content, read)
-    else:
-        label_studio.read(content, read)
+        return read
+    try:
+        (coco if kind is Format.coco else label_studio).read(content, read)
+    except (AttributeError, TypeError) as error:  # an object where a list should be, and the like
+        raise DataError(f"{path} is {kind.value} JSON, but not what this format should be ({error}); export it again") from None
     return read
 
 

@@ -18,12 +18,14 @@ def overview(files: Files, state: State, classes: list[str]) -> dict[str, Any]:
     """Counts of everything. ``agreement``: of each pair of annotators, images that both voted on, and how many alike."""
     undone = files.undone
     labels = Counter(state.labels.values())
+    strange = undecided(state, classes)
     return {
         "images_with_votes": len(state.votes),
         "labeled": len(state.labels),
         "conflicts": len(state.conflicts),
         "votes": sum(map(len, state.votes.values())),
-        "classes": {name: labels[name] for name in [*classes, *sorted(set(labels) - set(classes))]},
+        "classes": {name: labels[name] for name in [*classes, *strange]},
+        "undecided_classes": strange,
         "agreement": agreement(state.votes.values()),
         "contradictions": state.taxonomy.contradictions,
         "batches": [_batch(name, votes, undone.get(name)) for name, votes in _by_time(files)],
@@ -32,6 +34,11 @@ def overview(files: Files, state: State, classes: list[str]) -> dict[str, Any]:
             for name, event in sorted(files.events.items(), key=lambda item: (item[1].time, item[0]))
         ],
     }
+
+
+def undecided(state: State, classes: list[str]) -> list[str]:
+    """Classes that votes name, though nobody decided that they are classes."""
+    return sorted({vote.label for votes in state.votes.values() for vote in votes} - set(classes))
 
 
 def _by_time(files: Files) -> list[tuple[str, list[Vote]]]:
@@ -74,6 +81,7 @@ def describe(numbers: dict[str, Any]) -> str:
         f"  {' and '.join(pair['annotators'])}: {pair['alike']} of {pair['images']} images alike"
         for pair in numbers["agreement"]
     ]
+    lines += [f"  {name!r} is a class by votes only; nobody decided on it" for name in numbers["undecided_classes"]]
     lines += [f"CONTRADICTION: event {text}; `ssgan labels undo` one of the two" for text in numbers["contradictions"]]
     lines += _listed("batches", numbers["batches"], _batch_line) + _listed("events", numbers["events"], _event_line)
     return "\n".join(lines)

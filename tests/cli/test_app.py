@@ -35,6 +35,7 @@ COMMANDS = (
     "compare",
     "promote",
     "models",
+    "labels",
 )
 
 
