@@ -22,7 +22,7 @@ REGISTRY, METRICS = Path("classes.json"), Path("metrics/split.json")
 def run() -> None:
     """Read params.yaml, split, write the metrics and say what happened."""
     summary = split(IMAGES, OUT, load().split, DUPLICATES, REGISTRY)
-    classes.save(REGISTRY, summary.classes)
+    classes.save(REGISTRY, summary.registry)
     METRICS.parent.mkdir(exist_ok=True)
     METRICS.write_text(json.dumps(summary.metrics(), indent=2) + "\n")
     print(describe(summary))
@@ -33,12 +33,13 @@ def describe(summary: SplitSummary) -> str:
     near, labels = summary.near_duplicates, summary.labels
     lines = [f"{'set':<10}{'images':>9}  smallest and largest class"]
     for name, one in summary.sets.items():
-        per_class = one.classes.values() if one.classes else ()
+        per_class = [n for name, n in (one.classes or {}).items() if name not in summary.retired_classes]
         spread = f"{min(per_class)} to {max(per_class)}" if per_class else "no labels stored"
         lines.append(f"{name:<10}{one.images:>9}  {spread}")
     notes = {
         "new classes": ", ".join(summary.new_classes),
         "WARNING: one class in several spellings": "; ".join(" = ".join(names) for names in classes.similar(summary.classes)),
+        "retired classes (merged into others)": ", ".join(summary.retired_classes),
         "classes without a labeled image": ", ".join(summary.classes_without_label),
         "classes without a test image": ", ".join(summary.classes_without_test),
         "labeled images that are in the unlabeled set too": summary.labeled_in_unlabeled,

@@ -104,7 +104,9 @@ class SplitConfig(Strict):
 
     # benchmark: every image has a label, keep num_labels of them; team: use all labels that were given
     mode: Literal["benchmark", "team"] = "benchmark"
-    labels: str | None = None  # CSV with columns (path or sha256) and label; null: the class folders
+    labels: str | None = None  # CSV with columns (path or sha256) and label, or folder of a label ledger; null: class folders
+    # of a label ledger: which label its votes give an image (of one annotator, the newest vote)
+    label_policy: Literal["latest", "majority", "require_agreement"] = "require_agreement"
     num_labels: int = Field(default=40, gt=0)  # label budget in total over all classes; benchmark mode only
     split_seed: int = Field(default=0, ge=0)  # which labels are kept; benchmark mode only
     val_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)

@@ -16,6 +16,7 @@ from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
 from ssgan.cli.label import label
 from ssgan.cli.next import next_app
+from ssgan.cli.labels import labels
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
 from ssgan.cli.tune import tune
@@ -25,7 +26,8 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     help="From raw images and few labels to a trusted classifier, by semi-supervised GANs.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or parameters. Start with `ssgan init`, or with `ssgan doctor`.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or parameters, 3 a person is needed. "
+    "Start with `ssgan init`, or with `ssgan doctor`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,6 +46,7 @@ app.command("circles")(circles)
 app.add_typer(tune, name="tune")
 app.add_typer(next_app, name="next")
 app.command("label")(label)
+app.add_typer(labels, name="labels")
 
 
 def _show_version(wanted: bool) -> None:

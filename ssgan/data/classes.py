@@ -2,7 +2,10 @@
 
 ``classes.json`` holds ``{"version": 1, "classes": ["cat", "dog"]}``; the id of a class is its position. The list only
 ever grows at its end: a class that lost its last image keeps its id, so that a checkpoint of last year and the labels of
-today still mean the same thing. Renaming a class is not supported: it would be a new class.
+today still mean the same thing.
+
+A label ledger can rename a class (the name at its position changes; ``former_names`` keeps the old ones, the first of which
+tells that it is the same class) and merge one into another (its position stays, is ``retired``, and no image has it).
 
 The registry lies at the root of the project, under git, and outside of everything that DVC deletes before a run (in
 ``dvc.yaml`` it is an output with ``persist: true`` and ``cache: false``). Each split keeps a copy.
@@ -13,21 +16,56 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ssgan.errors import DataError
+from ssgan.ledger.taxonomy import Taxonomy
 
 VERSION = 1
 
 
-def load(path: Path | None) -> list[str]:
-    """The names in order of their ids; empty where there is no file yet.
+@dataclass(frozen=True)
+class Registry:
+    """names: today's, in order of the ids. former: earlier names of a class, oldest first. retired: classes without a use."""
+
+    names: list[str] = field(default_factory=list)
+    former: dict[str, list[str]] = field(default_factory=dict)
+    retired: list[str] = field(default_factory=list)
+
+    @property
+    def first(self) -> list[str]:
+        """What each class was called first: this never changes."""
+        return [self.former.get(name, [name])[0] for name in self.names]
+
+    def grown(self, names: Iterable[str], taxonomy: Taxonomy) -> Registry:
+        """With the classes ``names`` (today's), of which new ones come behind, and everything called as it is today.
+
+        Raises:
+            DataError: if two ids would have one name.
+        """
+        first = extend(self.first, map(taxonomy.first, names))
+        chains = [taxonomy.names(one) for one in first]
+        today = [chain[-1] for chain in chains]
+        twice = sorted({name for name in today if today.count(name) > 1})
+        if twice:
+            raise DataError(
+                f"a renaming gives the name {twice[0]!r}, which another class has already; take it back with "
+                "`ssgan labels undo ID` (`ssgan labels status` shows its id), and use `ssgan labels merge`"
+            )
+        former = {chain[-1]: chain[:-1] for chain in chains if len(chain) > 1}
+        return Registry(today, former, [name for name in today if name in taxonomy.merged])
+
+
+def load(path: Path | None) -> Registry:
+    """The registry of a file; empty where there is none yet.
 
     Raises:
         DataError: if the file is not a registry.
     """
     if path is None or not path.exists():
-        return []
+        return Registry()
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -40,7 +78,18 @@ def load(path: Path | None) -> list[str]:
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise DataError(f"{path} names {twice[:5]} twice in `classes`; keep the first of each (a class has one id)")
-    return names
+    return Registry(names, *_history(path, raw, set(names)))
+
+
+def _history(path: Path, raw: dict[str, Any], names: set[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """(former, retired) of a registry; both may be left out."""
+    former, retired = raw.get("former_names", {}), raw.get("retired", [])
+    lists = [*former.values(), retired] if isinstance(former, dict) and all(former.values()) else [None]
+    if not all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in lists):
+        raise DataError(f"{path}: `former_names` must be lists of names, `retired` one list; restore the file from git")
+    if not names >= {*former, *retired}:
+        raise DataError(f"{path}: `former_names` and `retired` name what is not in `classes`; restore the file from git")
+    return former, retired
 
 
 def extend(previous: Sequence[str], names: Iterable[str]) -> list[str]:
@@ -56,21 +105,24 @@ def similar(classes: Iterable[str]) -> list[list[str]]:
     return [names for names in spelled.values() if len(names) > 1]
 
 
-def to_json(classes: Sequence[str]) -> str:
+def to_json(registry: Registry) -> str:
     """The text of ``classes.json``: one class per line, so that git merges and shows additions well."""
-    return json.dumps({"version": VERSION, "classes": list(classes)}, indent=1, ensure_ascii=False) + "\n"
+    value: dict[str, Any] = {"version": VERSION, "classes": registry.names}
+    value |= {"former_names": registry.former} if registry.former else {}
+    value |= {"retired": registry.retired} if registry.retired else {}
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def save(path: Path, classes: Sequence[str]) -> None:
+def save(path: Path, registry: Registry) -> None:
     """Write the registry in one step (a reader sees the old or the new file, never half of one).
 
     Raises:
         DataError: if an id of the file on disk would change or vanish.
     """
-    known = load(path)
-    if list(classes[: len(known)]) != known:
-        raise DataError(f"{path} already gives ids to {known}, which {list(classes)} would change; class ids are append-only")
-    text = to_json(classes)
+    known = load(path).first
+    if registry.first[: len(known)] != known:
+        raise DataError(f"{path} already gives ids to {known}, which {registry.first} would change; class ids are append-only")
+    text = to_json(registry)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Who says what an image shows: class folders or a CSV file become one class name per image.
+"""Who says what an image shows: class folders, a CSV file or a label ledger become one class name per image.
 
 A *vote* is one statement "this image shows that class". Equal votes are counted once; different votes for one image are
 a conflict, whichever way they came in: two lines of a CSV file, or copies of one file in two class folders.
@@ -6,10 +6,8 @@ a conflict, whichever way they came in: two lines of a CSV file, or copies of on
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +16,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ssgan.config import SplitConfig
+from ssgan.data.label_csv import Line, read_csv
 from ssgan.errors import DataError
+from ssgan.ledger import Ledger
+from ssgan.ledger.taxonomy import Taxonomy
 
 EXAMPLES = 5  # shown in an error
 NO_LABEL = -1
@@ -32,15 +33,6 @@ class Vote(NamedTuple):
     where: str
 
 
-class Line(NamedTuple):
-    """One line of a label file; ``sha256`` or ``path`` is not empty, ``name`` may be."""
-
-    number: int
-    path: str
-    sha256: str
-    name: str
-
-
 @dataclass(frozen=True)
 class Labels:
     """The class of every image.
@@ -49,12 +41,14 @@ class Labels:
     index: (N,) int32, position in ``names``, NO_LABEL where an image has none.
     dropped: rows of the images that lost their label to a conflict.
     counts: what was read and what was left out, for ``split.json``.
+    taxonomy: renames and merges of classes; only a ledger has any.
     """
 
     names: list[str]
     index: npt.NDArray[np.int32]
     dropped: list[int]
     counts: dict[str, int]
+    taxonomy: Taxonomy = field(default_factory=Taxonomy)
 
 
 def examples(items: Sequence[str]) -> str:
@@ -75,60 +69,49 @@ def collect(images: pa.Table, duplicates: pa.Table, config: SplitConfig) -> Labe
     """
     if config.labels is None:
         return resolve(_folder_votes(images, duplicates), images.num_rows, config, {})
-    lines = read_csv(Path(config.labels))
-    votes, counts = _csv_votes(lines, images, duplicates, config)
+    path = Path(config.labels)
+    if is_ledger(path):
+        return _from_ledger(Ledger(path), images, config)
+    votes, counts = _csv_votes(read_csv(path), images, duplicates, config)
     return resolve(votes, images.num_rows, config, counts)
 
 
-def read_csv(path: Path) -> list[Line]:
-    """The lines of a label file: columns ``path`` or ``sha256``, and ``label``; further columns are ignored.
-
-    A byte order mark, CRLF, blank lines and spaces around values are fine. Where a line has both, ``sha256`` counts.
-
-    Raises:
-        DataError: naming the file, the line and the remedy.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"split.labels is {str(path)!r}, which does not exist; mend the path or set `labels: null`") from None
-    except UnicodeDecodeError:
-        raise DataError(f"split.labels: {path} is not UTF-8 text; export it again as CSV in UTF-8") from None
-    rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
-    try:
-        numbered = [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise DataError(f"split.labels: {path}, line {rows.line_num}: {error}; export it again as CSV") from None
-    if not numbered:
-        raise DataError(f"split.labels: {path} is empty; its first line must name the columns, such as `path,label`")
-    header = _header(path, numbered[0][1])
-    return [_line(path, header, number, row) for number, row in numbered[1:]]
+def is_ledger(path: Path) -> bool:
+    """Whether ``split.labels`` names a label ledger (a folder, there or yet to be made), not a CSV file."""
+    return path.is_dir() or not (path.exists() or path.suffix)
 
 
-def _header(path: Path, row: list[str]) -> list[str]:
-    header = [cell.strip().lower() for cell in row]
-    known = [name for name in ("path", "sha256", "label") if name in header]
-    if "label" not in known or len(known) < 2:
+def _from_ledger(ledger: Ledger, images: pa.Table, config: SplitConfig) -> Labels:
+    """The labels that ``split.label_policy`` finds in a ledger. Raises DataError like ``resolve``."""
+    state = ledger.state(config.label_policy)
+    if state.taxonomy.contradictions:
         raise DataError(
-            f"split.labels: {path} has the columns {[cell.strip() for cell in row]}; it needs `label` and one of `path`, "
-            "`sha256` (separated by commas)"
+            f"{ledger.folder} contradicts itself: {examples(state.taxonomy.contradictions)}; take one of the two back with "
+            "`ssgan labels undo ID`"
         )
-    if any(header.count(name) > 1 for name in known):
-        raise DataError(f"split.labels: {path} has the columns {header}; each of {known} may stand there only once")
-    return header
-
-
-def _line(path: Path, header: list[str], number: int, row: list[str]) -> Line:
-    if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
+    if not state.votes:
+        raise DataError(f"split.labels: {ledger.folder} is a ledger without votes; fill it by `ssgan labels import FILE`")
+    rows = {image: row for row, image in enumerate(images["id"].to_pylist())}
+    unknown = [image for image in state.votes if image not in rows]
+    if unknown and config.on_unknown_image == "error":
         raise DataError(
-            f"split.labels: {path}, line {number} has {len(row)} values for {len(header)} columns; "
-            "put values that hold a comma in double quotes"
+            f"{ledger.folder} has votes for {len(unknown)} images that were not ingested: {examples(unknown)}; bring them "
+            "back, or set `split.on_unknown_image: report`"
         )
-    cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
-    line = Line(number, cells.get("path", ""), cells.get("sha256", "").lower(), cells.get("label", ""))
-    if not line.path and not line.sha256:
-        raise DataError(f"split.labels: {path}, line {number} names no image; fill in `path` or `sha256`, or delete the line")
-    return line
+    conflicts = {image: votes for image, votes in state.conflicts.items() if image in rows}
+    if conflicts and config.on_conflict == "error":
+        paths = images["path"].take([rows[image] for image in conflicts]).to_pylist()
+        said = [" but ".join(f"{v.label!r} ({v.annotator})" for v in votes) for votes in conflicts.values()]
+        shown = [f"{path}: {text}" for path, text in zip(paths, said, strict=True)]
+        raise DataError(
+            f"{len(conflicts)} images have votes that `split.label_policy: {config.label_policy}` cannot decide on: "
+            f"{examples(shown)}; `ssgan labels conflicts` writes the list to fill in, or set `split.on_conflict: drop` to "
+            "treat these images as unlabeled"
+        )
+    labels = {rows[image]: label for image, label in state.labels.items() if image in rows}
+    votes = sum(map(len, state.votes.values()))
+    counts = {"votes": votes, "repeated": votes - len(state.votes), "unknown_images": len(unknown)}
+    return _labels(labels, images.num_rows, [rows[image] for image in conflicts], counts, state.taxonomy)
 
 
 def _folder_votes(images: pa.Table, duplicates: pa.Table) -> list[Vote]:
@@ -186,13 +169,17 @@ def resolve(votes: Sequence[Vote], n: int, config: SplitConfig, counts: dict[str
             "`split.on_conflict: drop` to treat these images as unlabeled"
         )
     chosen = {row: vote.name for row, vote in first.items() if row not in conflicts}
+    repeated = sum(vote.row in chosen for vote in votes) - len(chosen)
+    return _labels(chosen, n, list(conflicts), {"votes": len(votes), "repeated": repeated, **counts}, Taxonomy())
+
+
+def _labels(chosen: dict[int, str], n: int, dropped: list[int], counts: dict[str, int], taxonomy: Taxonomy) -> Labels:
     names = sorted(set(chosen.values()))
     position = {name: i for i, name in enumerate(names)}
     index = np.full(n, NO_LABEL, np.int32)
     index[list(chosen)] = [position[name] for name in chosen.values()]
-    repeated = sum(vote.row in chosen for vote in votes) - len(chosen)
-    read = {"votes": len(votes), "labeled_images": len(chosen), "repeated": repeated, "conflicts_dropped": len(conflicts)}
-    return Labels(names, index, sorted(conflicts), read | counts)
+    counts = {**counts, "labeled_images": len(chosen), "conflicts_dropped": len(dropped)}
+    return Labels(names, index, sorted(dropped), counts, taxonomy)
 
 
 def _said(vote: Vote) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ssgan.config import SplitConfig
 from ssgan.data import schema
+from ssgan.data.classes import Registry
 from ssgan.data.duplicates import Found
 from ssgan.data.labels import NO_LABEL, Labels
 from ssgan.data.split_files import I64, Images
@@ -45,7 +46,9 @@ class SplitSummary:
     schema_version: int
     config: dict[str, Any]  # the `split` section
     classes: list[str]  # positions are ids
+    retired_classes: list[str]  # merged into others; no image has them
     new_classes: list[str]  # not in split.json: the first run and the next one would differ
+    registry: Registry  # in classes.json, not in split.json
     classes_without_label: list[str]  # no labeled training image
     classes_without_test: list[str]
     images: int
@@ -63,7 +66,7 @@ class SplitSummary:
     def to_json(self) -> str:
         """The text of ``split.json``: the same for the same images, labels and config."""
         value = asdict(self)
-        del value["new_classes"]
+        del value["new_classes"], value["registry"]
         return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
     def metrics(self) -> dict[str, Any]:
@@ -71,7 +74,7 @@ class SplitSummary:
         return {
             "images": self.images,
             **{name: one.images for name, one in self.sets.items()},
-            "classes": len(self.classes),
+            "classes": len(self.classes) - len(self.retired_classes),
             "reserved": sum(self.reserved.values()),
             "leak_removed": self.leak_removed,
             "moved": sum(self.moved.values()),
@@ -83,8 +86,8 @@ class SplitSummary:
 class Plan(NamedTuple):
     """Everything that was decided about N images."""
 
-    classes: list[str]  # names; positions are ids
-    known: list[str]  # the registry before this run
+    registry: Registry  # classes; positions are ids
+    known: Registry  # the registry before this run
     labels: Labels
     class_ids: npt.NDArray[np.int32]  # (N,) NO_LABEL where there is none
     official_overlap: int
@@ -104,10 +107,12 @@ def summarize(images: Images, plan: Plan, config: SplitConfig) -> SplitSummary:
     return SplitSummary(
         schema_version=schema.SCHEMA_VERSION,
         config=config.model_dump(),
-        classes=plan.classes,
-        new_classes=plan.classes[len(plan.known) :],
-        classes_without_label=[name for name, n in (sets["labeled"].classes or {}).items() if n == 0],
-        classes_without_test=[name for name, n in (sets["test"].classes or {}).items() if n == 0],
+        classes=plan.registry.names,
+        retired_classes=plan.registry.retired,
+        new_classes=plan.registry.names[len(plan.known.names) :],
+        registry=plan.registry,
+        classes_without_label=_without(sets["labeled"], plan.registry),
+        classes_without_test=_without(sets["test"], plan.registry),
         images=len(images),
         sets=sets,
         unlabeled_rule=UNLABELED_RULE[config.mode],
@@ -137,9 +142,14 @@ def _set(images: Images, plan: Plan, name: str) -> SetSummary:
     rows = plan.rows[name]
     counts = None
     if name != "unlabeled":
-        numbers = np.bincount(plan.class_ids[rows], minlength=len(plan.classes)).tolist()
-        counts = dict(zip(plan.classes, numbers, strict=True))
+        numbers = np.bincount(plan.class_ids[rows], minlength=len(plan.registry.names)).tolist()
+        counts = dict(zip(plan.registry.names, numbers, strict=True))
     return SetSummary(len(rows), ids_sha256(images.table["id"].take(rows).to_pylist()), counts)
+
+
+def _without(one: SetSummary, registry: Registry) -> list[str]:
+    """Classes in use that have no image in a set."""
+    return [name for name, n in (one.classes or {}).items() if n == 0 and name not in registry.retired]
 
 
 def verify(folder: Path, summary: SplitSummary) -> None:

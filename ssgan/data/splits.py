@@ -25,9 +25,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ssgan.config import SplitConfig
-from ssgan.data import classes as registry
+from ssgan.data import classes, schema
 from ssgan.data import duplicates as near
-from ssgan.data import schema
+from ssgan.data.classes import Registry
 from ssgan.data.labels import NO_LABEL, Labels, collect, examples
 from ssgan.data.split_files import I64, Images, load_duplicates, load_images, replacing, write_set
 from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, Plan, SplitSummary, summarize, verify
@@ -53,27 +53,27 @@ def split(
         DataError: labels, classes or images are not what the policies of the config allow.
         ConfigError: ``num_labels`` does not fit the number of classes.
     """
-    known = registry.load(previous_classes)
+    known = classes.load(previous_classes)
     with replacing(Path(out_dir)) as out:
         scratch = out / "pixels.scratch"
         images = load_images(Path(images_dir), scratch)
         plan = make_plan(images, load_duplicates(duplicates), known, config)
         for name, rows in plan.rows.items():
             layout = schema.unlabeled_schema if name == "unlabeled" else schema.labeled_schema
-            write_set(out / name, layout(images.spec, plan.classes), images, rows, plan.class_ids)
+            write_set(out / name, layout(images.spec, plan.registry.names), images, rows, plan.class_ids)
         scratch.unlink()
         summary = summarize(images, plan, config)
         verify(out, summary)
-        (out / "classes.json").write_text(registry.to_json(plan.classes), encoding="utf-8")
+        (out / "classes.json").write_text(classes.to_json(plan.registry), encoding="utf-8")
         (out / "split.json").write_text(summary.to_json(), encoding="utf-8")
     return summary
 
 
-def make_plan(images: Images, copies: pa.Table, known: list[str], config: SplitConfig) -> Plan:
+def make_plan(images: Images, copies: pa.Table, known: Registry, config: SplitConfig) -> Plan:
     """Decide on every image; nothing is written. Raises like ``split``."""
     labels = collect(images.table, copies, config)
-    names = registry.extend(known, labels.names)
-    ids = np.array([names.index(name) for name in labels.names] + [NO_LABEL], np.int32)
+    registry = known.grown(labels.names, labels.taxonomy)
+    ids = np.array([registry.names.index(name) for name in labels.names] + [NO_LABEL], np.int32)
     class_ids = ids[labels.index]  # an index of NO_LABEL, -1, takes the last one
     official, overlap = _official(images.table, copies)
     phash = images.table["phash"].to_numpy()
@@ -82,9 +82,9 @@ def make_plan(images: Images, copies: pa.Table, known: list[str], config: SplitC
     side = group_sides(own, found.group, keep_test="test" in official)
     if config.mode == "benchmark":
         _require_all_labeled(images, labels)
-    rows = choose(images, side, class_ids, names, config)
-    _require_every_class(rows["labeled"], class_ids, names, config)
-    return Plan(names, known, labels, class_ids, overlap, "test" in official, found, own, side, rows)
+    rows = choose(images, side, class_ids, registry, config)
+    _require_every_class(rows["labeled"], class_ids, registry, config)
+    return Plan(registry, known, labels, class_ids, overlap, "test" in official, found, own, side, rows)
 
 
 def _official(images: pa.Table, copies: pa.Table) -> tuple[list[str | None], int]:
@@ -130,13 +130,13 @@ def group_sides(own: I8, group: I64, keep_test: bool) -> I8:
     return side
 
 
-def choose(images: Images, side: I8, class_ids: I32, names: list[str], config: SplitConfig) -> dict[str, I64]:
+def choose(images: Images, side: I8, class_ids: I32, registry: Registry, config: SplitConfig) -> dict[str, I64]:
     """Rows of each set, ascending. Raises DataError, ConfigError where a set cannot be made."""
     labeled = class_ids != NO_LABEL
     if not labeled.any():
         raise DataError("no image has a label; name a label file in `split.labels`, or put images into class folders")
     if config.mode == "benchmark":
-        rows = {"labeled": draw_labels(images, (side == TRAIN) & labeled, class_ids, names, config)}
+        rows = {"labeled": draw_labels(images, (side == TRAIN) & labeled, class_ids, registry, config)}
         rows["unlabeled"] = np.flatnonzero(side == TRAIN)
     else:
         rows = {"labeled": np.flatnonzero((side == TRAIN) & labeled), "unlabeled": np.flatnonzero((side == TRAIN) & ~labeled)}
@@ -166,12 +166,12 @@ def _require_all_labeled(images: Images, labels: Labels) -> None:
         )
 
 
-def draw_labels(images: Images, allowed: npt.NDArray[np.bool_], class_ids: I32, names: list[str], config: SplitConfig) -> I64:
+def draw_labels(images: Images, allowed: npt.NDArray[np.bool_], class_ids: I32, registry: Registry, config: SplitConfig) -> I64:
     """Rows of ``num_labels`` images, as many of each class as possible, out of ``allowed`` (N,).
 
     Drawn with NumPy's PCG64 under ``split_seed``. Budgets are nested: the draw of 40 contains the draw of 20.
     """
-    present = sorted(set(class_ids[class_ids != NO_LABEL].tolist()), key=lambda c: names[c])
+    present = sorted(set(class_ids[class_ids != NO_LABEL].tolist()), key=lambda c: registry.first[c])
     if config.num_labels < len(present):
         raise ConfigError(
             f"split.num_labels is {config.num_labels}, less than the {len(present)} classes; raise it to {len(present)} or more"
@@ -183,19 +183,19 @@ def draw_labels(images: Images, allowed: npt.NDArray[np.bool_], class_ids: I32, 
         rows, quota = np.flatnonzero(allowed & (class_ids == c)), each + (place < rest)
         if len(rows) < quota:
             raise DataError(
-                f"class {names[c]!r} has {len(rows)} training images, but `split.num_labels: {config.num_labels}` takes "
-                f"{quota} of it; lower `split.num_labels` or add images of this class"
+                f"class {registry.names[c]!r} has {len(rows)} training images, but `split.num_labels: {config.num_labels}` "
+                f"takes {quota} of it; lower `split.num_labels` or add images of this class"
             )
-        # the seed depends on the name of the class, not on its id: other classes do not change the draw
-        seed = int.from_bytes(hashlib.sha256(names[c].encode()).digest()[:8], "big")
+        # the seed depends on the first name of the class, not on its id: neither other classes nor a renaming change the draw
+        seed = int.from_bytes(hashlib.sha256(registry.first[c].encode()).digest()[:8], "big")
         chosen.append(np.random.default_rng([config.split_seed, seed]).permutation(rows)[:quota])
     return np.sort(np.concatenate(chosen))
 
 
-def _require_every_class(rows: I64, class_ids: I32, names: list[str], config: SplitConfig) -> None:
-    """Raise DataError if a class of the registry has no labeled image and the policy is "error"."""
+def _require_every_class(rows: I64, class_ids: I32, registry: Registry, config: SplitConfig) -> None:
+    """Raise DataError if a class of the registry, not a retired one, has no labeled image and the policy is "error"."""
     present = set(class_ids[rows].tolist())
-    missing = [name for c, name in enumerate(names) if c not in present]
+    missing = [name for c, name in enumerate(registry.names) if c not in present and name not in registry.retired]
     if missing and config.on_class_without_label == "error":
         raise DataError(
             f"{len(missing)} classes of classes.json have no labeled training image: {examples(missing)}; label some, or set "

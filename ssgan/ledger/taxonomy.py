@@ -6,8 +6,8 @@ those of an annotator who has not heard of it yet; so it can never become the na
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ssgan.ledger.event import Event
 
@@ -20,10 +20,10 @@ class Taxonomy:
     became classes by a decision. contradictions: events that do not fit an earlier one (two branches renamed one class).
     """
 
-    renamed: dict[str, str]
-    merged: dict[str, str]
-    decided: list[str]
-    contradictions: list[str]
+    renamed: dict[str, str] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
+    decided: list[str] = field(default_factory=list)
+    contradictions: list[str] = field(default_factory=list)
 
     def today(self, name: str) -> str:
         """The class that a name leads to."""
@@ -31,11 +31,12 @@ class Taxonomy:
             name = following
         return name
 
-    def title(self, first: str) -> str:
-        """Today's name of the class that was first called so; the last one where the class is retired."""
-        while first in self.renamed:
-            first = self.renamed[first]
-        return first
+    def names(self, first: str) -> list[str]:
+        """All names of the class that was first called so, today's last; the last one it had where it is retired."""
+        found = [first]
+        while found[-1] in self.renamed:
+            found.append(self.renamed[found[-1]])
+        return found
 
     def first(self, name: str) -> str:
         """The first name that this class had."""
@@ -48,14 +49,10 @@ class Taxonomy:
         """Whether the name leads to another one."""
         return name in self.renamed or name in self.merged
 
-    def retired(self, names: Sequence[str]) -> list[str]:
-        """Those of the classes, by first names, that were merged into another; by the last name they had."""
-        return [title for title in map(self.title, names) if title in self.merged]
-
 
 def make_taxonomy(events: Mapping[str, Event]) -> Taxonomy:
     """Fold the events that hold, in the order of their times (then of their ids)."""
-    names = Taxonomy({}, {}, [], [])
+    names = Taxonomy()
     for number, event in sorted(events.items(), key=lambda item: (item[1].time, item[0])):
         if event.event == "class":
             names.decided.append(event.name)

@@ -12,8 +12,11 @@ from ssgan.errors import DataError
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+Key = tuple[str, str, str, str, str]
+
+
 class Vote(NamedTuple):
-    """ "This image shows that class", said by somebody.
+    """The statement "this image shows that class" of somebody.
 
     image: hex sha256 of the file's bytes. label: name of a class, as it was said. annotator: who; two votes of one annotator
     are one opinion that changed. time: ISO 8601, UTC. source: the file that it came in by.
@@ -29,7 +32,7 @@ class Vote(NamedTuple):
     settles: str = ""
 
     @property
-    def key(self) -> tuple[str, str, str, str, str]:
+    def key(self) -> Key:
         """What makes it the same statement, whichever file repeats it."""
         return self.image, self.label, self.annotator, self.time, self.settles
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssgan.data import classes
+from ssgan.data.classes import Registry
 from ssgan.errors import DataError
 
 names = st.lists(st.text(min_size=1, max_size=8), max_size=8)
@@ -26,22 +27,22 @@ def test_ids_never_change_and_new_classes_come_sorted_behind(first: list[str], s
 def test_text_comes_back(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     path = tmp_path_factory.mktemp("classes") / "classes.json"
     known = classes.extend([], names)
-    classes.save(path, known)
-    assert classes.load(path) == known
+    classes.save(path, Registry(known))
+    assert classes.load(path) == Registry(known)
 
 
 def test_no_file_is_no_class(tmp_path: Path) -> None:
-    assert classes.load(None) == classes.load(tmp_path / "classes.json") == []
+    assert classes.load(None) == classes.load(tmp_path / "classes.json") == Registry()
 
 
 def test_saving_refuses_to_move_an_id_and_keeps_the_file(tmp_path: Path) -> None:
     path = tmp_path / "classes.json"
-    classes.save(path, ["cat", "dog"])
+    classes.save(path, Registry(["cat", "dog"]))
     for changed in (["dog", "cat"], ["cat"], ["ant", "cat", "dog"]):
         with pytest.raises(DataError, match="append-only"):
-            classes.save(path, changed)
-    classes.save(path, ["cat", "dog", "ant"])
-    assert classes.load(path) == ["cat", "dog", "ant"]
+            classes.save(path, Registry(changed))
+    classes.save(path, Registry(["cat", "dog", "ant"]))
+    assert classes.load(path).names == ["cat", "dog", "ant"]
     assert [f.name for f in tmp_path.iterdir()] == ["classes.json"]
 
 
@@ -61,12 +62,12 @@ def test_a_broken_registry_is_never_replaced_by_a_new_one(tmp_path: Path, text: 
     with pytest.raises(DataError, match=message):
         classes.load(path)
     with pytest.raises(DataError):
-        classes.save(path, ["cat"])
+        classes.save(path, Registry(["cat"]))
     assert path.read_text() == text
 
 
 def test_format_on_disk(tmp_path: Path) -> None:
-    classes.save(tmp_path / "classes.json", ["käse"])
+    classes.save(tmp_path / "classes.json", Registry(["käse"]))
     assert json.loads((tmp_path / "classes.json").read_text(encoding="utf-8")) == {"version": 1, "classes": ["käse"]}
 
 

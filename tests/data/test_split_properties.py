@@ -86,7 +86,7 @@ def project(tmp_path: Path) -> Project:
 def test_same_bytes_twice_also_when_the_registry_is_there(project: Project) -> None:
     first = project.split()
     before = project.bytes()
-    classes.save(project.root / "classes.json", first.classes)
+    classes.save(project.root / "classes.json", first.registry)
     second = project.split()
     assert project.bytes() == before
     assert (first.new_classes, second.new_classes) == (["cat", "dog", "eel"], [])

@@ -104,10 +104,11 @@ def test_a_batch_twice_is_one_file(tmp_path: Path) -> None:
     written = path.stat().st_mtime_ns
     assert ledger.append([CAT._replace(label="dog"), CAT, CAT]) == first
     assert path.stat().st_mtime_ns == written
-    assert path.read_text() == (
-        f'{{"annotator": "eva", "image": "{CAT.image}", "label": "cat", "source": "a.csv", "time": "2026-01-01T00:00:00.000Z"}}\n'
-        f'{{"annotator": "eva", "image": "{CAT.image}", "label": "dog", "source": "a.csv", "time": "2026-01-01T00:00:00.000Z"}}\n'
-    )
+    lines = [
+        f'{{"annotator": "eva", "image": "{CAT.image}", "label": "{label}", "source": "a.csv", "time": "{CAT.time}"}}'
+        for label in ("cat", "dog")
+    ]
+    assert path.read_text() == "".join(f"{line}\n" for line in lines)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 

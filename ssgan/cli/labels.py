@@ -1,0 +1,203 @@
+"""``ssgan labels``: votes come into the ledger, conflicts go out to a person, and everything can be taken back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ssgan.errors import ConfigError
+from ssgan.intake.said import Format
+
+if TYPE_CHECKING:
+    from ssgan.config import SplitConfig
+    from ssgan.data.classes import Registry
+    from ssgan.intake.known import Known
+    from ssgan.ledger import Ledger
+
+LEDGER, QUEUE, NEEDS_A_PERSON = Path("labels"), Path("label-queue.csv"), 3
+DATA, REGISTRY, PIPELINE = Path("data"), Path("classes.json"), Path("dvc.yaml")
+
+labels = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The label ledger: who said what an image shows.")
+
+LedgerOption = Annotated[
+    Path | None, typer.Option("--ledger", help="The ledger's folder. Default: split.labels if that is one, else labels.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+ByOption = Annotated[str, typer.Option("--by", help="Who decides that; noted in the ledger.")]
+
+
+@labels.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, class folders, Label Studio JSON, COCO JSON, or a queue.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen. Ends like the import would.")] = False,
+    annotator: Annotated[str, typer.Option(help="Who labeled, where the file does not say. Default: the file's name.")] = "",
+    time: Annotated[str, typer.Option(help="When, where the file does not say (ISO 8601). Default: the file's time.")] = "",
+    kind: Annotated[Format | None, typer.Option("--format", help="Default: by the content of the file.")] = None,
+    new_class: Annotated[list[str] | None, typer.Option("--new-class", help="This is a class from now on. Repeatable.")] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Import what is clear; the rest goes to the queue file.")] = False,
+    allow_test: Annotated[bool, typer.Option("--allow-test", help="Labels of test images may change.")] = False,
+    allow_conflicts: Annotated[bool, typer.Option("--allow-conflicts", help="Record votes that contradict others.")] = False,
+    queue: Annotated[Path, typer.Option(help="CSV file for what a person has to decide.")] = QUEUE,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at every label of a file; if none needs a person, add them to the ledger. Importing twice changes nothing.
+
+    Ends with 3 if a person is needed; then nothing is written, unless --partial.
+    """
+    from ssgan.intake import queue as queues
+    from ssgan.intake import words
+    from ssgan.intake.importing import Wishes, prepare
+
+    config, into = _split_config(), _ledger(ledger)
+    wishes = Wishes(kind, annotator, time, new_class or (), allow_test, allow_conflicts)
+    found = prepare(path, into, _known(), config.label_policy, wishes)
+    clear = not found.review.needs_a_person
+    to_queue = bool(found.queue) and partial and not dry_run
+    if to_queue:
+        queues.require_new(queue)
+    batch = found.write() if (clear or partial) and not dry_run else None
+    if to_queue:
+        queues.write(queue, found.queue)
+    if as_json:
+        typer.echo(json.dumps(words.as_json(found, str(path), batch, str(queue) if to_queue else None), ensure_ascii=False))
+    else:
+        typer.echo(words.describe(found, str(path)))
+        typer.echo(_outcome(batch, len(found.review.accepted), clear, partial, dry_run))
+        if to_queue:
+            typer.echo(f"{len(found.queue)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
+        if batch and (hint := _hint(into.folder, config)):
+            typer.echo(hint)
+    if not clear:
+        raise typer.Exit(NEEDS_A_PERSON)
+
+
+def _outcome(batch: str | None, votes: int, clear: bool, partial: bool, dry_run: bool) -> str:
+    if batch:
+        return f"written: batch {batch}, {votes} votes (`ssgan labels undo {batch}` takes it back)"
+    if dry_run:
+        return f"dry run, nothing was written; {votes} votes are clear" + ("" if clear else ", the rest needs a person")
+    if clear or partial:
+        return "nothing to write"
+    return f"nothing was written: a person is needed; {votes} votes are clear (--partial imports these)"
+
+
+@labels.command()
+def conflicts(queue: Annotated[Path, typer.Option(help="The file to write.")] = QUEUE, ledger: LedgerOption = None) -> None:
+    """Write the images whose votes cannot be decided on to a queue file. Ends with 3 if there are any."""
+    from ssgan.intake import queue as queues
+
+    policy = _split_config().label_policy
+    state = _ledger(ledger).state(policy)
+    if not state.conflicts:
+        typer.echo(f"no conflicts: {policy} decides on all {len(state.labels)} labeled images")
+        return
+    queues.write(queue, queues.of_conflicts(state, _known()))
+    typer.echo(f"{len(state.conflicts)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
+    raise typer.Exit(NEEDS_A_PERSON)
+
+
+@labels.command()
+def undo(
+    batch: Annotated[str, typer.Argument(help="Id of a batch or an event, or its beginning (see `ssgan labels status`).")],
+    by: ByOption = "",
+    ledger: LedgerOption = None,
+) -> None:
+    """Take back a batch, a renaming, a merge, a new class, or an undo. Nothing is deleted."""
+    from ssgan.intake.changes import undo as take_back
+
+    typer.echo(take_back(_ledger(ledger), batch, by, _split_config().label_policy, _registry()))
+
+
+@labels.command()
+def blame(
+    image: Annotated[str, typer.Argument(help="Path of an image as ingested, or the beginning of its sha256.")],
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every vote on an image: who, when, what, from which file, in which batch, and what follows."""
+    from ssgan.intake.changes import blame as trace
+    from ssgan.intake.changes import describe_blame
+
+    found = trace(_ledger(ledger), image, _known(), _split_config().label_policy)
+    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else describe_blame(found))
+
+
+@labels.command()
+def rename(old: str, new: str, by: ByOption = "", ledger: LedgerOption = None) -> None:
+    """Give a class another name. It keeps its id; votes with the old name count for it, also those that come later."""
+    from ssgan.intake.changes import rename as change
+
+    typer.echo(change(_ledger(ledger), old, new, by, _registry()))
+
+
+@labels.command()
+def merge(
+    from_: Annotated[str, typer.Argument(metavar="FROM")], into: str, by: ByOption = "", ledger: LedgerOption = None
+) -> None:
+    """All images of class FROM are of class INTO from now on. The id of FROM is retired."""
+    from ssgan.intake.changes import merge as change
+
+    typer.echo(change(_ledger(ledger), from_, into, by, _registry()))
+
+
+@labels.command()
+def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Votes, labels per class, agreement of annotators, conflicts, batches and events."""
+    from ssgan.intake.importing import class_names
+    from ssgan.intake.overview import describe, overview
+
+    config, found = _split_config(), _ledger(ledger)
+    state = found.state(config.label_policy)
+    numbers = overview(found.read(), state, class_names(_registry(), state.taxonomy))
+    typer.echo(json.dumps(numbers, ensure_ascii=False) if as_json else describe(numbers))
+    if not as_json and (hint := _hint(found.folder, config)):
+        typer.echo(hint)
+
+
+def _split_config() -> SplitConfig:
+    from ssgan.config import load
+
+    return load().split
+
+
+def _ledger(folder: Path | None) -> Ledger:
+    """The ledger that a person names, or that the pipeline uses, or the default one."""
+    from ssgan.data.labels import is_ledger
+    from ssgan.ledger import Ledger
+
+    named = _split_config().labels
+    used = Path(named) if named and is_ledger(Path(named)) else LEDGER
+    folder = folder or used
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"the ledger {str(folder)!r} is a file; name a folder with --ledger")
+    return Ledger(folder)
+
+
+def _known() -> Known:
+    from ssgan.intake.known import load_known
+
+    return load_known(DATA / "images", DATA / "duplicates.parquet", DATA / "splits/test", REGISTRY)
+
+
+def _registry() -> Registry:
+    from ssgan.data.classes import load
+
+    return load(REGISTRY)
+
+
+def _hint(folder: Path, config: SplitConfig) -> str:
+    """What is missing for the pipeline to use the ledger; empty if nothing is."""
+    if config.labels is None or Path(config.labels) != folder:
+        said = "null" if config.labels is None else config.labels
+        return (
+            f"note: split.labels is {said}, so the pipeline does not read this ledger yet; set `split.labels: {folder}` in "
+            f"params.yaml and add `{folder}` to the deps of `split` in dvc.yaml"
+        )
+    text = PIPELINE.read_text(encoding="utf-8") if PIPELINE.exists() else ""
+    if text and "${split.labels}" not in text and f"- {folder}\n" not in text:
+        return f"note: {PIPELINE} does not name {folder} in the deps of `split`, so `dvc repro` does not see new labels; add it"
+    return ""

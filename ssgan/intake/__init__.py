@@ -1,0 +1,9 @@
+"""Labels come in: from what labeling tools write to votes in the ledger, with a person asked where it is not clear.
+
+said.py       one label as a file gives it, whatever the format
+formats.py    which format a file has; csv_table.py, folders.py, label_studio.py, coco.py read one each
+known.py      what the project knows: ingested images, classes, the present test set
+votes.py      labels as votes: which image, who, when
+review.py     what an import would do, before it does it
+queue.py      what a person has to decide, as a CSV file that comes back by the same way
+"""

@@ -1,0 +1,18 @@
+"""A CSV file: ``path`` or ``sha256``, ``label``, and perhaps ``annotator``, ``time``. A queue file is one of these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssgan.data.label_csv import read_csv
+from ssgan.intake.said import Read, Said
+
+
+def read(path: Path, read: Read) -> None:
+    """Add all lines. Raises DataError for a broken file."""
+    for line in read_csv(path, "the label file"):
+        if not line.name:
+            read.skip("lines without a label")
+        else:
+            where = f"line {line.number}"
+            read.said.append(Said(line.sha256, line.path, line.name, where, line.annotator, line.time, line.settles))

@@ -1,0 +1,66 @@
+"""Which format a file has, by its content, and reading it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ssgan.errors import DataError
+from ssgan.hashing import file_sha256
+from ssgan.intake import coco, csv_table, folders, label_studio
+from ssgan.intake.said import Format, Read
+from ssgan.ledger.vote import time_text
+
+
+def read_labels(path: Path, kind: Format | None = None) -> Read:
+    """All labels of a file, or of a folder of class folders.
+
+    Args:
+        kind: None: found out by looking at the content.
+
+    Raises:
+        DataError: there is nothing at ``path``, or it is not of that kind.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist; name a CSV file, a JSON export or a folder of class folders")
+    if path.is_dir() != (kind is Format.folders) and (path.is_dir() or kind is Format.folders) and kind is not None:
+        raise DataError(f"{path} is {'a folder' if path.is_dir() else 'a file'}, which --format {kind.value} cannot be")
+    if path.is_dir():
+        read = Read(Format.folders.value, "", folders.newest_change(path))
+        folders.read(path, read)
+        read.fingerprint = folders.fingerprint(read.said)
+        return read
+    content = None if kind is Format.csv else _json(path, required=kind is not None)
+    kind = kind or _guess(path, content)
+    read = Read(kind.value, file_sha256(path), time_text(datetime.fromtimestamp(path.stat().st_mtime, UTC)))
+    if kind is Format.csv:
+        csv_table.read(path, read)
+        return read
+    try:
+        (coco if kind is Format.coco else label_studio).read(content, read)
+    except (AttributeError, TypeError) as error:  # an object where a list should be, and the like
+        raise DataError(f"{path} is {kind.value} JSON, but not what this format should be ({error}); export it again") from None
+    return read
+
+
+def _guess(path: Path, content: Any) -> Format:
+    if content is None:
+        return Format.csv
+    if coco.recognizes(content):
+        return Format.coco
+    if label_studio.recognizes(content):
+        return Format.label_studio
+    raise DataError(f"{path} is JSON, but neither an export of Label Studio nor COCO; name its kind with --format")
+
+
+def _json(path: Path, required: bool) -> Any:
+    """The content of a JSON file; None where it does not even begin like one, and need not."""
+    text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not required and text[:1] not in (b"[", b"{"):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{path} is no valid JSON ({error}); export it again") from None

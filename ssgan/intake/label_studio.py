@@ -1,0 +1,86 @@
+"""Exports of Label Studio: JSON (tasks with annotations) and JSON-MIN (one flat object per annotation).
+
+A skipped task (``was_cancelled``), a prediction and a draft are no votes. The image is ``data.sha256`` where a task has that,
+else ``data.image``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ssgan.errors import DataError
+from ssgan.intake.said import Read, Said, text_of
+
+_ABOUT_THE_ANNOTATION = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}  # in JSON-MIN
+
+
+def recognizes(content: Any) -> bool:
+    """Whether parsed JSON is such an export."""
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(first, dict) and ("data" in first or "annotation_id" in first)
+
+
+def read(tasks: Any, read: Read) -> None:
+    """Add the choices of all annotations. Raises DataError if it is no list of tasks."""
+    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+        raise DataError("a Label Studio export is a JSON list of tasks; export it again as JSON")
+    for number, task in enumerate(tasks):
+        where = f"task {task.get('id', number)}"
+        if isinstance(task.get("data"), dict):
+            _read_task(task, where, read)
+        else:
+            _read_flat(task, where, read)
+
+
+def _read_task(task: dict[str, Any], where: str, read: Read) -> None:
+    image = _image(task["data"])
+    annotations = task.get("annotations") or []
+    if not annotations:
+        read.skip("tasks without an annotation")
+    for one in annotations:
+        if one.get("was_cancelled"):
+            read.skip("skipped tasks (was_cancelled)")
+            continue
+        choices = [
+            choice
+            for part in one.get("result") or []
+            if part.get("type") == "choices"
+            for choice in part.get("value", {}).get("choices", [])
+        ]
+        who = one.get("completed_by")
+        _add(image, choices, who, one.get("updated_at") or one.get("created_at"), where, read)
+
+
+def _read_flat(task: dict[str, Any], where: str, read: Read) -> None:
+    """JSON-MIN has no fixed name for the answer: it is the one value besides the image, under the name of the control."""
+    image = _image(task)
+    answers = [v for k, v in task.items() if k not in _ABOUT_THE_ANNOTATION and v not in image and k not in ("sha256", "path")]
+    found = answers[0] if len(answers) == 1 else []
+    choices = found.get("choices", []) if isinstance(found, dict) else found if isinstance(found, list) else [found]
+    _add(image, choices, task.get("annotator"), task.get("updated_at") or task.get("created_at"), where, read)
+
+
+def _add(image: tuple[str, str], choices: list[Any], who: Any, time: Any, where: str, read: Read) -> None:
+    names = sorted({text_of(choice) for choice in choices} - {""})
+    if not any(image):
+        read.problems.append(f"{where}: its data name no image (`data.image` or `data.sha256`)")
+    elif len(names) > 1:
+        read.problems.append(f"{where}: {len(names)} choices ({', '.join(names)}), but an image has one class")
+    elif not names:
+        read.skip("annotations without a choice")
+    else:
+        read.said.append(Said(*image, names[0], where, _annotator(who), text_of(time)))
+
+
+def _annotator(who: Any) -> str:
+    """The e-mail address where the export has it, else the number of the user."""
+    if isinstance(who, dict):
+        return text_of(who.get("email")) or _annotator(who.get("id"))
+    name = text_of(who)
+    return f"label-studio user {name}" if name.isdecimal() else name
+
+
+def _image(data: dict[str, Any]) -> tuple[str, str]:
+    """(sha256, path or URL); empty where there is none."""
+    path = text_of(data.get("image")) or text_of(data.get("path")) or text_of(data.get("url"))
+    return text_of(data.get("sha256")).lower(), path

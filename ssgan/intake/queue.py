@@ -1,0 +1,75 @@
+"""What a person has to decide, as a CSV file: fill in ``label``, and import the file like any other.
+
+A line that stays empty is no vote. The column ``settles`` makes a filled one a decision: it says up to when the votes reach
+that the person has seen, and those no longer count (ssgan.ledger.vote.Vote).
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ssgan.errors import DataError
+from ssgan.intake.known import Known
+from ssgan.intake.review import Kind, Review
+from ssgan.ledger.state import State, counting, in_order
+from ssgan.ledger.vote import Vote
+
+TO_DECIDE = (Kind.conflict, Kind.test, Kind.unknown_class)
+
+
+class Row(NamedTuple):
+    """One image. candidates: who said what and when, for reading."""
+
+    sha256: str
+    path: str
+    candidates: str
+    label: str
+    settles: str
+    reason: str
+
+
+def of_review(review: Review, known: Known, state: State) -> list[Row]:
+    """A row for every image of an import that a person has to decide on."""
+    found: dict[str, list[Vote]] = {}
+    reason: dict[str, str] = {}
+    for kind in TO_DECIDE:
+        for item in review.items[kind]:
+            if item.vote and item.vote not in review.accepted:
+                found.setdefault(item.vote.image, []).append(item.vote)
+                reason.setdefault(item.vote.image, kind.value)
+    return [_row(image, [*state.votes.get(image, ()), *found[image]], known, reason[image]) for image in sorted(found)]
+
+
+def of_conflicts(state: State, known: Known | None) -> list[Row]:
+    """A row for every image of the ledger that its policy cannot decide on."""
+    return [_row(image, state.votes[image], known, Kind.conflict.value) for image in state.conflicts]
+
+
+def _row(image: str, votes: Sequence[Vote], known: Known | None, reason: str) -> Row:
+    said = " | ".join(f"{vote.label} ({vote.annotator}, {vote.time[:10]})" for vote in counting(votes))
+    newest = in_order(votes)[-1].time
+    return Row(image, known.path.get(image, "") if known else "", said, "", newest, reason)
+
+
+def require_new(path: Path) -> None:
+    """Raise DataError if there is a queue file already: it may hold answers."""
+    if path.exists():
+        raise DataError(
+            f"{path} exists and may hold answers; import it (`ssgan labels import {path}`), then delete it, or name another "
+            "file with --queue"
+        )
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Write a queue file in one step. Raises DataError if it exists."""
+    require_new(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(Row._fields)
+        table.writerows(rows)
+    os.replace(temporary, path)

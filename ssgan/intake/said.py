@@ -1,0 +1,56 @@
+"""One label as a file gives it, before anybody asked which image that is or whether the class exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class Format(StrEnum):
+    """What labels can come in as."""
+
+    csv = "csv"
+    folders = "folders"
+    label_studio = "label-studio"
+    coco = "coco"
+
+
+class Said(NamedTuple):
+    """One label. ``sha256`` or ``path`` is not empty; ``annotator``, ``time`` and ``settles`` may be (see ledger.Vote).
+
+    path: as the file says it; a URL where a tool writes URLs. where: the place in the file, for messages.
+    """
+
+    sha256: str
+    path: str
+    label: str
+    where: str
+    annotator: str = ""
+    time: str = ""
+    settles: str = ""
+
+
+@dataclass
+class Read:
+    """All that a file says.
+
+    kind: name of the format. fingerprint: hex sha256 of the content. time: when the content last changed, ISO 8601.
+    skipped: what is no vote, with counts (lines without a label, skipped tasks, ...).
+    problems: what should be a vote and cannot be one; a person must look at it.
+    """
+
+    kind: str
+    fingerprint: str
+    time: str
+    said: list[Said] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def skip(self, why: str) -> None:
+        self.skipped[why] = self.skipped.get(why, 0) + 1
+
+
+def text_of(value: Any) -> str:
+    """A JSON scalar as text, stripped; empty for null and for anything that is no scalar."""
+    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
