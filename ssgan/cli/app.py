@@ -15,8 +15,8 @@ from ssgan.cli import cluster, stages
 from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
 from ssgan.cli.label import label
-from ssgan.cli.next import next_app
 from ssgan.cli.labels import labels
+from ssgan.cli.next import next_app
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
 from ssgan.cli.tune import tune

@@ -19,7 +19,21 @@ from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
 from tests.support import config
 
-COMMANDS = ("init", "doctor", "ingest", "split", "train", "evaluate", "report", "summary", "predict", "tune", "next", "label", "labels")
+COMMANDS = (
+    "init",
+    "doctor",
+    "ingest",
+    "split",
+    "train",
+    "evaluate",
+    "report",
+    "summary",
+    "predict",
+    "tune",
+    "next",
+    "label",
+    "labels",
+)
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
