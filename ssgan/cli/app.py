@@ -12,6 +12,7 @@ import typer
 
 from ssgan import __version__
 from ssgan.cli import cluster, stages
+from ssgan.cli.audit import audit
 from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
 from ssgan.cli.label import label
@@ -46,6 +47,7 @@ app.command("circles")(circles)
 app.add_typer(tune, name="tune")
 app.add_typer(next_app, name="next")
 app.command("label")(label)
+app.command("audit")(audit)
 app.add_typer(labels, name="labels")
 
 
