@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipelines._stage import main
 from ssgan import evaluation
 from ssgan.config import EvaluateConfig, load
+from ssgan.data import classes as registry
 from ssgan.data import schema
 from ssgan.model import Model, load_model
 
@@ -28,7 +29,8 @@ def run() -> None:
 
     val, test = schema.read_set(SPLITS / "val"), schema.read_set(SPLITS / "test")
     classes: list[str] = schema.read_metadata(test.schema, str(SPLITS / "test"))["classes"]
-    models = {role: _load(folder, classes) for role, folder in folders.items() if folder}
+    former = registry.load(SPLITS / "classes.json").former
+    models = {role: _load(folder, classes, former) for role, folder in folders.items() if folder}
     judged = {role: _judge(model, val, test, classes, config) for role, model in models.items()}
 
     counts = {name: len(values) for name, values in ids.items()}
@@ -39,9 +41,9 @@ def run() -> None:
     print(evaluation.describe(numbers))
 
 
-def _load(folder: Path, classes: list[str]) -> Model:
+def _load(folder: Path, classes: list[str], former: dict[str, list[str]]) -> Model:
     model = load_model(folder)
-    evaluation.require_same_classes(model.classes, classes, str(folder))
+    evaluation.require_same_classes(model.classes, classes, str(folder), former)
     return model
 
 

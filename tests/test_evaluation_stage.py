@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score
 
+from ssgan.data.classes import Registry, to_json
 from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation.judge import describe
 from tests.report.fake_run import Fake
@@ -193,6 +194,15 @@ def test_a_planted_leak_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_labeled_images_may_be_shown_without_their_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = Fake(tmp_path, foreign_ids={("labeled", 3): "x", ("unlabeled", 5): "x"}).write().evaluate(monkeypatch)
     assert numbers["budget"]["labeled_and_unlabeled"] == 1
+
+
+def test_a_class_that_was_renamed_since_is_the_same_class(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.write().classes = ["ant", "wasp", "cat"]  # the model's; the data keeps its own
+    stopped(fake, monkeypatch, CheckpointError, "class 1 is 'wasp' in the model and 'bee'")
+    registry = Registry(["ant", "bee", "cat"], {"bee": ["Vespa", "wasp"]})
+    (fake.root / "data/splits/classes.json").write_text(to_json(registry))
+    numbers = fake.evaluate(monkeypatch)
+    assert numbers["classes"] == ["ant", "bee", "cat"]  # today's names
 
 
 @pytest.mark.parametrize(

@@ -151,8 +151,9 @@ def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     from ssgan.intake.overview import describe, overview
 
     config, found = _split_config(), open_ledger(ledger)
-    state = found.state(config.label_policy)
-    numbers = overview(found.read(), state, class_names(_registry(), state.taxonomy))
+    files = found.read()
+    state = files.state(config.label_policy)
+    numbers = overview(files, state, class_names(_registry(), state.taxonomy))
     typer.echo(json.dumps(numbers, ensure_ascii=False) if as_json else describe(numbers))
     if not as_json and (hint := _hint(found.folder, config)):
         typer.echo(hint)

@@ -45,7 +45,10 @@ def init(
     folder: Annotated[Path, typer.Argument(help="The project's folder; made if it does not exist.")] = Path(),
     images: Annotated[str, typer.Option(help="Raw images: a folder, seen from the project, or s3://bucket/prefix.")] = "images",
     mode: Annotated[Mode, typer.Option(help="team: use all labels; benchmark: keep few, to see what they do.")] = Mode.team,
-    labels: Annotated[str, typer.Option(help="CSV with columns (path or sha256) and label; empty: class folders.")] = "",
+    labels: Annotated[
+        str,
+        typer.Option(help="CSV with columns (path or sha256) and label, or a label ledger (a folder); empty: class folders."),
+    ] = "",
     image_size: Annotated[
         int | None, typer.Option(help="Pixels: side of the squares that images become. 32, or the recipe's.")
     ] = None,
@@ -54,6 +57,7 @@ def init(
 ) -> None:
     """Write a project: params.yaml, dvc.yaml, ignore files, README, and set DVC up. Nothing is overwritten."""
     from ssgan.config import Config, parse
+    from ssgan.data.labels import is_ledger
 
     taken = [name for name in FILES if (folder / name).exists()]
     if taken:
@@ -77,9 +81,18 @@ def init(
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
+    if labels and is_ledger(folder / labels):
+        _start_ledger(folder / labels)
     typer.echo(f"project written to {folder.absolute()}" + ("" if git else " (without git: `dvc exp` needs it)"))
     put = "" if images.startswith("s3://") or _holds_files(folder / images) else f"put images into {images}, "
     typer.echo(f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro")
+
+
+def _start_ledger(folder: Path) -> None:
+    """An empty ledger, with a file in it: git keeps no empty folder, and DVC wants to see what a stage depends on."""
+    (folder / "batches").mkdir(parents=True, exist_ok=True)
+    if not (folder / "README.md").exists():
+        (folder / "README.md").write_text(fill("ledger.md", {}), encoding="utf-8")
 
 
 def _with_recipe(text: str, name: str, own: dict[str, int]) -> str:

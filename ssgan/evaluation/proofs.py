@@ -6,6 +6,7 @@ Each check either returns facts for the metrics or raises: there is no metric of
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,14 +89,20 @@ def trained_model(run: Path, manifest: dict[str, Any], role: str, checkpoint: st
     return folder
 
 
-def require_same_classes(model: list[str], data: list[str], where: str) -> None:
-    """Positions are class ids, so both lists must be equal. Raises CheckpointError naming the first difference."""
-    if model == data:
-        return
+def require_same_classes(model: list[str], data: list[str], where: str, former: Mapping[str, Sequence[str]]) -> None:
+    """Positions are class ids, so both lists must be equal, but for classes that were renamed since.
+
+    Args:
+        former: earlier names of the classes of the data.
+
+    Raises:
+        CheckpointError: naming the first difference.
+    """
     for i, (a, b) in enumerate(zip(model, data, strict=False)):
-        if a != b:
+        if a != b and a not in former.get(b, ()):
             raise CheckpointError(f"{where}: class {i} is {a!r} in the model and {b!r} in the data; {AGAIN}")
-    raise CheckpointError(f"{where}: the model knows {len(model)} classes, the data has {len(data)}; {AGAIN}")
+    if len(model) != len(data):
+        raise CheckpointError(f"{where}: the model knows {len(model)} classes, the data has {len(data)}; {AGAIN}")
 
 
 def prove_budget(manifest: dict[str, Any], ids: dict[str, list[str]], twin: bool) -> BudgetProof:

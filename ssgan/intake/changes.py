@@ -55,7 +55,7 @@ def undo(ledger: Ledger, prefix: str, by: str, policy: Policy, registry: Registr
     target = found[0]
     if target in files.undone:
         raise ConfigError(f"{target} was taken back by {files.undone[target]} already; to have it again, undo that one")
-    before = ledger.state(policy)
+    before = files.state(policy)
     event = ledger.record(Event("undo", target, "", by, now()))
     after = ledger.state(policy)
     what = f"{len(files.votes[target])} votes" if target in files.votes else f"the {files.events[target].event}"
@@ -83,7 +83,8 @@ def blame(ledger: Ledger, image: str, known: Known, policy: Policy) -> dict[str,
     Raises:
         ConfigError: no image is meant by that, or several.
     """
-    files, state = ledger.read(), ledger.state(policy)
+    files = ledger.read()
+    state = files.state(policy)
     voted = {vote.image for votes in files.votes.values() for vote in votes}
     found = known.find(image) or sorted(one for one in voted if len(image) >= 4 and one.startswith(image.lower()))
     if len(found) != 1:

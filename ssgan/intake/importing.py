@@ -63,7 +63,8 @@ def prepare(path: Path, ledger: Ledger, known: Known, policy: Policy, wishes: Wi
         DataError: the file or the ledger is broken. ConfigError: a new class is none.
     """
     read = read_labels(path, wishes.kind)
-    files, state = ledger.read(), ledger.state(policy)
+    files = ledger.read()
+    state = files.state(policy)
     incomings = votes_of(read, path.name or path.resolve().name, known, files, wishes.annotator, wishes.time)
     present = class_names(known.registry, state.taxonomy)
     fresh = [name for name in wishes.new_classes if _is_new(name, present, state.taxonomy)]

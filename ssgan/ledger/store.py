@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +45,22 @@ class Files(NamedTuple):
         for name in (*self.votes, *self.events):
             holds(name)
         return found
+
+    @property
+    def holding(self) -> dict[str, list[Vote]]:
+        """The batches that were not undone."""
+        undone = self.undone
+        return {name: votes for name, votes in self.votes.items() if name not in undone}
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The names of classes that follow from the events that were not undone."""
+        undone = self.undone
+        return make_taxonomy({name: event for name, event in self.events.items() if name not in undone})
+
+    def state(self, policy: Policy) -> State:
+        """See ``Ledger.state``."""
+        return make_state(chain.from_iterable(self.holding.values()), self.taxonomy, policy)
 
 
 class Ledger:
@@ -84,21 +101,15 @@ class Ledger:
 
     def batches(self) -> dict[str, list[Vote]]:
         """The votes of each batch that was not undone, in canonical order."""
-        files = self.read()
-        undone = files.undone
-        return {name: votes for name, votes in files.votes.items() if name not in undone}
+        return self.read().holding
 
     def taxonomy(self) -> Taxonomy:
         """Names of classes today, by the events that were not undone."""
-        return taxonomy_of(self.read())
+        return self.read().taxonomy
 
     def state(self, policy: Policy = "require_agreement") -> State:
         """The label of each image, and the images that the policy cannot decide on."""
-        files = self.read()
-        undone = files.undone
-        return make_state(
-            (vote for name, votes in files.votes.items() if name not in undone for vote in votes), taxonomy_of(files), policy
-        )
+        return self.read().state(policy)
 
     def _paths(self) -> list[Path]:
         folder = self.folder / "batches"
@@ -130,12 +141,6 @@ def lines_of(votes: Iterable[Vote]) -> list[str]:
 def batch_id(votes: Iterable[Vote]) -> str:
     """The id that a batch of these votes has, or would have."""
     return _id_of("".join(f"{line}\n" for line in lines_of(votes)))
-
-
-def taxonomy_of(files: Files) -> Taxonomy:
-    """The names of classes that follow from the events that hold."""
-    undone = files.undone
-    return make_taxonomy({name: event for name, event in files.events.items() if name not in undone})
 
 
 def _id_of(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ssgan.errors import DataError
@@ -37,6 +38,7 @@ class Vote(NamedTuple):
         return self.image, self.label, self.annotator, self.time, self.settles
 
 
+@lru_cache(maxsize=4096)  # thousands of votes of one file often share a time
 def canonical_time(text: str) -> str:
     """The same instant as ``2026-02-07T12:00:00.000Z``: as text, earlier is smaller. Without a zone it is taken as UTC.
 

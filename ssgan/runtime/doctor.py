@@ -202,9 +202,20 @@ def _source(config: Config) -> Check:
 
 
 def _labels(config: Config) -> Check:
+    from ssgan.data.labels import is_ledger
+    from ssgan.ledger import Ledger
+
     table = config.split.labels
     if table is None:
         return Check("labels", "ok", "class folders of the source")
+    if is_ledger(Path(table)):
+        state = Ledger(Path(table)).state(config.split.label_policy)
+        if not state.votes:
+            return Check("labels", "fail", f"the ledger {table} holds no vote", "ssgan labels import FILE")
+        conflicts = len(state.conflicts)
+        remedy = "ssgan labels conflicts" if conflicts else ""
+        said = f"the ledger {table}: {len(state.labels)} labeled images, {conflicts} conflicts"
+        return Check("labels", "note" if conflicts else "ok", said, remedy)
     if not Path(table).is_file():
         return Check("labels", "fail", f"split.labels is {table}, which does not exist", "correct split.labels")
     return Check("labels", "ok", table)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from ssgan.cli.app import run
+from ssgan.ledger import Ledger, Vote
 from ssgan.runtime import doctor
 from ssgan.runtime.doctor import GIB, Check, examine
 
@@ -73,6 +74,7 @@ def test_a_failure_comes_with_its_remedy_and_exit_code_1(project: Path, capsys: 
         ({"train": {"num_workers": 9999}}, "cpu", "9999 are asked for", "train.num_workers"),
         ({"data": {"source": {"kind": "folder", "path": "nowhere"}}}, "source", "which is not a folder", "put the raw images"),
         ({"data": {"source": {"kind": "folder", "path": ".dvc"}}}, "source", "holds no file", "put images there"),
+        ({"split": {"labels": "labels"}}, "labels", "the ledger labels holds no vote", "ssgan labels import FILE"),
         ({"storage": {"url": "ftp://there"}}, "storage", "ftp://", "use a local path or s3://"),
         ({"storage": {"url": "params.yaml/storage"}}, "storage", "params.yaml", ""),
     ],
@@ -86,6 +88,18 @@ def test_what_is_wrong_in_the_project(
     assert check.level == "fail"
     assert found in f"{check.found}; {check.remedy}"
     assert remedy in check.remedy
+
+
+def test_conflicts_in_the_ledger_are_noted(project: Path) -> None:
+    write({"split": {"labels": "labels"}})
+    ledger = Ledger(Path("labels"))
+    ledger.append([Vote("a" * 64, name, name, "2026-01-01", "x.csv") for name in ("cat", "dog")])
+    check = find("labels")
+    assert (check.level, check.found, check.remedy) == (
+        "note", "the ledger labels: 0 labeled images, 1 conflicts", "ssgan labels conflicts",
+    )  # fmt: skip
+    (Path("labels/batches") / "copy.jsonl").touch()
+    assert find("labels").level == "fail"
 
 
 def test_missing_params_are_found(project: Path) -> None:

@@ -58,6 +58,20 @@ def test_choices_arrive_in_the_files(tmp_path: Path) -> None:
     assert "${split.labels}" in stages(tmp_path / "p")["split"]["deps"]
 
 
+def test_a_label_ledger_begins_with_the_project(tmp_path: Path) -> None:
+    assert run(["init", str(tmp_path / "p"), "--labels", "labels"]) == 0
+    assert "${split.labels}" in stages(tmp_path / "p")["split"]["deps"]
+    assert (tmp_path / "p/labels/batches").is_dir()
+    assert "labels/README.md" in untracked(tmp_path / "p")
+    assert run(["init", str(tmp_path / "q"), "--labels", "labels.csv"]) == 0
+    assert not (tmp_path / "q/labels.csv").exists()
+
+
+def untracked(folder: Path) -> str:
+    command = ["git", "status", "--porcelain", "--untracked-files=all"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
 def test_without_a_table_of_labels_split_depends_on_none(tmp_path: Path) -> None:
     assert run(["init", str(tmp_path / "p")]) == 0
     assert stages(tmp_path / "p")["split"]["deps"] == ["requirements.txt", "data/images", "data/duplicates.parquet"]
