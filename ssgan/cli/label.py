@@ -71,7 +71,7 @@ def _fold(journal: Journal, ledger: Path, source: str, session: str) -> None:
     """What the journal holds becomes a batch."""
     done = journal.fold(source)
     if done:
-        typer.echo(f"{done[1]} labels of {session} -> {ledger}, batch {done[0]}")
+        typer.echo(f"{done[1]} labels of {session} -> {ledger}, batch {done[0]} (`ssgan labels undo {done[0]}` takes it back)")
 
 
 def _classes(ledger: Ledger) -> list[str]:
