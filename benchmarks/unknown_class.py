@@ -93,10 +93,9 @@ def config(method: str, seed: int, arguments: argparse.Namespace) -> Config:
     return parse(Config, base, "benchmark")
 
 
-def write(folder: Path, images: Images, labels: Ints | None) -> None:
+def write(folder: Path, images: Images, labels: Ints | None, classes: int = 9) -> None:
     """One set as Parquet."""
-    classes = [str(k) for k in range(9)]
-    layout = (schema.unlabeled_schema if labels is None else schema.labeled_schema)(SPEC, classes)
+    layout = (schema.unlabeled_schema if labels is None else schema.labeled_schema)(SPEC, [str(k) for k in range(classes)])
     ids = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
     columns: dict[str, Any] = {"id": ids, "path": ids, "pixels": schema.numpy_to_pixels(images)}
     if labels is not None:

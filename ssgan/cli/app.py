@@ -12,6 +12,7 @@ import typer
 
 from ssgan import __version__
 from ssgan.cli import cluster, stages
+from ssgan.cli.audit import audit
 from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
 from ssgan.cli.label import label
@@ -51,6 +52,7 @@ app.command("label")(label)
 app.command("compare")(compare)
 app.command("promote")(promote)
 app.add_typer(models, name="models")
+app.command("audit")(audit)
 
 
 def _show_version(wanted: bool) -> None:

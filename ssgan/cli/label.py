@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ssgan.cli.labels import REGISTRY, LedgerOption, open_ledger
 from ssgan.errors import DataError
 
 if TYPE_CHECKING:
     from ssgan.config import Config
     from ssgan.labelpage.journal import Journal
     from ssgan.labelpage.server import Server
+    from ssgan.ledger import Ledger
 
 
 def label(
     queue: Annotated[Path, typer.Option(help="CSV with a column sha256, in the order to label.")] = Path("next/queue.csv"),
     annotator: Annotated[str, typer.Option(help="Whose votes they are. Default: who is logged in.")] = "",
-    ledger: Annotated[Path, typer.Option(help="The label ledger.")] = Path("labels"),
+    again: Annotated[bool, typer.Option("--again", help="Show what this annotator has labeled already, too.")] = False,
+    ledger: LedgerOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine it is plain HTTP.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8760,
     browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
@@ -31,16 +34,16 @@ def label(
     from ssgan.labelpage.journal import Journal
     from ssgan.labelpage.server import Server, is_loopback
     from ssgan.labelpage.session import Session
-    from ssgan.ledger import Ledger
 
-    config, who = parameters.load(Path("params.yaml")), annotator.strip() or getpass.getuser()
-    wanted, classes, said = read_queue(queue), _classes(ledger), f"label:{queue.name}"
+    config, who = parameters.load(), annotator.strip() or getpass.getuser()
+    into = open_ledger(ledger)
+    wanted, classes, said = read_queue(queue), _classes(into), f"label:{queue.name}"
     images = Images(wanted, Path("data/images"), _raw(config))
-    journal = Journal(ledger, who)
+    journal = Journal(into, who)
     try:
-        _fold(journal, ledger, said, "an earlier session that was cut off")
-        votes = (vote for batch in Ledger(ledger).batches().values() for vote in batch)
-        done = frozenset(vote.image for vote in votes if vote.annotator == who)
+        _fold(journal, into.folder, said, "an earlier session that was cut off")
+        votes = [vote for batch in into.batches().values() for vote in batch if vote.annotator == who]
+        done = frozenset() if again else frozenset(vote.image for vote in votes)
         with Server(Session(wanted, classes, journal, done), images, host, port) as server:
             left = len(set(wanted) - done)
             typer.echo(f"{left} of {len(wanted)} images to label, as {who}: {server.url}")
@@ -50,7 +53,7 @@ def label(
             if browser:
                 typer.launch(server.url)
             _serve(server)
-        _fold(journal, ledger, said, "this session")
+        _fold(journal, into.folder, said, "this session")
     finally:
         journal.close()
 
@@ -68,19 +71,18 @@ def _fold(journal: Journal, ledger: Path, source: str, session: str) -> None:
     """What the journal holds becomes a batch."""
     done = journal.fold(source)
     if done:
-        typer.echo(f"{done[1]} labels of {session} -> {ledger}, batch {done[0]}")
+        typer.echo(f"{done[1]} labels of {session} -> {ledger}, batch {done[0]} (`ssgan labels undo {done[0]}` takes it back)")
 
 
-def _classes(ledger: Path) -> list[str]:
-    """Today's names of the classes, in the order of their ids; what was decided to be a class since comes last."""
+def _classes(ledger: Ledger) -> list[str]:
+    """Today's names of the classes: in the order of their ids, and behind them what was decided to be a class since."""
     from ssgan.data.classes import load
-    from ssgan.ledger import Ledger
+    from ssgan.intake.importing import class_names
 
-    taxonomy = Ledger(ledger).taxonomy()
-    names = dict.fromkeys(taxonomy.today(name) for name in [*load(Path("classes.json")), *taxonomy.decided])
+    names = class_names(load(REGISTRY), ledger.taxonomy())
     if not names:
-        raise DataError("classes.json does not exist, so there is no class to choose from; run `dvc repro split`")
-    return list(names)
+        raise DataError(f"{REGISTRY} does not exist, so there is no class to choose from; run `dvc repro split`")
+    return names
 
 
 def _raw(config: Config) -> Path | None:

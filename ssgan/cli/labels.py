@@ -52,7 +52,7 @@ def import_(
     from ssgan.intake import words
     from ssgan.intake.importing import Wishes, prepare
 
-    config, into = _split_config(), _ledger(ledger)
+    config, into = _split_config(), open_ledger(ledger)
     wishes = Wishes(kind, annotator, time, new_class or (), allow_test, allow_conflicts)
     found = prepare(path, into, _known(), config.label_policy, wishes)
     clear = not found.review.needs_a_person
@@ -91,7 +91,7 @@ def conflicts(queue: Annotated[Path, typer.Option(help="The file to write.")] = 
     from ssgan.intake import queue as queues
 
     policy = _split_config().label_policy
-    state = _ledger(ledger).state(policy)
+    state = open_ledger(ledger).state(policy)
     if not state.conflicts:
         typer.echo(f"no conflicts: {policy} decides on all {len(state.labels)} labeled images")
         return
@@ -109,7 +109,7 @@ def undo(
     """Take back a batch, a renaming, a merge, a new class, or an undo. Nothing is deleted."""
     from ssgan.intake.changes import undo as take_back
 
-    typer.echo(take_back(_ledger(ledger), batch, by, _split_config().label_policy, _registry()))
+    typer.echo(take_back(open_ledger(ledger), batch, by, _split_config().label_policy, _registry()))
 
 
 @labels.command()
@@ -122,7 +122,7 @@ def blame(
     from ssgan.intake.changes import blame as trace
     from ssgan.intake.changes import describe_blame
 
-    found = trace(_ledger(ledger), image, _known(), _split_config().label_policy)
+    found = trace(open_ledger(ledger), image, _known(), _split_config().label_policy)
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else describe_blame(found))
 
 
@@ -131,7 +131,7 @@ def rename(old: str, new: str, by: ByOption = "", ledger: LedgerOption = None) -
     """Give a class another name. It keeps its id; votes with the old name count for it, also those that come later."""
     from ssgan.intake.changes import rename as change
 
-    typer.echo(change(_ledger(ledger), old, new, by, _registry()))
+    typer.echo(change(open_ledger(ledger), old, new, by, _registry()))
 
 
 @labels.command()
@@ -141,7 +141,7 @@ def merge(
     """All images of class FROM are of class INTO from now on. The id of FROM is retired."""
     from ssgan.intake.changes import merge as change
 
-    typer.echo(change(_ledger(ledger), from_, into, by, _registry()))
+    typer.echo(change(open_ledger(ledger), from_, into, by, _registry()))
 
 
 @labels.command()
@@ -150,7 +150,7 @@ def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     from ssgan.intake.importing import class_names
     from ssgan.intake.overview import describe, overview
 
-    config, found = _split_config(), _ledger(ledger)
+    config, found = _split_config(), open_ledger(ledger)
     files = found.read()
     state = files.state(config.label_policy)
     numbers = overview(files, state, class_names(_registry(), state.taxonomy))
@@ -165,7 +165,7 @@ def _split_config() -> SplitConfig:
     return load().split
 
 
-def _ledger(folder: Path | None) -> Ledger:
+def open_ledger(folder: Path | None) -> Ledger:
     """The ledger that a person names, or that the pipeline uses, or the default one."""
     from ssgan.data.labels import is_ledger
     from ssgan.ledger import Ledger

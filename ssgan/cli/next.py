@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ssgan.cli.labels import JsonOption, LedgerOption, open_ledger
 from ssgan.errors import ConfigError
 
-OUT, LEDGER = Path("next"), Path("labels")
+OUT = Path("next")
 LOCAL_FILES = "/data/local-files/?d="  # how Label Studio names files below its document root
 
 WORDS = {"uncertain": "uncertain and different", "unknown": "of what may be an unknown class", "control": "drawn at random"}
-
-
-class Policy(StrEnum):
-    """How the ledger decides on one label."""
-
-    latest = "latest"
-    majority = "majority"
-    require_agreement = "require_agreement"
 
 
 next_app = typer.Typer(rich_markup_mode=None)
@@ -38,7 +30,7 @@ def choose(
     seed: Annotated[int, typer.Option(min=0, help="Of the random draw. Another one each week.")] = 0,
     model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
     metrics: Annotated[Path, typer.Option(help="Where evaluation left the temperature.")] = Path("metrics/evaluate.json"),
-    ledger: Annotated[Path, typer.Option(help="The label ledger: what has a vote there is left out.")] = LEDGER,
+    ledger: LedgerOption = None,
     image_url: Annotated[
         str, typer.Option(help="What Label Studio needs before a path. Default: its local files, or the S3 source.")
     ] = "",
@@ -50,7 +42,6 @@ def choose(
     from ssgan import config as parameters
     from ssgan.data.files import SplitFiles
     from ssgan.hashing import file_sha256
-    from ssgan.ledger import Ledger
     from ssgan.model import load_model
     from ssgan.runtime.prediction import temperature_of
     from ssgan.selection import files as outputs
@@ -62,11 +53,11 @@ def choose(
             f"{out} holds a selection already, and `ssgan next status` needs it; name another folder "
             f"(--out {out}/2), or add --overwrite"
         )
-    config = parameters.load(Path("params.yaml"))
+    config = parameters.load()
     rules = Rules(divide(budget, control, unknown), seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
     temperature, calibration = temperature_of(model, metrics)
     loaded, splits = load_model(model), SplitFiles("data/splits")
-    voted = {vote.image for votes in Ledger(ledger).batches().values() for vote in votes}
+    voted = {vote.image for votes in open_ledger(ledger).batches().values() for vote in votes}
     labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
     picked = select(splits, loaded.look, temperature, loaded.classes, labeled, rules)
     weights = file_sha256(model / "model.safetensors")
@@ -80,18 +71,17 @@ def choose(
 @next_app.command()
 def status(
     selection: Annotated[Path, typer.Option(help="What `ssgan next` wrote.")] = OUT / "selection.json",
-    ledger: Annotated[Path, typer.Option(help="The label ledger.")] = LEDGER,
-    policy: Annotated[Policy, typer.Option(help="What decides where people disagree.")] = Policy.require_agreement,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Say whether the picks were worth more than the images drawn at random, by the labels that came back."""
     from ssgan import config as parameters
-    from ssgan.ledger import Ledger
     from ssgan.selection.files import read_record
     from ssgan.selection.verdict import describe, judge
 
-    confidence = parameters.load(Path("params.yaml")).evaluate.confidence
-    verdict = judge(read_record(selection), Ledger(ledger).state(policy.value).labels, confidence)
+    config = parameters.load()
+    confidence, state = config.evaluate.confidence, open_ledger(ledger).state(config.split.label_policy)
+    verdict = judge(read_record(selection), state.labels, state.taxonomy.today, confidence)
     if as_json:
         slices = {name: count._asdict() for name, count in verdict.slices.items()}
         counts = {"slices": slices, "picks": verdict.picks._asdict()}

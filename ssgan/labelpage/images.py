@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +16,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from PIL import Image
 
 from ssgan.data import schema
 from ssgan.data.labels import examples
 from ssgan.errors import DataError
-from ssgan.report.images import encode
 
 KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}
 
@@ -98,4 +99,7 @@ def _stored(place: Place) -> bytes:
     with pq.ParquetFile(place.shard) as file:
         spec = schema.spec_of(schema.read_metadata(file.schema_arrow, str(place.shard)))
         column = file.read_row_group(place.group, columns=["pixels"])["pixels"].slice(place.row, 1)
-    return encode(schema.pixels_to_numpy(column, spec)[0])
+    pixels = schema.pixels_to_numpy(column, spec)[0]
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[0] if spec.channels == 1 else pixels.transpose(1, 2, 0).copy()).save(buffer, "PNG")
+    return buffer.getvalue()

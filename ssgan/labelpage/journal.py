@@ -11,7 +11,6 @@ import json
 import os
 import re
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ssgan.errors import DataError
@@ -36,9 +35,9 @@ class Journal:
         DataError: another process has it open, or it is damaged.
     """
 
-    def __init__(self, ledger: Path, annotator: str) -> None:
-        self._ledger, self._annotator = Ledger(ledger), annotator
-        self.path = ledger / FOLDER / (re.sub(r"[^\w-]", "_", annotator) + ".jsonl")
+    def __init__(self, ledger: Ledger, annotator: str) -> None:
+        self._ledger, self._annotator = ledger, annotator
+        self.path = ledger.folder / FOLDER / (re.sub(r"[^\w-]", "_", annotator) + ".jsonl")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.path.open("a+b", buffering=0)
         try:

@@ -8,7 +8,8 @@
     files.py      queue.csv, label_studio.json, selection.json
     verdict.py    when the labels are back: were the picks worth more than the random ones?
     noise.py      confident learning: which labels look wrong
-    audit.py      out-of-sample probabilities for it, and its list
+    audit.py      out-of-sample probabilities for it, and the suspects
+    sheet.py      suspects.csv and suspects.html
 
 Letters: N images of a block, M candidates, L labeled, K classes, F features, B bytes of one image.
 """

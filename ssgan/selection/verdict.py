@@ -10,7 +10,7 @@ It does not say how much the next model will gain by them; that takes a training
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ssgan.evaluation.comparison import Interval, wilson
@@ -59,21 +59,23 @@ def newcombe(wrong: int, total: int, wrong2: int, total2: int, confidence: float
     return p - q - math.hypot(p - low, high2 - q), p - q + math.hypot(high - p, q - low2)
 
 
-def judge(record: Mapping[str, Any], labels: Mapping[str, str], confidence: float) -> Verdict:
+def judge(record: Mapping[str, Any], labels: Mapping[str, str], today: Callable[[str], str], confidence: float) -> Verdict:
     """Compare the answers of the model that chose with the labels that came back.
 
     Args:
         record: the content of selection.json.
         labels: sha256 -> class by today's names, of any images.
+        today: what a class of the model is called today, if it was renamed or merged since.
     """
     slices: dict[Slice, Count] = {}
     foreign: dict[str, int] = {}
+    classes = {today(name) for name in record["model"]["classes"]}
     for name in SLICES:
         picks = [pick for pick in record["picks"] if pick["slice"] == name]
-        known = [(pick["predicted"], labels[pick["sha256"]]) for pick in picks if pick["sha256"] in labels]
+        known = [(today(pick["predicted"]), labels[pick["sha256"]]) for pick in picks if pick["sha256"] in labels]
         slices[name] = Count(len(picks), len(known), sum(predicted != label for predicted, label in known))
         for _, label in known:
-            if label not in record["model"]["classes"]:
+            if label not in classes:
                 foreign[label] = foreign.get(label, 0) + 1
     chosen = Count(*(a + b for a, b in zip(slices["uncertain"], slices["unknown"], strict=True)))
     control = slices["control"]

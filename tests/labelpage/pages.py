@@ -19,6 +19,7 @@ from ssgan.labelpage.images import Images
 from ssgan.labelpage.journal import Journal
 from ssgan.labelpage.server import Server
 from ssgan.labelpage.session import Session
+from ssgan.ledger import Ledger
 from ssgan.report.images import encode
 from tests.support import blobs
 
@@ -71,7 +72,7 @@ def serve(folder: Path, classes: list[str], n: int = 10) -> Iterator[Page]:
     """A page over n images, until the block ends."""
     files = make_images(folder, n)
     queue = list(files)
-    journal = Journal(folder / "labels", "eva")
+    journal = Journal(Ledger(folder / "labels"), "eva")
     images = Images(queue, folder / "images", folder / "raw")
     with Server(Session(queue, classes, journal, frozenset()), images, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -23,7 +23,7 @@ def label(i: int, name: str = "cat") -> Act:
 
 @given(st.lists(st.sampled_from(["cat", "dog", "skip", "undo"]), max_size=25))
 def test_undo_takes_back_the_newest_act_that_stands(tmp_path_factory: pytest.TempPathFactory, wishes: list[str]) -> None:
-    journal = Journal(tmp_path_factory.mktemp("ledger"), "eva")
+    journal = Journal(Ledger(tmp_path_factory.mktemp("ledger")), "eva")
     session = Session(QUEUE, ["cat", "dog"], journal, frozenset())
     stack: list[tuple[str, str]] = []
     for wish in wishes:
@@ -43,35 +43,35 @@ def test_undo_takes_back_the_newest_act_that_stands(tmp_path_factory: pytest.Tem
 
 
 def test_a_label_is_on_disk_when_the_page_hears_of_it_and_survives_the_process(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "eva")
+    journal = Journal(Ledger(tmp_path), "eva")
     journal.add(label(0))
     journal.add(label(1, "dog"))
     written = journal.path.read_bytes()
     journal._file.close()  # the process is gone: nothing is folded, nobody says goodbye
     assert written.count(b"\n") == 2
-    again = Journal(tmp_path, "eva")
+    again = Journal(Ledger(tmp_path), "eva")
     assert again.acts == [label(0), label(1, "dog")]
     again.close()
 
 
 @pytest.mark.parametrize("cut", [1, 20, -1])
 def test_half_a_line_of_a_crash_is_dropped_and_the_rest_kept(tmp_path: Path, cut: int) -> None:
-    journal = Journal(tmp_path, "eva")
+    journal = Journal(Ledger(tmp_path), "eva")
     journal.add(label(0))
     first = journal.path.read_bytes()
     journal.add(label(1))
     second = journal.path.read_bytes()[len(first) :]
     journal.close()
     journal.path.write_bytes(first + second[:cut])
-    again = Journal(tmp_path, "eva")
+    again = Journal(Ledger(tmp_path), "eva")
     assert again.acts == [label(0)]
     again.add(label(2))
     again.close()
-    assert Journal(tmp_path, "eva").acts == [label(0), label(2)]
+    assert Journal(Ledger(tmp_path), "eva").acts == [label(0), label(2)]
 
 
 def test_a_crash_between_batch_and_end_of_the_journal_makes_one_batch(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "eva")
+    journal = Journal(Ledger(tmp_path), "eva")
     journal.add(label(0))
     journal.add(Act("skip", QUEUE[1], "", TIME))
     content = journal.path.read_bytes()
@@ -80,7 +80,7 @@ def test_a_crash_between_batch_and_end_of_the_journal_makes_one_batch(tmp_path: 
     assert not journal.path.exists()
     journal.path.parent.mkdir(exist_ok=True)
     journal.path.write_bytes(content)
-    again = Journal(tmp_path, "eva")
+    again = Journal(Ledger(tmp_path), "eva")
     assert again.fold("label:queue.csv") == first
     again.close()
     assert first is not None
@@ -88,7 +88,7 @@ def test_a_crash_between_batch_and_end_of_the_journal_makes_one_batch(tmp_path: 
 
 
 def test_skips_alone_make_no_batch(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "eva")
+    journal = Journal(Ledger(tmp_path), "eva")
     journal.add(Act("skip", QUEUE[0], "", TIME))
     journal.add(label(1))
     journal.add(Act("undo", "", "", TIME))
@@ -98,10 +98,10 @@ def test_skips_alone_make_no_batch(tmp_path: Path) -> None:
 
 
 def test_one_annotator_labels_in_one_place_at_a_time(tmp_path: Path) -> None:
-    first = Journal(tmp_path, "eva")
+    first = Journal(Ledger(tmp_path), "eva")
     with pytest.raises(DataError, match="eva is labeling already: another `ssgan label` has"):
-        Journal(tmp_path, "eva")
-    Journal(tmp_path, "../ben").close()
+        Journal(Ledger(tmp_path), "eva")
+    Journal(Ledger(tmp_path), "../ben").close()
     assert [path.name for path in tmp_path.iterdir()] == ["journal"]
     first.close()
 
@@ -110,4 +110,4 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir()
     (tmp_path / "journal/eva.jsonl").write_text("cat\n")
     with pytest.raises(DataError, match=r"eva\.jsonl is damaged"):
-        Journal(tmp_path, "eva")
+        Journal(Ledger(tmp_path), "eva")

@@ -10,13 +10,14 @@ import pytest
 from ssgan.errors import DataError
 from ssgan.labelpage.journal import Journal
 from ssgan.labelpage.session import OutOfStepError, Session, keys
+from ssgan.ledger import Ledger
 
 QUEUE = [f"{i:064x}" for i in range(4)]
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    one = Journal(tmp_path, "eva")
+    one = Journal(Ledger(tmp_path), "eva")
     yield one
     one.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -120,3 +121,14 @@ def test_reasons_are_words_and_the_control_group_has_no_score(tmp_path: Path) ->
 def test_a_pool_below_the_budget_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the pool holds 20 images without a label, fewer than --budget 45; lower the budget"):
         run(tmp_path, noise(20, 0))
+
+
+def test_memory_depends_on_the_budget_and_not_on_the_pool(tmp_path: Path) -> None:
+    peaks = []
+    for n in (2_000, 16_000):
+        files = pool(tmp_path / str(n), noise(n, 0))
+        tracemalloc.start()
+        select(files, look, 1.5, CLASSES, set(), RULES)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]

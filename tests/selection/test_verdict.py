@@ -35,7 +35,7 @@ def labels(**wrong_of: tuple[int, int]) -> dict[str, str]:
 
 def test_picks_that_the_model_gets_wrong_more_often_beat_the_random_ones() -> None:
     verdict = judge(
-        record(160, 20, 20), labels(uncertain=(90, 160), unknown=(10, 20), control=(2, 20)) | {"other": "bee"}, 0.95
+        record(160, 20, 20), labels(uncertain=(90, 160), unknown=(10, 20), control=(2, 20)) | {"other": "bee"}, str, 0.95
     )
     assert verdict.answer == "better"
     assert verdict.picks == Count(180, 180, 100)
@@ -48,16 +48,25 @@ def test_picks_that_the_model_gets_wrong_more_often_beat_the_random_ones() -> No
 
 
 def test_worse_picks_and_too_few_labels_are_called_by_their_names() -> None:
-    assert judge(record(50, 0, 50), labels(uncertain=(2, 50), control=(30, 50)), 0.95).answer == "worse"
-    assert judge(record(50, 0, 50), labels(uncertain=(10, 50), control=(8, 50)), 0.95).answer == "no measurable difference"
-    nothing = judge(record(50, 5, 50), labels(uncertain=(10, 50)), 0.95)
+    assert judge(record(50, 0, 50), labels(uncertain=(2, 50), control=(30, 50)), str, 0.95).answer == "worse"
+    assert judge(record(50, 0, 50), labels(uncertain=(10, 50), control=(8, 50)), str, 0.95).answer == "no measurable difference"
+    nothing = judge(record(50, 5, 50), labels(uncertain=(10, 50)), str, 0.95)
     assert nothing.answer == "not enough labels"
     assert nothing.pool_error is None
     assert "label images of both" in describe(nothing, 0.95)
 
 
 def test_a_class_that_the_model_does_not_know_is_wrong_and_named() -> None:
-    verdict = judge(record(2, 2, 2), {"uncertain0": "ant", "unknown0": "cow", "unknown1": "cow", "control0": "ant"}, 0.95)
+    verdict = judge(record(2, 2, 2), {"uncertain0": "ant", "unknown0": "cow", "unknown1": "cow", "control0": "ant"}, str, 0.95)
     assert verdict.slices["unknown"] == Count(2, 2, 2)
     assert verdict.foreign == {"cow": 2}
     assert "classes that the model does not know: cow (2)" in describe(verdict, 0.95)
+
+
+def test_a_class_that_was_renamed_since_is_still_the_same_class() -> None:
+    verdict = judge(
+        record(1, 0, 1), {"uncertain0": "formica", "control0": "bee"}, {"ant": "formica", "bee": "bee"}.__getitem__, 0.95
+    )
+    assert verdict.picks == Count(1, 1, 0)
+    assert verdict.slices["control"] == Count(1, 1, 1)
+    assert verdict.foreign == {}

@@ -1,0 +1,36 @@
+"""``ssgan audit``: which labels look wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssgan.cli.labels import LedgerOption, open_ledger
+
+
+def audit(
+    out: Annotated[Path, typer.Option(help="Folder for suspects.csv and suspects.html.")] = Path("audit"),
+    model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
+    show: Annotated[int, typer.Option(min=1, help="Images on the page; the table has all.")] = 120,
+    ledger: LedgerOption = None,
+) -> None:
+    """Rank the labels of the labeled and the val set that look wrong: a table and a page. Nothing is changed."""
+    from ssgan import config as parameters
+    from ssgan.data.files import SplitFiles
+    from ssgan.model import load_model
+    from ssgan.selection import audit as audits
+    from ssgan.selection import sheet
+
+    split, files, loaded = parameters.load().split, SplitFiles("data/splits"), load_model(model)
+    labeled = audits.read(files, loaded.look)
+    group = audits.near_duplicates(files, labeled, split.near_duplicate_bits, split.near_duplicate_rmse)
+    found = audits.audit(labeled, files.classes(), group)
+    sheet.write(out, found, labeled.pixels, open_ledger(ledger).state(split.label_policy).votes, show)
+    typer.echo(f"{sheet.title(found)}. {sheet.lead(found)}")
+    if found.suspects:
+        queue = out / sheet.TABLE
+        typer.echo(
+            f"{out / sheet.SHEET} to look at, {queue} for the rest; go through them: ssgan label --again --queue {queue}"
+        )

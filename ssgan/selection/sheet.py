@@ -1,0 +1,74 @@
+"""The suspects for people: a CSV file, which is a queue for ``ssgan label`` too, and a contact sheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+from ssgan.ledger import Vote
+from ssgan.report.images import LOSSLESS_UP_TO, data_uri
+from ssgan.selection.audit import SETS, Audit, Suspect
+from ssgan.selection.pool import U8
+
+TABLE, SHEET = "suspects.csv", "suspects.html"
+COLUMNS = ("rank", "sha256", "path", "set", "given", "probability_given", "suggested", "probability_suggested", "votes")
+
+
+def write(out: Path, found: Audit, pixels: U8, votes: Mapping[str, Sequence[Vote]], show: int) -> None:
+    """Write both files into ``out``; the sheet shows the first ``show`` suspects. ``pixels`` are those of ``Labeled``."""
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {TABLE: table(found.suspects, votes), SHEET: sheet(found, pixels, out / TABLE, show)}
+    for name, text in texts.items():
+        part = out / f".{name}.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(out / name)
+
+
+def table(suspects: Sequence[Suspect], votes: Mapping[str, Sequence[Vote]]) -> str:
+    """The suspects as CSV, the worst first, with who said what. There is no column ``label``: it is for people to decide."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for rank, one in enumerate(suspects, 1):
+        said = "; ".join(f"{vote.annotator or 'somebody'}: {vote.label}" for vote in votes.get(one.sha256, ()))
+        numbers = {
+            "probability_given": f"{one.probability_given:.4f}",
+            "probability_suggested": f"{one.probability_suggested:.4f}",
+        }
+        row = {**one._asdict(), **numbers, "rank": rank, "votes": said}
+        writer.writerow([row[column] for column in COLUMNS])
+    return text.getvalue()
+
+
+def sheet(found: Audit, pixels: U8, queue: Path, show: int) -> str:
+    """One page without anything from the network."""
+    small = pixels.shape[-1] <= LOSSLESS_UP_TO
+    shown = [(one, data_uri(pixels[one.row], lossless=small)) for one in found.suspects[:show]]
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = (resources.files(__package__) / "templates" / SHEET).read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        title=title(found), lead=lead(found), queue=queue, suspects=shown, small=small, more=len(found.suspects) - len(shown)
+    )
+
+
+def title(found: Audit) -> str:
+    """How many labels look wrong."""
+    n = len(found.suspects)
+    return "No label looks wrong" if not n else "1 label looks wrong" if n == 1 else f"{n:,} labels look wrong"
+
+
+def lead(found: Audit) -> str:
+    """Of how many, and how many wrong ones there may be in all."""
+    parts = [
+        f"Judged: {sum(found.judged.values()):,} labels ({', '.join(f'{found.judged[name]:,} of {name}' for name in SETS)})."
+    ]
+    if found.share is not None:
+        parts.append(f"Confident learning estimates that {found.share:.1%} of them are wrong.")
+    if found.alone:
+        parts.append(f"{found.alone:,} more could not be judged: their class has too few images.")
+    return " ".join(parts)

@@ -1,0 +1,43 @@
+"""``ssgan audit`` in a real project, where two labels of val are swapped for others."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ssgan.cli.app import run
+
+
+@pytest.fixture
+def swapped(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids of images whose labels are wrong now."""
+    for name in ("runs/train", "data/splits"):
+        shutil.copytree(trained / name, tmp_path / name)
+    for name in ("params.yaml", "classes.json"):
+        shutil.copy(trained / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    path = next(Path("data/splits/val").glob("*.parquet"))
+    found = pq.read_table(path)
+    label = found["label"].to_numpy().copy()
+    rows = [int(np.flatnonzero(label == k)[3]) for k in (0, 4, 6)]
+    label[rows] = [6, 0, 4]
+    pq.write_table(found.set_column(found.schema.get_field_index("label"), found.schema.field("label"), pa.array(label)), path)
+    return [found["id"][row].as_py() for row in rows]
+
+
+def test_wrong_labels_come_first_and_test_is_never_opened(swapped: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree("data/splits/test")
+    assert run(["audit"]) == 0
+    said = capsys.readouterr().out
+    assert "Judged: 218 labels (40 of labeled, 178 of val)" in said
+    assert "go through them: ssgan label --again --queue audit/suspects.csv" in said
+    with open("audit/suspects.csv", newline="") as file:
+        first = [row["sha256"] for row in csv.DictReader(file)][:6]
+    assert set(swapped) <= set(first)
+    assert "labels look wrong" in Path("audit/suspects.html").read_text()
