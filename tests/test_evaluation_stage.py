@@ -36,6 +36,7 @@ def test_the_metrics_are_those_of_the_predictions(fake: Fake, monkeypatch: pytes
         assert numbers[role]["error_rate"] == pytest.approx(1 - accuracy_score(table["label"], table[f"{role}_pred"]), abs=1e-6)
         assert numbers[role]["error_rate_low"] <= numbers[role]["error_rate"] <= numbers[role]["error_rate_high"]
         assert all(1 / 3 <= p <= 1 for p in table[f"{role}_prob"])
+    assert np.mean(table["main_nll"]) == pytest.approx(numbers["main"]["nll_calibrated"], abs=1e-6)
     assert numbers["gain"]["error_rate"] == pytest.approx(
         numbers["twin"]["error_rate"] - numbers["main"]["error_rate"], abs=2e-6
     )

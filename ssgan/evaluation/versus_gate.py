@@ -55,7 +55,8 @@ def _gain(numbers: dict[str, Any], gate: GateConfig) -> Rule:
     """With a limit below 0 (not worse by more than that) the exact test of equality has nothing to say."""
     gain, limit = numbers["gain"], gate.min_gain
     proven = gain["verdict"] == "gain" or limit < 0
-    said = f"{_points(abs(gain['error_rate']))} points {'more' if gain['error_rate'] < 0 else 'fewer'} errors"
+    more = "more" if gain["error_rate"] < 0 else "fewer"
+    said = f"{_points(abs(gain['error_rate']))} points {more} errors" if gain["error_rate"] else "as many errors"
     said += f", interval of the gain {_points(gain['low'])} to {_points(gain['high'])}"
     passed = bool(gain["low"] > limit and proven)
     if not passed:

@@ -23,7 +23,6 @@ from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation import trained_model, verify_run
 from ssgan.evaluation.versus import Answers
 from ssgan.hashing import file_sha256, ids_sha256
-from ssgan.report.card import card
 
 CARD, METRICS, TRAINING, SPLIT = "README.md", "metrics.json", "training.json", "split.json"
 PREDICTIONS, MISTAKES = "predictions.parquet", "mistakes.parquet"
@@ -71,6 +70,8 @@ def assemble(run: Path, into: Path) -> Version:
     Raises:
         CheckpointError: the run is not finished, or its files changed. DataError: ``evaluate`` judged another run.
     """
+    from ssgan.report.card import card  # brings matplotlib, which takes seconds; who only reads the log needs none
+
     train = run if (run / "manifest.json").is_file() else run / "runs/train"
     project = train.parent.parent
     manifest = verify_run(train)

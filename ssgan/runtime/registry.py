@@ -21,7 +21,6 @@ from pathlib import Path
 from ssgan import __version__
 from ssgan.errors import ConfigError, StorageError, UnusableError
 from ssgan.registry.version import CARD, Version, name_of, open_version
-from ssgan.report.card import approvals
 from ssgan.runtime.storage_faults import Limits
 from ssgan.runtime.storage_once import open_once
 
@@ -177,6 +176,8 @@ def fetch_with_card(registry: Registry, name: str, into: Path) -> Version:
     Raises:
         ConfigError: nobody has that name.
     """
+    from ssgan.report.card import approvals
+
     version = registry.find(name)
     if version is None:
         raise ConfigError(f"nobody is {name!r} in {registry.url}; `ssgan models list` shows who is there")

@@ -102,6 +102,13 @@ def test_params_exist_and_name_all_that_decides_the_result(stage: str) -> None:
         assert {p for p in PIPELINE["train"]["params"] if p.startswith("train.")} == {f"train.{key}" for key in decisive}
 
 
+@pytest.mark.parametrize("path", ["dvc.yaml", "ssgan/templates/project/pipeline.yaml"])
+def test_the_model_that_dvc_knows_is_one_that_train_makes(path: str) -> None:
+    (artifact,) = yaml.safe_load((ROOT / path).read_text().replace("@@", ""))["artifacts"].values()
+    assert artifact["type"] == "model"
+    assert any(Path(out) in Path(artifact["path"]).parents for out in outs(PIPELINE["train"]))
+
+
 def test_metrics_and_plots_are_left_to_git_and_large_files_to_dvc() -> None:
     for stage in PIPELINE.values():
         for kind in ("metrics", "plots"):

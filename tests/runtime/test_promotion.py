@@ -129,6 +129,13 @@ def test_a_verdict_that_was_edited_does_not_count(team: Team) -> None:
         team.promote("bad")
 
 
+def test_a_decision_that_a_person_took_back_counts(team: Team) -> None:
+    team.compare("good")
+    VERDICT.write_text(json.dumps({**json.loads(VERDICT.read_text()), "decision": PERSON}))
+    with pytest.raises(RefusedError, match="its decision was edited"):
+        team.promote("good")
+
+
 def test_rules_that_were_changed_after_the_verdict_do_not_count(team: Team, tmp_path: Path) -> None:
     team.compare("good")
     team.promote("good")
