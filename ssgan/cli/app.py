@@ -14,6 +14,7 @@ from ssgan import __version__
 from ssgan.cli import cluster, stages
 from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
+from ssgan.cli.export import export
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
 from ssgan.cli.tune import tune
@@ -35,6 +36,7 @@ app.command("doctor")(doctor)
 for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report, stages.summary):
     app.command(_stage.__name__)(_stage)
 app.command("predict")(predict)
+app.command("export")(export)
 app.command("publish")(cluster.publish)
 app.command("submit")(cluster.submit)
 app.add_typer(cluster.jobs, name="jobs")
