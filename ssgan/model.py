@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,14 +46,9 @@ class Model:
         method: name of the method that trained it.
     """
 
-    def __init__(self, folder: Path, device: str = "cpu") -> None:
-        try:
-            description = json.loads((folder / "config.json").read_text())
-            weights = load_file(folder / "model.safetensors", device)
-        except FileNotFoundError as error:
-            raise CheckpointError(
-                f"{folder} is not a model folder ({error.filename} is missing); run `dvc repro train`"
-            ) from None
+    def __init__(self, description: dict[str, Any], weights: dict[str, Tensor], device: str = "cpu") -> None:
+        """``description`` is the content of ``config.json``, ``weights`` that of ``model.safetensors``."""
+        self.description = description
         self.classes: list[str] = description["classes"]
         self.image = ImageSpec(**description["image"])
         self.steps: int = description["steps"]
@@ -65,6 +60,15 @@ class Model:
         self._method.nets.to(device).eval()
         self._device = device
 
+    @property
+    def nets(self) -> nn.ModuleDict:
+        """All networks that were kept, in evaluation mode."""
+        return self._method.nets
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(N, C, S, S) uint8 -> (N, K) float32 logits of the K real classes."""
+        return self._method.predict(images * (1.0 / 255.0)).float()
+
     @torch.no_grad()
     def predict_logits(self, images: npt.NDArray[np.uint8], batch: int = 500) -> npt.NDArray[np.float32]:
         """(N, C, S, S) uint8 -> (N, K) logits of the K real classes."""
@@ -74,8 +78,7 @@ class Model:
         return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
 
     def _predict(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        x = torch.from_numpy(np.ascontiguousarray(images)).to(self._device) * (1.0 / 255.0)
-        return self._method.predict(x).float().cpu().numpy()
+        return self.logits(torch.from_numpy(np.ascontiguousarray(images)).to(self._device)).cpu().numpy()
 
     @torch.no_grad()
     def look(self, images: npt.NDArray[np.uint8], batch: int = 500) -> Look:
@@ -106,4 +109,10 @@ class Model:
 
 def load_model(folder: Path, device: str = "cpu") -> Model:
     """A finished classifier from its folder. Raises CheckpointError where there is none."""
-    return Model(Path(folder), device)
+    folder = Path(folder)
+    try:
+        description = json.loads((folder / "config.json").read_text())
+        weights = load_file(folder / "model.safetensors", device)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder} is not a model folder ({error.filename} is missing); run `dvc repro train`") from None
+    return Model(description, weights, device)

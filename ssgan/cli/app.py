@@ -15,6 +15,7 @@ from ssgan.cli import cluster, stages
 from ssgan.cli.audit import audit
 from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
+from ssgan.cli.export import export
 from ssgan.cli.label import label
 from ssgan.cli.labels import labels
 from ssgan.cli.models import compare, models, promote
@@ -41,6 +42,7 @@ app.command("doctor")(doctor)
 for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report, stages.summary):
     app.command(_stage.__name__)(_stage)
 app.command("predict")(predict)
+app.command("export")(export)
 app.command("publish")(cluster.publish)
 app.command("submit")(cluster.submit)
 app.add_typer(cluster.jobs, name="jobs")

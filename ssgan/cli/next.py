@@ -41,9 +41,9 @@ def choose(
         return
     from ssgan import config as parameters
     from ssgan.data.files import SplitFiles
+    from ssgan.evaluation.published import published
     from ssgan.hashing import file_sha256
     from ssgan.model import load_model
-    from ssgan.runtime.prediction import temperature_of
     from ssgan.selection import files as outputs
     from ssgan.selection.choose import Rules, select
     from ssgan.selection.shares import divide
@@ -55,13 +55,13 @@ def choose(
         )
     config = parameters.load()
     rules = Rules(divide(budget, control, unknown), seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
-    temperature, calibration = temperature_of(model, metrics)
+    facts = published(model, metrics)
     loaded, splits = load_model(model), SplitFiles("data/splits")
     voted = {vote.image for votes in open_ledger(ledger).batches().values() for vote in votes}
     labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
-    picked = select(splits, loaded.look, temperature, loaded.classes, labeled, rules)
+    picked = select(splits, loaded.look, facts.temperature, loaded.classes, labeled, rules)
     weights = file_sha256(model / "model.safetensors")
-    chooser = outputs.Chooser(_version(model), weights, temperature, calibration, loaded.classes)
+    chooser = outputs.Chooser(facts.model_id, weights, facts.temperature, facts.note, loaded.classes)
     paths = outputs.paths_of(Path("data/images"), [pick.sha256 for pick in picked.picks])
     url = image_url or (f"{config.data.source.url.rstrip('/')}/" if config.data.source.kind == "s3" else LOCAL_FILES)
     outputs.write(out, picked, paths, chooser, rules, url)
@@ -88,15 +88,6 @@ def status(
         typer.echo(json.dumps({**verdict._asdict(), **counts, "confidence": confidence}))
     else:
         typer.echo(describe(verdict, confidence))
-
-
-def _version(model: Path) -> str:
-    """Run, role and checkpoint: what Label Studio shows as the version of the model."""
-    run, role, checkpoint = model.absolute().parts[-3:]
-    manifest = model.absolute().parents[1] / "manifest.json"
-    if manifest.is_file():
-        run = json.loads(manifest.read_text(encoding="utf-8"))["run_id"]
-    return f"{run}/{role}/{checkpoint}"
 
 
 def _tell(record: dict[str, Any], out: Path) -> None:

@@ -1,35 +1,92 @@
-"""``ssgan predict``: labels and calibrated probabilities for a folder of images."""
+"""``ssgan predict``: labels and calibrated probabilities for a folder of images, a prefix of S3 or the ingested pool."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from ssgan.runtime.prediction import Done
+
 SHOWN = 10  # rejected files named on the terminal; all of them stand in the file
+TABLES = (".parquet", ".csv")
+
+
+class Workers(StrEnum):
+    """Who reads, decodes and classifies."""
+
+    local = "local"
+    ray = "ray"
 
 
 def predict(
-    folder: Annotated[Path, typer.Argument(help="Folder of images, with all below it.", exists=True, file_okay=False)],
+    source: Annotated[str | None, typer.Argument(help="Folder of images, with all below it, or s3://bucket/prefix.")] = None,
+    pool: Annotated[
+        Path | None, typer.Option(help="In place of it: ingested images, data/splits/unlabeled or data/images.")
+    ] = None,
     model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
-    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")] = Path("predictions.parquet"),
+    out: Annotated[Path, typer.Option(help="Table to write (.parquet, .csv), or a folder that can be resumed.")] = Path(
+        "predictions.parquet"
+    ),
     top_k: Annotated[int, typer.Option(min=1, help="How many of the most probable classes to name.")] = 3,
-    metrics: Annotated[Path, typer.Option(help="Where evaluation left the temperature.")] = Path("metrics/evaluate.json"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table if it exists.")] = False,
+    metrics: Annotated[Path, typer.Option(help="Where evaluation left temperature and threshold.")] = Path(
+        "metrics/evaluate.json"
+    ),
+    workers: Annotated[Workers, typer.Option(help="local, or ray: tasks of the cluster at RAY_ADDRESS.")] = Workers.local,
+    part_files: Annotated[int, typer.Option(min=1, help="Files of one part of a folder: what a kill may cost.")] = 10_000,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists, in place of going on.")] = False,
 ) -> None:
-    """Classify every image below FOLDER. Files that are no images are listed with the reason, never lost."""
-    from ssgan.runtime.prediction import classify, rejected_path
+    """Classify every image. Files that are no images are listed with the reason, never lost.
 
-    if out.suffix not in (".parquet", ".csv"):
-        raise typer.BadParameter(f"{out} must end in .parquet or .csv", param_hint="--out")
+    A folder (--out NAME without a suffix) may be killed at any time: the same command goes on with what is missing.
+    """
+    from ssgan.runtime.prediction import Request, classify
+
+    _check_inputs(source, pool)
+    _make_room(out, overwrite)
+    done = classify(Request(source, pool, model, metrics, top_k, part_files, workers is Workers.ray), out)
+    _say(done, out)
+
+
+def _check_inputs(source: str | None, pool: Path | None) -> None:
+    if (source is None) == (pool is None):
+        raise typer.BadParameter("name a folder of images or s3://bucket/prefix, or --pool: one of them", param_hint="SOURCE")
+    folder = Path(source) if source and not source.startswith("s3://") else pool
+    if folder and not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is no folder", param_hint="--pool" if pool else "SOURCE")
+
+
+def _make_room(out: Path, overwrite: bool) -> None:
+    from ssgan.runtime.prediction import rejected_path
+    from ssgan.runtime.prediction_folder import remove
+
+    if out.suffix and out.suffix not in TABLES:
+        raise typer.BadParameter(f"{out} must end in .parquet or .csv, or be a folder without a suffix", param_hint="--out")
+    if not out.suffix:
+        if overwrite:
+            remove(out)
+        return
     for table in (out, rejected_path(out)):
         if table.exists() and not overwrite:
             raise typer.BadParameter(f"{table} exists; add --overwrite, or name another file", param_hint="--out")
-    done = classify(folder, model, out, top_k, metrics)
-    typer.echo(f"{done.seen} files = {done.predicted} predicted -> {out} + {len(done.rejected)} rejected")
-    typer.echo(f"probabilities: {done.calibration}")
+
+
+def _say(done: Done, out: Path) -> None:
+    from ssgan.runtime.prediction import rejected_path
+
+    c = done.counts
+    if done.resumed is not None:
+        typer.echo(f"went on with {out}: {done.resumed} parts were complete; files that came since it began are not in it")
+    typer.echo(
+        f"{c['seen']} files = {c['predicted']} predicted + {c['duplicates']} duplicates + {c['rejected']} rejected -> {out}"
+    )
+    typer.echo(f"model: {done.published.model_id}")
+    typer.echo(f"probabilities: {done.published.note}")
+    typer.echo(f"abstains: {done.published.abstention}")
     for path, reason, detail in done.rejected[:SHOWN]:
         typer.echo(f"  rejected {path}: {reason} ({detail})", err=True)
     if done.rejected:
-        typer.echo(f"  all rejected files: {rejected_path(out)}", err=True)
+        typer.echo(f"  all rejected files: {rejected_path(out) if out.suffix else out / 'rejected'}", err=True)

@@ -7,6 +7,7 @@
     proofs.py       hashes of the run, classes, label budget: what must hold before a number is worth reading
     judge.py        all of the above for one model, and for a model and its twin: the metrics
     history.py      the training history as rows
+    published.py    what evaluate.json says of one model: temperature, threshold, model id
     outputs.py      files: CSV for ``dvc plots``, Parquet and npy for the report
 
 Letters: N images, K classes, M calibration bins, T temperature.

@@ -1,76 +1,173 @@
-"""A finished classifier over a folder of raw images, in batches: memory does not grow with the number of images.
+"""A finished classifier over a folder, a prefix of S3 or the ingested pool: memory does not grow with the number of images.
 
 Files are read and decoded exactly as ``ingest`` does. Probabilities are calibrated with the temperature that evaluation
-fitted on val, if it judged this very model.
+fitted on val, if it judged this very model; its threshold says which images a person has to look at.
 
-Letters: N images of a batch, K classes.
+    prediction_task.py     one part of the inputs -> answers and rejected files
+    prediction_folder.py   parts on disk: resumable, every input exactly once
+    ray_prediction.py      parts as tasks of a Ray cluster
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ssgan.config import DataConfig
+from ssgan import __version__
+from ssgan.config import DataConfig, FolderSource, S3Source
 from ssgan.data.decode import Limits
 from ssgan.data.schema import rejected_schema
-from ssgan.data.sources.folder import Folder
-from ssgan.data.workers import Job, prepared
-from ssgan.errors import CheckpointError, DataError
-from ssgan.evaluation import verify_run
-from ssgan.evaluation.scores import log_softmax
-from ssgan.model import Model, load_model
+from ssgan.data.workers import Job
+from ssgan.errors import DataError
+from ssgan.evaluation.published import Published, published
+from ssgan.model import load_model
+from ssgan.runtime import prediction_folder
+from ssgan.runtime.prediction_task import Outcome, Scorer, list_files, list_rows, output_schema, predict_files, predict_rows
+from ssgan.runtime.sources import open_source
+
+SMALL_PART = 2048  # files whose answers are held in memory on the way into one table
+SHOWN = 1000  # rejected files that are handed back for people; all of them are in the file
+
+Parts = Iterable[tuple[int, pa.Table]]
+Run = Callable[[Parts], Iterator[tuple[int, Outcome]]]  # outcomes in the order of the parts
+
+
+class Request(NamedTuple):
+    """What is asked for. ``source`` is a folder or s3://bucket/prefix; ``pool`` a folder of shards; one of them is None."""
+
+    source: str | None
+    pool: Path | None
+    model: Path
+    metrics: Path
+    top_k: int
+    part_files: int
+    ray: bool
+
+    @property
+    def name(self) -> str:
+        """The inputs for people."""
+        return str(self.source or self.pool)
 
 
 @dataclass(frozen=True)
 class Done:
-    """seen = predicted + rejected; ``rejected`` holds (path, reason, detail); ``calibration`` is a sentence."""
+    """``counts``: seen = predicted + duplicates + rejected; ``rejected`` holds the first (path, reason, detail)."""
 
-    seen: int
-    predicted: int
+    counts: dict[str, int]
     rejected: list[tuple[str, str, str]]
-    calibration: str
+    published: Published
+    resumed: int | None  # parts that an earlier attempt had completed; None: there was none
 
 
-def classify(folder: Path, model: Path, out: Path, top_k: int, metrics: Path) -> Done:
-    """Write one row per image of ``folder`` to ``out`` (Parquet or CSV by its suffix), and the rejected files beside it.
+def classify(request: Request, out: Path) -> Done:
+    """Write one row per image to ``out``: a table (.parquet, .csv), with the rejected files beside it, or else a folder.
 
-    Nothing is written where it fails. ``top_k`` is cut to K.
+    A table appears as a whole or not at all; a folder goes on where an earlier attempt ended.
 
     Raises:
         CheckpointError: no model there, or its files are not those that training wrote.
-        DataError: no file of the folder is an image.
+        ConfigError: the folder is not that of the same request; a node of Ray cannot do what is asked.
+        DataError: no input is an image; a task of Ray failed.
+        StorageError: the source cannot be read.
     """
-    temperature, calibration = temperature_of(model, metrics)
-    loaded = load_model(model)
-    top_k = min(top_k, len(loaded.classes))
-    # Threads: torch has threads of its own by now, and a forked process would inherit their locks.
-    job = Job(Folder(os.fspath(folder), "flat"), loaded.image, Limits.of(DataConfig()))
-    seen, predicted, rejected = 0, 0, []
-    with _table(out, output_schema(top_k)) as write:
-        for items, batch in prepared(job, kind="threads"):
-            seen += len(items)
-            predicted += len(batch.accepted)
-            rejected += [(_text(items[i].path), reason, _text(detail)) for i, reason, detail in batch.rejected]
-            pairs = zip(batch.digests, batch.accepted, strict=True)
-            names = [(digest.hex(), _text(items[i].path)) for digest, i in pairs]
-            if names:
-                write(_rows(names, loaded, batch.pixels, temperature, top_k))
-        if not predicted:
-            raise DataError(f"none of the {seen} files below {folder} is an image; name a folder that holds images")
-    _write_rejected(rejected, rejected_path(out))
-    return Done(seen, predicted, rejected, calibration)
+    facts, model = published(request.model, request.metrics), load_model(request.model)
+    scorer = Scorer(model, facts, min(request.top_k, len(model.classes)))
+    with _runner(request, scorer) as run:
+        if out.suffix in (".parquet", ".csv"):
+            return _into_table(request, scorer, run, out)
+        with prediction_folder.locked(out):
+            return _into_folder(request, scorer, run, out)
+
+
+def _runner(request: Request, scorer: Scorer) -> AbstractContextManager[Run]:
+    """Who does the work: this process, or Ray."""
+    if request.ray:
+        from ssgan.runtime.ray_prediction import on_ray
+
+        return on_ray(_source(request), scorer, _limits(), pool=request.pool is not None)
+
+    def here(parts: Parts) -> Iterator[tuple[int, Outcome]]:
+        job = None if request.pool else Job(open_source(_source(request)), scorer.model.image, _limits())
+        for number, rows in parts:
+            yield number, predict_files(scorer, job, rows) if job else predict_rows(scorer, request.pool or Path(), rows)
+
+    return nullcontext(here)
+
+
+def _source(request: Request) -> FolderSource | S3Source:
+    if request.source and request.source.startswith("s3://"):
+        return S3Source(url=request.source, layout="flat")
+    return FolderSource(path=os.path.abspath(request.name), layout="flat")
+
+
+def _limits() -> Limits:
+    return Limits.of(DataConfig())
+
+
+def _listing(request: Request, scorer: Scorer) -> pa.Table:
+    if request.pool:
+        return list_rows(request.pool, scorer.model.image, request.part_files)
+    return list_files(open_source(_source(request)))
+
+
+def _into_folder(request: Request, scorer: Scorer, run: Run, out: Path) -> Done:
+    facts, spec = scorer.published, scorer.model.image
+    asked = {
+        "ssgan": __version__,
+        "source": request.source if (request.source or "").startswith("s3://") else os.path.abspath(request.name),
+        "model_id": facts.model_id,
+        "temperature": facts.temperature,
+        "threshold": facts.threshold,
+        "top_k": scorer.top_k,
+        "part_files": request.part_files,
+        "image": dict(spec._asdict()),
+    }
+    folder = prediction_folder.Folder(out, 1 if request.pool else request.part_files)
+    listing, again = folder.begin(asked, lambda: _listing(request, scorer))
+    sizes = {number: _inputs(rows) for number, rows in folder.parts(listing)}
+    todo = [(number, rows) for number, rows in folder.parts(listing) if not folder.complete(number, sizes[number])]
+    for number, outcome in run(todo):
+        folder.write(number, outcome)
+    counts = folder.finish(list(sizes.values()))
+    _require_images(request, counts)
+    rejected = pq.read_table(out / "rejected").slice(0, SHOWN).to_pylist() if counts["rejected"] else []
+    return Done(counts, [tuple(row.values()) for row in rejected], facts, len(sizes) - len(todo) if again else None)
+
+
+def _inputs(rows: pa.Table) -> int:
+    """How many images or files the rows of a listing stand for."""
+    return sum(row["stop"] - row["start"] for row in rows.to_pylist()) if "stop" in rows.schema.names else len(rows)
+
+
+def _into_table(request: Request, scorer: Scorer, run: Run, out: Path) -> Done:
+    listing = _listing(request, scorer)
+    size = 1 if request.pool else SMALL_PART
+    parts = enumerate(listing.slice(start, size) for start in range(0, len(listing), size))
+    ids: list[pa.ChunkedArray] = []
+    rejected: list[pa.Table] = [pa.Table.from_batches([], rejected_schema())]
+    with _table(out, output_schema(scorer.top_k)) as write:
+        for _, outcome in run(parts):
+            write(outcome.predicted)
+            ids.append(outcome.predicted["id"])
+            rejected.append(outcome.rejected)
+        found = pa.concat_tables(rejected)
+        counts = prediction_folder.count(iter(ids), len(found))
+        _require_images(request, counts)
+    _write_rejected(found, rejected_path(out))
+    return Done(counts, [tuple(row.values()) for row in found.slice(0, SHOWN).to_pylist()], scorer.published, None)
+
+
+def _require_images(request: Request, counts: dict[str, int]) -> None:
+    if not counts["predicted"]:
+        raise DataError(f"none of the {counts['seen']} files below {request.name} is an image; name a folder that holds images")
 
 
 def rejected_path(out: Path) -> Path:
@@ -78,72 +175,22 @@ def rejected_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}.rejected{out.suffix}")
 
 
-def output_schema(top_k: int) -> pa.Schema:
-    """id (sha256 of the file's bytes), path, label and probability of the most probable class, then the runners-up."""
-    fields = [("id", pa.string()), ("path", pa.string())]
-    for rank in range(1, top_k + 1):
-        end = "" if rank == 1 else f"_{rank}"
-        fields += [(f"label{end}", pa.string()), (f"probability{end}", pa.float64())]
-    return pa.schema(fields)
-
-
-def _rows(
-    names: list[tuple[str, str]], model: Model, pixels: npt.NDArray[np.uint8], temperature: float, top_k: int
-) -> pa.RecordBatch:
-    probability = np.exp(log_softmax(model.predict_logits(pixels).astype(np.float64), temperature))
-    order = np.argsort(-probability, axis=1, kind="stable")[:, :top_k]
-    columns: list[Any] = [[name[0] for name in names], [name[1] for name in names]]
-    for rank in range(top_k):
-        columns += [[model.classes[k] for k in order[:, rank]], probability[np.arange(len(order)), order[:, rank]]]
-    schema = output_schema(top_k)
-    return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
-
-
-def temperature_of(model: Path, metrics: Path) -> tuple[float, str]:
-    """The temperature for the model at RUN/ROLE/CHECKPOINT, and where it comes from; 1 where evaluation judged another one.
-
-    Raises:
-        CheckpointError: the manifest of the run does not vouch for its files.
-    """
-    model = model.absolute()
-    run, role, checkpoint = model.parent.parent, model.parent.name, model.name
-    if not (run / "manifest.json").is_file():
-        return 1.0, f"not calibrated ({run} has no manifest.json, so nothing ties the model to an evaluation)"
-    manifest = verify_run(run)
-    try:
-        numbers = json.loads(metrics.read_text(encoding="utf-8"))
-        judged = (numbers["run_id"], numbers["checkpoint"]) == (manifest["run_id"], checkpoint)
-        if not judged or not numbers.get(role):
-            return 1.0, f"not calibrated ({metrics} judged another model; run `dvc repro evaluate`)"
-        return float(numbers[role]["temperature"]), f"calibrated, temperature {numbers[role]['temperature']:g} ({metrics})"
-    except FileNotFoundError:
-        return 1.0, f"not calibrated ({metrics} does not exist; run `dvc repro evaluate`)"
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{metrics} is damaged ({error!r}); run `dvc repro --force evaluate`") from None
-
-
 @contextmanager
 def _table(out: Path, schema: pa.Schema) -> Iterator[Any]:
-    """A function that adds a batch to the table; the file appears as a whole at the end, or not at all."""
+    """A function that adds rows to the table; the file appears as a whole at the end, or not at all."""
     part = out.with_name(f".{out.name}.part")
     make = pq.ParquetWriter if out.suffix == ".parquet" else pa.csv.CSVWriter
     try:
         with make(os.fspath(part), schema) as writer:
-            yield writer.write_batch
+            yield writer.write_table
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _write_rejected(rejected: list[tuple[str, str, str]], path: Path) -> None:
+def _write_rejected(rejected: pa.Table, path: Path) -> None:
     """The rejected files as a table; an older one goes where there is none."""
     path.unlink(missing_ok=True)
-    if rejected:
-        columns = [list(column) for column in zip(*rejected, strict=True)]
+    if len(rejected):
         with _table(path, rejected_schema()) as write:
-            write(pa.record_batch(columns, schema=rejected_schema()))
-
-
-def _text(path: str) -> str:
-    """File names may hold bytes that are no UTF-8; they are spelled out (\\xff)."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            write(rejected)

@@ -41,10 +41,10 @@ def recipe_of(source: Source, job: Job) -> Recipe:
         source = source.model_copy(update={"root": os.path.abspath(source.root), "download": False})
     elif not isinstance(source, S3Source):
         source = source.model_copy(update={"path": os.path.abspath(source.path)})  # tasks run in another folder
-    return Recipe(source, job.spec, job.limits, _place(source), _versions(), _witness(source, job))
+    return Recipe(source, job.spec, job.limits, place_of(source), versions_here(), _witness(source, job))
 
 
-def _place(source: Source) -> tuple[Any, ...] | None:
+def place_of(source: Source) -> tuple[Any, ...] | None:
     """Tells a local folder from one of the same name on another machine, or in another container. None: S3, or no folder."""
     path = _local_path(source)
     if path is None or not os.path.isdir(path):
@@ -70,7 +70,7 @@ def _witness(source: Source, job: Job) -> Item | None:
     return None
 
 
-def _versions() -> tuple[tuple[str, str], ...]:
+def versions_here() -> tuple[tuple[str, str], ...]:
     return tuple((name, version(name)) for name in DECODERS)
 
 
@@ -79,7 +79,7 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 def ray_ingest_task(recipe: Recipe, items: list[Item]) -> Prepared:
     """One list of files, on whatever node. Raises SsganError."""
-    job = _job(recipe)
+    job = job_of(recipe)
     with one_thread_below():
         if not job.source.threads:
             return prepare(job, items)
@@ -90,15 +90,15 @@ def ray_ingest_task(recipe: Recipe, items: list[Item]) -> Prepared:
 
 
 @lru_cache(maxsize=1)
-def _job(recipe: Recipe) -> Job:
+def job_of(recipe: Recipe) -> Job:
     """Opened once in each process. Raises SsganError where this node cannot do the same as the driver."""
-    for (name, theirs), (_, ours) in zip(recipe.versions, _versions(), strict=True):
+    for (name, theirs), (_, ours) in zip(recipe.versions, versions_here(), strict=True):
         if theirs != ours:
             raise DataError(
                 f"the Ray node {platform.node()} has {name} {ours}, but ingest was started with {theirs}, so pixels could "
                 "differ; install the same packages there"
             )
-    if _place(recipe.source) != recipe.place:
+    if place_of(recipe.source) != recipe.place:
         key = "root" if isinstance(recipe.source, TorchvisionSource) else "path"
         raise ConfigError(
             f"data.source.{key} is {_local_path(recipe.source)!r}, which the Ray node {platform.node()} does not share with "

@@ -65,7 +65,7 @@ def test_the_temperature_matters(project: Path) -> None:
 def test_rejected_files_are_counted_and_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "new", "--out", "p.csv"]) == 0
     said = capsys.readouterr()
-    assert "33 files = 30 predicted -> p.csv + 3 rejected" in said.out
+    assert "33 files = 30 predicted + 0 duplicates + 3 rejected -> p.csv" in said.out
     with open("p.rejected.csv", newline="") as file:
         listed = {row["path"]: row["reason"] for row in csv.DictReader(file)}
     assert listed == {"notes.txt": "not_an_image", "half.png": "truncated", "gone.png": "broken_link"}
@@ -78,7 +78,8 @@ def test_csv_and_parquet_hold_the_same(project: Path) -> None:
     with open("p.csv", newline="") as file:
         text = list(csv.DictReader(file))
     table = pq.read_table("predictions.parquet").to_pylist()
-    assert list(text[0]) == ["id", "path", "label", "probability", "label_2", "probability_2", "label_3", "probability_3"]
+    ranks = ["label", "probability", "label_2", "probability_2", "label_3", "probability_3"]
+    assert list(text[0]) == ["id", "path", *ranks, "abstain", "model_id"]
     assert [{k: str(v) if "probability" not in k else float(v) for k, v in row.items()} for row in table] == [
         {k: v if "probability" not in k else float(v) for k, v in row.items()} for row in text
     ]

@@ -181,7 +181,7 @@ def test_code_that_fails_is_an_error_that_names_the_files(address: str, tmp_path
 def test_a_folder_that_a_node_does_not_share_is_an_error_with_a_remedy(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_ingest_task, "_place", lambda source: ("another machine", 1, 2))  # of the driver only
+    monkeypatch.setattr(ray_ingest_task, "place_of", lambda source: ("another machine", 1, 2))  # of the driver only
     raw = write(tmp_path / "raw", {"1.png": blob(1)})
     with pytest.raises(ConfigError, match=r"data\.source\.path is '.*raw', which the Ray node .* does not share .*s3://"):
         on_ray(raw, tmp_path / "ray")

@@ -20,8 +20,8 @@ from ssgan.data.workers import Job, Prepared, prepare, prepared
 from ssgan.errors import ConfigError, DataError, StorageError
 from ssgan.runtime import ray_ingest
 from ssgan.runtime.ray_environment import set_environment
-from ssgan.runtime.ray_ingest import _outcome
-from ssgan.runtime.ray_ingest_task import Recipe, _job, _joined, ray_ingest_task, recipe_of
+from ssgan.runtime.ray_ingest_task import Recipe, _joined, job_of, ray_ingest_task, recipe_of
+from ssgan.runtime.ray_tasks import Words, outcome
 from ssgan.runtime.sources import open_source
 from ssgan.runtime.storage import filesystem
 from tests.data.test_ingest import blob, write
@@ -29,6 +29,7 @@ from tests.data.test_sources import bucket
 
 SPEC, LIMITS = ImageSpec(1, 8, "fit"), Limits(10**6, 10**6)
 ITEMS = [Item("a"), Item("b"), Item("c")]
+WORDS = Words("the 2 files", "do it here", "take less")
 
 
 def recipe(source: Source) -> Recipe:
@@ -38,7 +39,7 @@ def recipe(source: Source) -> Recipe:
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
     """What a process keeps from task to task is dropped."""
-    _job.cache_clear()
+    job_of.cache_clear()
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_threads_within_a_task_change_nothing(folder: FolderSource, monkeypatch:
     items = list(open_source(folder).items())
     one = ray_ingest_task(recipe(folder), items)
     monkeypatch.setattr("ssgan.data.sources.folder.Folder.threads", 5)
-    _job.cache_clear()
+    job_of.cache_clear()
     several = ray_ingest_task(recipe(folder), items)
     for name in Prepared._fields:
         assert np.array_equal(getattr(one, name), getattr(several, name)), name
@@ -150,7 +151,7 @@ def test_a_failure_of_storage_comes_back_as_itself(exceptions: Any) -> None:
         raise exceptions.RayTaskError("f", "trace", StorageError("the bucket is gone"))
 
     with pytest.raises(StorageError, match=r"^the bucket is gone$"):
-        _outcome(SimpleNamespace(get=get, exceptions=exceptions), lambda: 1, None, ITEMS)  # type: ignore[arg-type]
+        outcome(SimpleNamespace(get=get, exceptions=exceptions), lambda: 1, None, WORDS)  # type: ignore[arg-type]
 
 
 def test_a_cluster_that_lost_all_of_its_nodes_is_not_waited_for(exceptions: Any) -> None:
@@ -161,7 +162,7 @@ def test_a_cluster_that_lost_all_of_its_nodes_is_not_waited_for(exceptions: Any)
         raise exceptions.GetTimeoutError
 
     with pytest.raises(DataError, match="lost all of its CPUs"):
-        _outcome(SimpleNamespace(get=get, exceptions=exceptions), lambda: 3 - len(waits), None, ITEMS)  # type: ignore[arg-type]
+        outcome(SimpleNamespace(get=get, exceptions=exceptions), lambda: 3 - len(waits), None, WORDS)  # type: ignore[arg-type]
     assert len(waits) == 3
 
 

@@ -1,0 +1,44 @@
+"""``ssgan export``: the finished classifier as one file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class FormatName(StrEnum):
+    """What ``--format`` takes; the keys of ssgan.exporting.FORMATS, without loading torch."""
+
+    onnx = "onnx"
+    torch_export = "torch-export"
+    safetensors = "safetensors"
+
+
+def export(
+    format: Annotated[FormatName, typer.Option(help="onnx, torch-export or safetensors.")],
+    model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
+    out: Annotated[Path | None, typer.Option(help="File to write; default: runs/export/model and the suffix.")] = None,
+    metrics: Annotated[Path, typer.Option(help="Where evaluation left temperature and threshold.")] = Path(
+        "metrics/evaluate.json"
+    ),
+    images: Annotated[Path, typer.Option(help="Images that the file is checked on.")] = Path("data/splits/val"),
+    uncalibrated: Annotated[bool, typer.Option("--uncalibrated", help="Allow a model that was not evaluated.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write the classifier with temperature, threshold and class list inside, and check it against the model here.
+
+    It takes uint8 images (N, C, S, S) and gives probabilities, label and abstain of the real classes only.
+    """
+    from ssgan.exporting import export_model, path_for
+
+    to = path_for(format.value, out)
+    if to.exists() and not overwrite:
+        raise typer.BadParameter(f"{to} exists; add --overwrite, or name another file", param_hint="--out")
+    done = export_model(format.value, model, to, metrics, images, uncalibrated)
+    typer.echo(f"{done.path}: {done.published.model_id}, {done.bytes / 1e6:.1f} MB")
+    typer.echo(f"  probabilities: {done.published.note}")
+    typer.echo(f"  abstains: {done.published.abstention}")
+    typer.echo(f"  checked on {done.checked_on}: probabilities differ by at most {done.difference.largest:.1g}")

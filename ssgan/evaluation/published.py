@@ -1,0 +1,76 @@
+"""What evaluation has published of one model: what its probabilities need before anybody uses them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssgan.errors import CheckpointError
+from ssgan.evaluation.proofs import verify_run
+from ssgan.hashing import file_sha256
+
+
+@dataclass(frozen=True)
+class Published:
+    """Of the model in one folder.
+
+    Attributes:
+        model_id: run, role, checkpoint and the beginning of the sha256 of the weights.
+        temperature: what logits are divided by.
+        threshold: answer where the calibrated probability is above it; None: nothing is left to a person.
+        calibrated: whether evaluation judged this very model.
+        note: where the temperature comes from, or why there is none.
+        abstention: the same for the threshold.
+    """
+
+    model_id: str
+    temperature: float
+    threshold: float | None
+    calibrated: bool
+    note: str
+    abstention: str
+
+
+def published(model: Path, metrics: Path) -> Published:
+    """What ``metrics`` (metrics/evaluate.json) says of the model at RUN/ROLE/CHECKPOINT.
+
+    Raises:
+        CheckpointError: no model there, the manifest of the run does not vouch for its files, damaged metrics.
+    """
+    model = model.absolute()
+    run, role, checkpoint = model.parent.parent, model.parent.name, model.name
+    if not (model / "model.safetensors").is_file():
+        raise CheckpointError(f"{model} is not a model folder (model.safetensors is missing); run `dvc repro train`")
+    digest = file_sha256(model / "model.safetensors")[:12]
+    if not (run / "manifest.json").is_file():
+        return _raw(digest, f"{run} has no manifest.json, so nothing ties the model to an evaluation")
+    manifest = verify_run(run)
+    model_id = f"{manifest['run_id']}/{role}/{checkpoint}@{digest}"
+    try:
+        numbers = json.loads(metrics.read_text(encoding="utf-8"))
+        judged = (numbers["run_id"], numbers["checkpoint"]) == (manifest["run_id"], checkpoint)
+        if not judged or not numbers.get(role):
+            return _raw(model_id, f"{metrics} judged another model; run `dvc repro evaluate`")
+        return _judged(model_id, numbers[role], metrics)
+    except FileNotFoundError:
+        return _raw(model_id, f"{metrics} does not exist; run `dvc repro evaluate`")
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{metrics} is damaged ({error!r}); run `dvc repro --force evaluate`") from None
+
+
+def _raw(model_id: str, why: str) -> Published:
+    return Published(model_id, 1.0, None, False, f"not calibrated ({why})", f"never ({why})")
+
+
+def _judged(model_id: str, numbers: dict[str, Any], metrics: Path) -> Published:
+    temperature, promise = float(numbers["temperature"]), numbers.get("abstention")
+    note = f"calibrated, temperature {temperature:g} ({metrics})"
+    if promise is None:
+        return Published(model_id, temperature, None, True, note, "never (evaluate.max_risk is null)")
+    if promise["threshold"] is None:
+        return Published(model_id, temperature, None, True, note, f"never ({promise['note']})")
+    threshold = float(promise["threshold"])
+    why = f"up to probability {threshold:.4g}, for a risk of at most {promise['max_risk']:g} ({promise['note']})"
+    return Published(model_id, temperature, threshold, True, note, why)

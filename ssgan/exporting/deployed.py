@@ -1,0 +1,76 @@
+"""The graph that leaves. Letters: N images, C channels, S image_size, K classes."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+import torch.fx
+from torch import Tensor, nn
+
+from ssgan import __version__
+from ssgan.evaluation.published import Published
+from ssgan.model import Model
+
+OUTPUTS = ("probabilities", "label", "abstain")
+
+
+class Deployed(nn.Module):
+    """(N, C, S, S) uint8 -> probabilities (N, K) float32, label (N,) int64, abstain (N,) bool.
+
+    The K real classes only: what tells real from generated images does not leave the model. ``abstain``: the largest
+    probability is not above the threshold. Images are what ``ingest`` makes of a file.
+    """
+
+    def __init__(self, model: Model, temperature: float, threshold: float | None) -> None:
+        super().__init__()
+        self._logits, self._shape = model.logits, model.image.shape
+        self.nets = nn.ModuleDict(dict(model.nets.items())).requires_grad_(False)
+        self.temperature, self.threshold = temperature, threshold
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        probabilities = (self._logits(images) / self.temperature).softmax(1)
+        top, label = probabilities.max(1)
+        return probabilities, label, top <= (-1.0 if self.threshold is None else self.threshold)
+
+    def program(self) -> torch.export.ExportedProgram:
+        """The graph for any number of images, with the networks that it uses and no other."""
+        program = self._traced()
+        used = {node.name for node in program.graph.nodes if node.op == "placeholder" and node.users}
+        targets = [spec.target for spec in program.graph_signature.input_specs if spec.arg.name in used and spec.target]
+        keys = {target.split(".")[1] for target in targets}
+        if keys == set(self.nets):
+            return program
+        for key in set(self.nets) - keys:  # a generator has no part in an answer
+            del self.nets[key]
+        return self._traced()
+
+    def _traced(self) -> torch.export.ExportedProgram:
+        # Two images: torch takes a batch of one for a constant.
+        images = torch.zeros(2, *self._shape, dtype=torch.uint8)
+        program = torch.export.export(self, (images,), dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}})
+        graphs = [m for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule)]
+        for node in (node for graph in graphs for node in graph.graph.nodes):
+            node.meta.pop("stack_trace", None)  # where the code lies on this machine is nobody's business
+        return program
+
+
+def deployed(model: Model, published: Published) -> Deployed:
+    """The model with what evaluation published of it."""
+    return Deployed(model, published.temperature, published.threshold)
+
+
+def about(model: Model, published: Published) -> dict[str, str]:
+    """What is written into every file beside the graph: JSON by key. ``classes`` are in the order of ``probabilities``."""
+    facts = {
+        "classes": model.classes,
+        "temperature": published.temperature,
+        "threshold": published.threshold,
+        "calibration": published.note,
+        "abstention": published.abstention,
+        "model_id": published.model_id,
+        "method": model.method,
+        "image": model.image._asdict(),
+        "ssgan": __version__,
+    }
+    return {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}

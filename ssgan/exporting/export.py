@@ -1,0 +1,83 @@
+"""From a model folder to a checked file. Letters: N images, C channels, S image_size."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ssgan.config import ImageSpec
+from ssgan.data import schema
+from ssgan.errors import CheckpointError, ConfigError
+from ssgan.evaluation.published import Published, published
+from ssgan.exporting.check import Difference, check
+from ssgan.exporting.deployed import about, deployed
+from ssgan.exporting.formats import FORMATS, SUFFIXES, Format
+from ssgan.model import load_model
+
+CHECKED = 64  # images: enough for the batches of the check, and done in a moment
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that computes what the model computes, on the images that it was checked on."""
+
+    path: Path
+    bytes: int
+    published: Published
+    checked_on: str
+    difference: Difference
+
+
+def path_for(format: Format, out: Path | None) -> Path:
+    """Where the file goes. Raises ConfigError for a name of another format."""
+    suffix = SUFFIXES[format]
+    if out is not None and out.suffix != suffix:
+        raise ConfigError(
+            f"--out is {out}, but a file of format {format} ends in {suffix}; rename it, or choose another format"
+        )
+    return out or Path(f"runs/export/model{suffix}")
+
+
+def export_model(
+    format: Format, model: Path, to: Path, metrics: Path, images: Path, allow_uncalibrated: bool = False
+) -> Exported:
+    """Write the file, read it back, compare; it appears under its name only if it is right.
+
+    Args:
+        images: a folder of shards (data/splits/val) that the check uses; noise where there is none.
+
+    Raises:
+        CheckpointError: no model, one that was not evaluated (unless allowed), a file that does not compute the same.
+        ConfigError: packages for the format are missing.
+    """
+    facts, loaded = published(model, metrics), load_model(model)
+    if not facts.calibrated and not allow_uncalibrated:
+        raise CheckpointError(
+            f"the probabilities would be {facts.note}; evaluate the model first, or add --uncalibrated to export it as it is"
+        )
+    shown, checked_on = _images(images, loaded.image)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=to.parent) as building:
+        part = Path(building) / to.name  # the name goes into some formats
+        FORMATS[format].write(loaded, deployed(loaded, facts), about(loaded, facts), part)
+        difference = check(FORMATS[format].read(part), loaded, facts, shown)
+        part.replace(to)
+    return Exported(to, to.stat().st_size, facts, checked_on, difference)
+
+
+def _images(folder: Path, spec: ImageSpec) -> tuple[npt.NDArray[np.uint8], str]:
+    """(N, C, S, S) uint8 to check on, and a word on what they are. Raises DataError, CheckpointError."""
+    if not folder.is_dir():
+        noise = np.random.default_rng(0).integers(0, 256, (CHECKED, *spec.shape), np.uint8)
+        return noise, f"{CHECKED} images of noise ({folder} does not exist)"
+    table = schema.read_set(folder, columns=["pixels"]).slice(0, CHECKED)
+    theirs = schema.spec_of(schema.read_metadata(table.schema, str(folder)))
+    if theirs.shape != spec.shape:
+        raise CheckpointError(
+            f"{folder} holds images of shape {theirs.shape}, the model takes {spec.shape}; name others by --images"
+        )
+    return schema.pixels_to_numpy(table["pixels"], spec), f"{len(table)} images of {folder}"
