@@ -99,7 +99,10 @@ def test_params_exist_and_name_all_that_decides_the_result(stage: str) -> None:
     if stage == "ingest":
         assert set(PIPELINE["ingest"]["params"]) == {f"data.{key}" for key in DataConfig.model_fields if key != "workers"}
     if stage == "train":
-        decisive = set(TrainConfig.model_fields) - EXECUTION | {"twin"}  # twin: what there is to show
+        decisive = set(TrainConfig.model_fields) - EXECUTION | {
+            "twin",
+            "start_from",
+        }  # what there is to show, and to start with
         assert {p for p in PIPELINE["train"]["params"] if p.startswith("train.")} == {f"train.{key}" for key in decisive}
 
 
@@ -130,7 +133,7 @@ def test_the_pipeline_that_init_writes_is_the_same_but_for_the_code(stage: str) 
 @pytest.mark.parametrize("name", TUNE)
 def test_the_search_depends_on_all_that_decides_a_trial_and_on_no_test_set(name: str) -> None:
     params = set(TUNE[name]["params"])
-    workers = {"train.num_workers", "train.min_workers"}  # a trial is one process
+    workers = {"train.num_workers", "train.min_workers", "train.start_from"}  # a trial is one process and starts afresh
     assert params == set(PIPELINE["train"]["params"]) - workers | {"evaluate.checkpoint", "tune"}
     assert {"data/splits"} == {dep for dep in TUNE[name]["deps"] if dep.startswith("data/")}
     assert TUNE[name]["outs"] == [{"reports/tune": {"cache": False}}]
