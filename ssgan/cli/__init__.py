@@ -5,6 +5,7 @@
     project.py   init
     checks.py    doctor
     predict.py   predict
+    remove.py    remove
     tune.py      tune, tune apply
 
 Modules import what is heavy (torch, Ray, pyarrow) inside their functions, so that ``ssgan --help`` answers at once.

@@ -16,6 +16,7 @@ from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
+from ssgan.cli.remove import remove
 from ssgan.cli.tune import tune
 from ssgan.errors import ConfigError, SsganError
 
@@ -35,6 +36,7 @@ app.command("doctor")(doctor)
 for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report, stages.summary):
     app.command(_stage.__name__)(_stage)
 app.command("predict")(predict)
+app.command("remove")(remove)
 app.command("publish")(cluster.publish)
 app.command("submit")(cluster.submit)
 app.add_typer(cluster.jobs, name="jobs")

@@ -26,7 +26,7 @@ def replacing_all(out: Path, names: Sequence[str]) -> Iterator[Path]:
         DataError: another process is doing the same.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with _alone(out):
+    with alone(out):
         finish(out, names)
         building = out / BUILDING
         shutil.rmtree(building, ignore_errors=True)
@@ -40,7 +40,7 @@ def replacing_all(out: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Nobody else is inside for the same folder. The system lets go of the lock when the process ends, however it does."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -19,7 +19,7 @@ from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
 from tests.support import config
 
-COMMANDS = ("init", "doctor", "ingest", "split", "train", "evaluate", "report", "summary", "predict", "tune")
+COMMANDS = ("init", "doctor", "ingest", "split", "train", "evaluate", "report", "summary", "predict", "remove", "tune")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
