@@ -203,6 +203,8 @@ class TrainConfig(Strict):
     keep_checkpoints: int = Field(default=2, ge=1)  # newest ones kept in storage, besides the best
     log_every_seconds: float = Field(default=10.0, gt=0)  # progress lines where there is no terminal
     twin: bool = True  # also train the supervised twin: same classifier, same labels, no unlabeled images
+    # null: random weights; previous: the model in runs/train; or a model folder (RUN/main/last, its twin beside it)
+    start_from: str | None = None
 
     @property
     def worker_range(self) -> range:

@@ -25,12 +25,14 @@ from ssgan.data.loaders import Batches, Request
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.distributed import broadcast_, fold, rank, solo, summed, world_size
 from ssgan.errors import ConfigError, NonFiniteError
+from ssgan.hashing import ids_sha256
 from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable, write_tensors
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record, write_jsonl
 from ssgan.training.loop import Plan, Tick, ValSet, fit
 from ssgan.training.step import make_optimizers
 from ssgan.training.store import FolderStore
+from ssgan.training.warm import read_start, warm_start
 
 Role = Literal["main", "twin"]
 TWIN = "supervised"
@@ -84,6 +86,11 @@ def final_key(run: str, role: Role) -> str:
     return f"{run}/{role}/final"
 
 
+def start_key(start: dict[Role, str] | dict[str, str]) -> str:
+    """Key in the store of the models that a run starts from, by the sha256 of the weights of each role."""
+    return f"starts/{ids_sha256(f'{role} {digest}' for role, digest in start.items())[:16]}"
+
+
 def checkpoints_prefix(run: str, role: Role) -> str:
     """Prefix in the store of checkpoints in flight; apart from results, for lifecycle rules of a bucket know prefixes only."""
     return f"checkpoints/{run}/{role}"
@@ -107,7 +114,7 @@ def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: 
     name, method_config = role_method(config, role)
     require_even_shares(config.train, method_config)
     batches = Batches(files, _request(config, name, method_config), config.loader, edge.device)
-    trainer = _trainer(config, files, name, method_config, batches, edge.device)
+    trainer = _trainer(config, files, name, method_config, batches, edge, role)
     identity = {**edge.identity, "role": role, "world_size": _world(config)}
     checkpoints = Checkpoints(edge.store, checkpoints_prefix(edge.run, role), identity, config.train.keep_checkpoints)
     warnings += tuple(checkpoints.resume(trainer))
@@ -180,16 +187,22 @@ def problem_of(config: Config, files: SplitFiles) -> Problem:
 
 
 def _trainer(
-    config: Config, files: SplitFiles, name: str, method_config: MethodConfig, batches: Batches, device: torch.device
+    config: Config, files: SplitFiles, name: str, method_config: MethodConfig, batches: Batches, edge: Edge, role: Role
 ) -> Trainer:
-    """A trainer at step 0, its networks initialised from data and equal on all ranks."""
+    """A trainer at step 0, its networks initialised from data or from an earlier run, and equal on all ranks."""
     torch.manual_seed(fold(config.train.seed, "weights"))
-    method = methods.build(name, method_config, problem_of(config, files))
-    method.nets.to(device)
+    problem = problem_of(config, files)
+    method = methods.build(name, method_config, problem)
+    method.nets.to(edge.device)
     torch.manual_seed(fold(config.train.seed, "init"))
     method.nets.train()
     with solo():
-        method.init(batches.init_batch())
+        method.init(batch := batches.init_batch())
+        if start := edge.identity.get("start"):
+            with tempfile.TemporaryDirectory(prefix="ssgan-start-") as folder:
+                edge.store.get(start_key(start), Path(folder, "start"))
+                earlier = read_start(Path(folder, "start", role), name, problem, files.classes())
+            warm_start(method.nets, earlier, files.classes(), batch.x_u if len(batch.x_u) else batch.x_l)
     broadcast_(list(method.nets.state_dict().values()))
     horizon = min(
         method_config.ema_halflife_images, method_config.ema_max_share * config.train.steps * method_config.batch_size

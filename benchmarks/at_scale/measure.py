@@ -89,12 +89,11 @@ def no_workers(job: Job) -> Iterator[Pool]:
         pixels = random.integers(0, 256, (n, *job.spec.shape), np.uint8)
         return lambda: Prepared(
             list(range(n)),
-            [digests[32 * i : 32 * i + 32] for i in range(n)],
             [(400, 300, "RGB")] * n,
             pixels,
             random.integers(0, 1 << 63, n).astype(np.uint64),
             [],
-            2000 * n,
+            [(digests[32 * i : 32 * i + 32], 2000) for i in range(n)],
         )
 
     yield Pool(begin, lambda: 4, 2048)

@@ -6,6 +6,7 @@
     checks.py    doctor
     predict.py   predict
     export.py    export
+    remove.py    remove
     tune.py      tune, tune apply
 
 Modules import what is heavy (torch, Ray, pyarrow) inside their functions, so that ``ssgan --help`` answers at once.

@@ -22,6 +22,7 @@ from ssgan.cli.models import compare, models, promote
 from ssgan.cli.next import next_app
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
+from ssgan.cli.remove import remove
 from ssgan.cli.tune import tune
 from ssgan.errors import ConfigError, SsganError
 
@@ -43,6 +44,7 @@ for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stage
     app.command(_stage.__name__)(_stage)
 app.command("predict")(predict)
 app.command("export")(export)
+app.command("remove")(remove)
 app.command("publish")(cluster.publish)
 app.command("submit")(cluster.submit)
 app.add_typer(cluster.jobs, name="jobs")

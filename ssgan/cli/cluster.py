@@ -36,6 +36,7 @@ def submit(
     from ssgan.runtime import cluster
     from ssgan.runtime.identity import identity, run_id
     from ssgan.runtime.launch import open_roles
+    from ssgan.runtime.start import publish_start
     from ssgan.runtime.storage import open_store
 
     config = _config(insecure)
@@ -46,9 +47,10 @@ def submit(
 
         train_with(config)
         return
-    same = identity(config, SplitFiles(str(SPLITS.absolute())))
+    store = open_store(config.storage.url)
+    same = identity(config, SplitFiles(str(SPLITS.absolute())), start=publish_start(config, Path("runs/train"), store))
     run = run_id(same)
-    if not open_roles(config, open_store(config.storage.url), run):
+    if not open_roles(config, store, run):
         typer.echo(f"{run} is finished, nothing is submitted; `ssgan submit` fetches its results")
         return
     _, job, known = cluster.submit(config, SPLITS, run, same)

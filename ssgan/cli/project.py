@@ -24,6 +24,7 @@ FILES = {
     "tune/dvc.yaml": "tuning.yaml",
     "requirements.txt": "requirements.txt",
     "README.md": "README.md",
+    "removed.csv": "removed.csv",
     ".gitignore": "gitignore",
     ".dvcignore": "dvcignore",
     ".rayignore": "rayignore",

@@ -5,7 +5,6 @@ Memory is bounded by one shard and its sorted copy, whatever the number of image
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ssgan.config import MIB, ImageSpec
+from ssgan.config import MIB
+from ssgan.data.recipe import Recipe
+from ssgan.data.row_writer import column, numbers
 from ssgan.data.schema import duplicates_schema, images_schema
 
 ROW_GROUP_BYTES = 4 * MIB  # of pixels: the unit that loaders read and shuffle
-COMPRESSION = "NONE"
+OPTIONS: dict[str, Any] = {
+    "compression": "NONE",
+    "use_dictionary": ["mode", "folder_class", "official_split"],
+    "write_statistics": ["id"],
+    "write_page_checksum": True,  # shards live long: `split` checks them, so that no bit rots unseen
+}
 
 
 class ImageRow(NamedTuple):
@@ -34,31 +40,46 @@ class ImageRow(NamedTuple):
     official_split: str | None
 
 
-class ShardWriter:
-    """Writes ``00000.parquet``, ``00001.parquet``, ... into a folder. ``close`` writes the rest."""
+class Pictures(NamedTuple):
+    """Some images: N rows with their (N, C, S, S) pixels and (N,) hashes."""
 
-    def __init__(self, folder: Path, spec: ImageSpec, classes: list[str], shard_bytes: int) -> None:
-        self._folder, self._spec = folder, spec
-        self._schema = images_schema(spec, classes)
-        self._capacity = max(1, shard_bytes // spec.bytes)
-        self._group = max(1, ROW_GROUP_BYTES // spec.bytes)
+    rows: list[ImageRow]
+    pixels: npt.NDArray[np.uint8]
+    hashes: npt.NDArray[np.uint64]
+
+
+class ShardWriter:
+    """Writes ``00000.parquet``, ``00001.parquet``, ... into a folder, from number ``first`` on. ``close`` writes the rest.
+
+    ``waiting`` is how many images have been added, but not written.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, shard_bytes: int, first: int = 0) -> None:
+        self._folder, self._spec = folder, recipe.spec
+        self._schema = images_schema(recipe.spec, recipe.made_by())
+        self.capacity = max(1, shard_bytes // recipe.spec.bytes)
+        self._group = max(1, ROW_GROUP_BYTES // recipe.spec.bytes)
         self._rows: list[ImageRow] = []
-        self._pixels = np.empty((self._capacity, *spec.shape), np.uint8)  # the system hands out pages as they are filled
-        self._hashes = np.empty(self._capacity, np.uint64)
-        self.shards = 0
+        self._pixels = np.empty((self.capacity, *recipe.spec.shape), np.uint8)  # the system hands out pages as they are filled
+        self._hashes = np.empty(self.capacity, np.uint64)
+        self._next = first
         folder.mkdir(parents=True)
 
-    def add(self, rows: list[ImageRow], pixels: npt.NDArray[np.uint8], hashes: npt.NDArray[np.uint64]) -> None:
-        """Append rows with their (N, C, S, S) pixels and (N,) hashes."""
-        start = 0
+    @property
+    def waiting(self) -> int:
+        return len(self._rows)
+
+    def add(self, pictures: Pictures) -> None:
+        """Append images."""
+        rows, start = pictures.rows, 0
         while start < len(rows):
             used = len(self._rows)
-            stop = min(len(rows), start + self._capacity - used)
-            self._pixels[used : used + stop - start] = pixels[start:stop]
-            self._hashes[used : used + stop - start] = hashes[start:stop]
+            stop = min(len(rows), start + self.capacity - used)
+            self._pixels[used : used + stop - start] = pictures.pixels[start:stop]
+            self._hashes[used : used + stop - start] = pictures.hashes[start:stop]
             self._rows.extend(rows[start:stop])
             start = stop
-            if len(self._rows) == self._capacity:
+            if len(self._rows) == self.capacity:
                 self._flush()
 
     def close(self) -> None:
@@ -67,78 +88,25 @@ class ShardWriter:
             self._flush()
 
     def _flush(self) -> None:
-        n = len(self._rows)
-        order = sorted(range(n), key=[row.id for row in self._rows].__getitem__)
-        path = self._folder / f"{self.shards:05d}.parquet"
-        options: dict[str, Any] = {"compression": COMPRESSION, "use_dictionary": ["mode", "folder_class", "official_split"]}
-        with pq.ParquetWriter(path, self._schema, write_statistics=["id"], **options) as writer:
-            for start in range(0, n, self._group):
-                writer.write_table(self._table(order[start : start + self._group]), row_group_size=self._group)
+        self.write(f"{self._next:05d}.parquet", Pictures(self._rows, self._pixels, self._hashes))
         self._rows = []
-        self.shards += 1
+        self._next += 1
 
-    def _table(self, order: list[int]) -> pa.Table:
-        columns = list(zip(*(self._rows[i] for i in order), strict=True))
-        arrays = [_column(column, self._schema.field(i).type) for i, column in enumerate(columns)]
-        pixels = pa.py_buffer(self._pixels[order])  # the gathered copy is the buffer: it is not copied again
-        arrays += [_numbers(self._hashes[order], pa.uint64())]
+    def write(self, name: str, pictures: Pictures) -> None:
+        """One shard of these images, ordered by id."""
+        n = len(pictures.rows)
+        order = sorted(range(n), key=[row.id for row in pictures.rows].__getitem__)
+        with pq.ParquetWriter(self._folder / name, self._schema, **OPTIONS) as writer:
+            for start in range(0, n, self._group):
+                writer.write_table(self._table(pictures, order[start : start + self._group]), row_group_size=self._group)
+
+    def _table(self, pictures: Pictures, order: list[int]) -> pa.Table:
+        columns = list(zip(*(pictures.rows[i] for i in order), strict=True))
+        arrays = [column(values, self._schema.field(i).type) for i, values in enumerate(columns)]
+        pixels = pa.py_buffer(pictures.pixels[order])  # the gathered copy is the buffer: it is not copied again
+        arrays += [numbers(pictures.hashes[order], pa.uint64())]
         arrays += [pa.FixedSizeBinaryArray.from_buffers(pa.binary(self._spec.bytes), len(order), [None, pixels])]
         return pa.Table.from_arrays(arrays, schema=self._schema)
-
-
-def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """What ``pa.array`` makes of text, flags and int32, without the half second in which that imports pandas."""
-    if kind == pa.int32():
-        return _numbers(np.array(values, np.int32), kind)
-    if kind != pa.string():
-        return pa.array(values, kind)
-    distinct = dict.fromkeys(values)
-    if len(distinct) > 100 and None not in distinct:
-        return _texts(values)
-    builder = pa.lib.StringBuilder()  # slow per value: a few classes are built once and taken many times
-    builder.append_values(list(distinct))
-    code = {value: i for i, value in enumerate(distinct)}
-    return builder.finish().take(_numbers(np.array([code[value] for value in values], np.int32), pa.int32()))
-
-
-def _texts(values: Sequence[str]) -> pa.Array:
-    encoded = [value.encode() for value in values]
-    ends = np.cumsum(np.fromiter(map(len, encoded), np.int32, len(encoded)), dtype=np.int32)
-    starts = pa.py_buffer(b"\x00\x00\x00\x00" + ends.tobytes())
-    return pa.Array.from_buffers(pa.string(), len(values), [None, starts, pa.py_buffer(b"".join(encoded))])
-
-
-def _numbers(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values.tobytes())])
-
-
-class RowWriter:
-    """Writes a table of small rows in batches, so that a million rejected files need no memory."""
-
-    def __init__(self, path: Path, schema: pa.Schema, batch: int = 10_000) -> None:
-        self._schema, self._batch = schema, batch
-        self._writer = pq.ParquetWriter(path, schema)
-        self._rows: list[tuple[Any, ...]] = []
-        self.rows = 0
-
-    def add(self, row: tuple[Any, ...]) -> None:
-        """Append one row, in the order of the schema."""
-        self._rows.append(row)
-        self.rows += 1
-        if len(self._rows) == self._batch:
-            self._flush()
-
-    def close(self) -> None:
-        """Write the rest and the footer."""
-        if self._rows:
-            self._flush()
-        self._writer.close()
-
-    def _flush(self) -> None:
-        columns = zip(*self._rows, strict=True)
-        arrays = [_column(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
-        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
-        self._rows = []
 
 
 def finish_duplicates(found: Path, images: Path, out: Path) -> tuple[int, int]:

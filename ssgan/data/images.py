@@ -2,64 +2,39 @@
 
     items -> batches -> [workers: read, sha256, decode, hash] -> in order: exact duplicates out -> shards
 
-Raw files are only read. The same files give the same bytes, whatever the number of workers: batches are cut and joined in
+What an earlier ingest has done is not done again (decision 0011): files that have not changed since are not read
+(``ingest_index``), bytes that a shard holds are not decoded (``earlier``). Shards depend on that history, in which image lies
+in which file; the set of rows, and the two tables, do not: they are those of an ingest that begins with nothing.
+
+Raw files are only read. The result depends neither on the number of workers nor on their kind: batches are cut and joined in
 the order of the listing. Of identical files the first in that order is kept. Memory is bounded by the batches in flight and
-one shard; only 16 bytes of each id are kept, to know duplicates.
+one shard, and by what is kept of every image: its id, and where it came from.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import closing
-from dataclasses import dataclass, field
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from ssgan.config import DataConfig, ImageSpec
+from ssgan.data.batches import Batch
 from ssgan.data.decode import Limits
-from ssgan.data.image_shards import ImageRow, RowWriter, ShardWriter, finish_duplicates
+from ssgan.data.earlier import Earlier
+from ssgan.data.image_shards import ImageRow, Pictures, ShardWriter, finish_duplicates
+from ssgan.data.ingest_index import Index, IndexWriter, Outcome, StaleIndexError
+from ssgan.data.ingest_summary import IngestSummary
+from ssgan.data.recipe import Recipe, recipe
+from ssgan.data.replacing import replacing_all
+from ssgan.data.row_writer import RowWriter
 from ssgan.data.schema import duplicates_schema, rejected_schema
 from ssgan.data.sources import ImageSource, Item
-from ssgan.data.workers import Elsewhere, Job, Kind, Prepared, prepared
+from ssgan.data.workers import Elsewhere, Job, Kind, Prepared, prepared_new
 from ssgan.errors import ConfigError, DataError
 
-
-@dataclass(frozen=True)
-class IngestSummary:
-    """What became of every file: ``seen`` = ``accepted`` + all of ``rejected`` + ``duplicates``."""
-
-    source: str
-    seen: int
-    accepted: int
-    duplicates: int  # files whose bytes equal those of an earlier file
-    rejected: dict[str, int]  # by reason
-    bytes_read: int
-    shards: int
-    classes: list[str]
-    duplicates_across_classes: int  # files whose twin lies in another class folder
-    duplicates_across_splits: int  # files whose twin lies on the other side of the official split
-    notes: list[str] = field(default_factory=list)
-
-    def metrics(self) -> dict[str, Any]:
-        """For ``metrics/ingest.json``: counts only, so that the same files give the same text."""
-        return {
-            "seen": self.seen,
-            "accepted": self.accepted,
-            "duplicates": self.duplicates,
-            "duplicates_across_classes": self.duplicates_across_classes,
-            "duplicates_across_splits": self.duplicates_across_splits,
-            "rejected": sum(self.rejected.values()),
-            "rejected_by_reason": dict(sorted(self.rejected.items())),
-            "bytes": self.bytes_read,
-            "shards": self.shards,
-            "classes": len(self.classes),
-        }
+INDEX = ".ingest-index.parquet"  # a cache of this machine, which DVC does not see
+OUTPUTS = ("rejected.parquet", "duplicates.parquet", "images", INDEX)
 
 
 def ingest(
@@ -70,35 +45,54 @@ def ingest(
     kind: Kind = "auto",
     progress: Callable[[int], None] | None = None,
     elsewhere: Elsewhere | None = None,
+    removed: frozenset[bytes] = frozenset(),
 ) -> IngestSummary:
-    """Read every file of ``source`` and write ``images/``, ``rejected.parquet`` and ``duplicates.parquet`` into ``out``.
+    """Write ``images/``, ``rejected.parquet`` and ``duplicates.parquet`` into ``out``, so that they tell of every file.
 
-    What ``out`` held before under these names is replaced at the end, once everything is written.
+    What ``out`` held before under these names is replaced at the end, all together, once everything is written.
 
     Args:
         workers: None: one per core, more where the source asks for it.
         kind: threads, processes, or auto: whatever is faster and safe. The result depends neither on it nor on ``workers``.
         progress: called with the number of files seen so far, after every batch.
         elsewhere: workers that are not of this machine, in place of ``workers`` and ``kind``.
+        removed: sha256 of images that must not come back.
 
     Raises:
         ConfigError: ``out`` would write into the raw images.
-        DataError: the source has no file, or none of them is an image.
+        DataError: the source has no file, none of them is an image, or another ingest is at work.
         StorageError: the source cannot be read.
     """
     out = Path(out)
     _check_apart(source, out)
-    out.mkdir(parents=True, exist_ok=True)
-    job = Job(source, ImageSpec(config.channels, config.image_size, config.resize), Limits.of(config))
-    building = Path(tempfile.mkdtemp(prefix=".ingest-", dir=out))
+    how = (workers, kind, elsewhere)
     try:
-        with closing(prepared(job, workers, kind, elsewhere)) as batches:
-            summary = _build(job, config.shard_bytes, building, batches, progress)
-        for name in ("rejected.parquet", "duplicates.parquet", "images"):
-            _replace(building / name, out / name)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return summary
+        return _ingest(source, config, out, removed, how, progress)
+    except StaleIndexError as stale:
+        (out / INDEX).unlink()
+        summary = _ingest(source, config, out, removed, how, progress)
+        summary.notes = [*summary.notes, f"{stale}, so all files were read."]
+        return summary
+
+
+def _ingest(
+    source: ImageSource,
+    config: DataConfig,
+    out: Path,
+    removed: frozenset[bytes],
+    how: tuple[int | None, Kind, Elsewhere | None],
+    progress: Callable[[int], None] | None,
+) -> IngestSummary:
+    made_by = recipe(ImageSpec(config.channels, config.image_size, config.resize), Limits.of(config))
+    with replacing_all(out, OUTPUTS) as building, _few_collections():
+        build = _Build(source, made_by, config.shard_bytes, out, building, removed)
+        with closing(prepared_new(build.job, build.recall, *how)) as batches:
+            for batch, outcome in batches:
+                build.add(batch, outcome)
+                if progress:
+                    progress(build.summary.seen)
+        build.finish()
+    return build.summary
 
 
 def _check_apart(source: ImageSource, out: Path) -> None:
@@ -111,80 +105,125 @@ def _check_apart(source: ImageSource, out: Path) -> None:
         )
 
 
-def _replace(new: Path, old: Path) -> None:
-    """Put ``new`` where ``old`` may be. A folder cannot be renamed over a full one: it steps aside first."""
-    if old.is_dir():
-        old.rename(new.with_name("old-" + new.name))
-    new.rename(old)
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Rows make no cycles; to look for some among millions of them every 700 allocations takes a quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(20000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
-def _build(
-    job: Job,
-    shard_bytes: int,
-    folder: Path,
-    batches: Iterable[tuple[list[Item], Prepared]],
-    progress: Callable[[int], None] | None,
-) -> IngestSummary:
-    source, classes = job.source, job.source.classes()
-    shards = ShardWriter(folder / "images", job.spec, classes, shard_bytes)
-    rejected = RowWriter(folder / "rejected.parquet", rejected_schema())
-    duplicates = RowWriter(folder / "found.parquet", duplicates_schema())
-    known: set[bytes] = set()
-    reasons: Counter[str] = Counter()
-    seen = accepted = bytes_read = 0
-    for items, batch in batches:
-        seen += len(items)
-        bytes_read += batch.bytes_read
-        for index, reason, detail in batch.rejected:
-            rejected.add((_text(items[index].path), reason, _text(detail)))
-            reasons[reason] += 1
-        new = _without_duplicates(items, batch, known, duplicates)
-        shards.add(*new)
-        accepted += len(new[0])
-        if progress:
-            progress(seen)
-    for writer in (shards, rejected, duplicates):
-        writer.close()
-    if not accepted:
-        raise _nothing_accepted(source, seen, reasons)
-    across = finish_duplicates(folder / "found.parquet", folder / "images", folder / "duplicates.parquet")
-    found = duplicates.rows
-    if seen != accepted + reasons.total() + found:
-        raise AssertionError(f"{seen} files seen, but {accepted} + {reasons.total()} + {found} accounted for")
-    return IngestSummary(
-        source.name, seen, accepted, found, dict(reasons), bytes_read, shards.shards, classes, *across, source.notes
-    )
+class _Build:
+    """The outputs while they are written into ``folder``; ``out`` holds those of the run before."""
 
+    def __init__(
+        self, source: ImageSource, made_by: Recipe, shard_bytes: int, out: Path, folder: Path, removed: frozenset[bytes]
+    ) -> None:
+        self.summary = IngestSummary(source.name, source.classes())
+        self._source, self._folder, self._removed = source, folder, removed
+        self._earlier = Earlier(out / "images", made_by)
+        self._index = Index(out / INDEX, made_by, source.name)
+        self._shards = ShardWriter(folder / "images", made_by, shard_bytes, self._earlier.next_number)
+        self._rejected = RowWriter(folder / "rejected.parquet", rejected_schema())
+        self._duplicates = RowWriter(folder / "found.parquet", duplicates_schema())
+        self._next_index = IndexWriter(folder / INDEX, made_by, source.name, self._index.run + 1)
+        self._seen: set[bytes] = set()  # the beginnings of ids that no earlier shard holds
+        known = self._earlier.row_of.keys() | removed if removed else self._earlier.row_of
+        self.job = Job(source, made_by.spec, made_by.limits, known)
 
-def _nothing_accepted(source: ImageSource, seen: int, reasons: Counter[str]) -> DataError:
-    if not seen:
-        return DataError(f"{source.name} holds no file; put images there or correct data.source")
-    top = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
-    return DataError(
-        f"none of the {seen} files of {source.name} is an image that can be used ({top}); correct data.source or the limits"
-    )
+    def recall(self, items: Iterator[Item]) -> Iterator[tuple[Item, Outcome | None]]:
+        """Every item, with what it is, unless it has to be read: an index may be of other shards than these."""
+        return self._index.recalled(items, lambda one: bool(one.reason) or one.digest in self.job.known)
 
-
-def _without_duplicates(
-    items: list[Item], batch: Prepared, known: set[bytes], duplicates: RowWriter
-) -> tuple[list[ImageRow], npt.NDArray[np.uint8], npt.NDArray[np.uint64]]:
-    """The rows, pixels and hashes of files not seen before; the others are written to ``duplicates``."""
-    rows: list[ImageRow] = []
-    fresh: list[int] = []
-    for position, (index, digest) in enumerate(zip(batch.accepted, batch.digests, strict=True)):
-        item = items[index]
-        key = digest[:16]  # 128 bits: no collision is to be expected before 10**18 images
-        if key in known:
-            duplicates.add((digest.hex(), _text(item.path), item.folder_class, item.official_split, False))
+    def add(self, batch: Batch, made: Prepared) -> None:
+        """Give every item of a batch its place."""
+        read = iter(range(len(made.read)))
+        row_of = {number: row for row, number in enumerate(made.accepted)}
+        refused = {number: why for number, *why in made.rejected}
+        new: list[ImageRow] = []
+        chosen: list[int] = []
+        self.summary.seen += len(batch.items)
+        for item, memory in zip(batch.items, batch.memories, strict=True):
+            number = -1
+            if memory is None:
+                number = next(read)
+                why = refused.get(number, ["", ""])
+                if (found := made.read[number]) is None:
+                    self._reject(item, *why)
+                    continue
+                memory = Outcome(*found, *why)
+                self._index.check(item, memory)
+                self.summary.read += 1
+            self._next_index.record(item, memory)
+            self.summary.bytes += memory.size
+            if self._is_new(item, memory):
+                chosen.append(row_of[number])
+                new.append(_image_row(item, memory, made.headers[chosen[-1]]))
+        self.summary.decoded += len(made.accepted)
+        if len(new) == len(made.accepted):  # mostly: pixels are not copied
+            self._shards.add(Pictures(new, made.pixels, made.hashes))
         else:
-            known.add(key)
-            fresh.append(position)
-            rows.append(
-                ImageRow(digest.hex(), _text(item.path), *batch.headers[position], item.folder_class, item.official_split)
-            )
-    if len(rows) == len(batch.accepted):
-        return rows, batch.pixels, batch.hashes
-    return rows, batch.pixels[fresh], batch.hashes[fresh]
+            self._shards.add(Pictures(new, made.pixels[chosen], made.hashes[chosen]))
+
+    def _is_new(self, item: Item, memory: Outcome) -> bool:
+        """Whether the file is an image that no shard holds; if it is not, it is accounted for."""
+        if memory.digest in self._removed:
+            self.summary.removed += 1
+            return False
+        if memory.reason:
+            self._reject(item, memory.reason, memory.detail)
+            return False
+        row = self._earlier.row_of.get(memory.digest)
+        place = (_text(item.path), item.folder_class, item.official_split)
+        first = self._add_id(memory.digest) if row is None else self._earlier.keep(row, place)
+        if first:
+            self.summary.accepted += 1
+        else:
+            self.summary.duplicates += 1
+            self._duplicates.add((memory.digest.hex(), *place, False))
+        return first and row is None
+
+    def _add_id(self, digest: bytes) -> bool:
+        """Whether it was not there before. Of 128 bits, no collision is to be expected before 10**18 images."""
+        before = len(self._seen)
+        self._seen.add(digest[:16])
+        return len(self._seen) > before
+
+    def _reject(self, item: Item, reason: str, detail: str) -> None:
+        self.summary.rejected[reason] += 1
+        self._rejected.add((_text(item.path), reason, _text(detail)))
+
+    def finish(self) -> None:
+        """Write the rest. Raises DataError where there is no image."""
+        summary = self.summary
+        if not summary.accepted:
+            raise _nothing_accepted(self._source, summary)
+        summary.shards_kept = self._earlier.carry(self._shards, self._folder / "images")
+        for writer in (self._shards, self._rejected, self._duplicates, self._next_index):
+            writer.close()
+        across = finish_duplicates(self._folder / "found.parquet", self._folder / "images", self._folder / "duplicates.parquet")
+        summary.duplicates_across_classes, summary.duplicates_across_splits = across
+        summary.shards = len(list((self._folder / "images").iterdir()))
+        summary.notes = self._source.notes
+        summary.check()
+
+
+def _image_row(item: Item, memory: Outcome, header: tuple[int, int, str]) -> ImageRow:
+    return ImageRow(memory.digest.hex(), _text(item.path), *header, item.folder_class, item.official_split)
+
+
+def _nothing_accepted(source: ImageSource, summary: IngestSummary) -> DataError:
+    if not summary.seen:
+        return DataError(f"{source.name} holds no file; put images there or correct data.source")
+    top = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common(3))
+    removed = f", {summary.removed} removed" if summary.removed else ""
+    return DataError(
+        f"none of the {summary.seen} files of {source.name} is an image that can be used ({top}{removed}); "
+        "correct data.source or the limits"
+    )
 
 
 def _text(path: str) -> str:

@@ -35,8 +35,8 @@ SETS = ("labeled", "unlabeled", "val", "test")
 METADATA_KEY = b"ssgan"  # key in the Parquet schema metadata; value is JSON of ImageSpec and more
 
 
-def images_schema(spec: ImageSpec, classes: list[str]) -> pa.Schema:
-    """Schema of ``images/*.parquet``.
+def images_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
+    """Schema of ``images/*.parquet``; ``made_by`` says what decoded the pixels. It names no classes: their list may grow.
 
     ``id`` is the hex sha256 of the file's bytes; ``height``, ``width`` and ``mode`` describe the raw file; ``folder_class``
     is the class folder that the file lay in (null: none); ``official_split`` is "train" or "test" where the source has an
@@ -53,7 +53,7 @@ def images_schema(spec: ImageSpec, classes: list[str]) -> pa.Schema:
         pa.field("phash", pa.uint64(), nullable=False),
         pa.field("pixels", pa.binary(spec.bytes), nullable=False),
     ]
-    return pa.schema(fields, metadata=_metadata(spec, classes))
+    return pa.schema(fields, metadata=_metadata(spec, [], made_by=made_by))
 
 
 def rejected_schema() -> pa.Schema:
@@ -94,8 +94,8 @@ def unlabeled_schema(spec: ImageSpec, classes: list[str]) -> pa.Schema:
     return pa.schema(fields, metadata=_metadata(spec, classes))
 
 
-def _metadata(spec: ImageSpec, classes: list[str]) -> dict[bytes, bytes]:
-    value = {"schema_version": SCHEMA_VERSION, **spec._asdict(), "classes": classes}
+def _metadata(spec: ImageSpec, classes: list[str], **more: Any) -> dict[bytes, bytes]:
+    value = {"schema_version": SCHEMA_VERSION, **spec._asdict(), "classes": classes, **more}
     return {METADATA_KEY: json.dumps(value, sort_keys=True).encode()}
 
 

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from ssgan.config import MIB, ImageSpec
 from ssgan.data import schema
+from ssgan.data.replacing import require_finished
 from ssgan.errors import DataError
 
 SHARD_BYTES = 64 * MIB  # of pixels in one file
@@ -56,9 +57,17 @@ def load_images(folder: Path, scratch: Path) -> Images:
     """Read all image shards; pixels go to the file ``scratch``.
 
     Raises:
-        DataError: if there is no image, an image comes twice, or shards differ in image size, channels or resize.
+        DataError: if there is no image, an image comes twice, a shard is damaged, or shards differ in size, channels or resize.
     """
-    files = [pq.ParquetFile(path) for path in schema.shards(folder)]
+    require_finished(folder.parent)
+    try:
+        return _load_images(folder, scratch)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{folder} holds a damaged file ({error}); delete the folder and run `dvc repro ingest`") from error
+
+
+def _load_images(folder: Path, scratch: Path) -> Images:
+    files = [pq.ParquetFile(path, page_checksum_verification=True) for path in schema.shards(folder)]
     specs = [schema.spec_of(schema.read_metadata(f.schema_arrow, str(folder))) for f in files]
     if len(set(specs)) > 1:
         raise DataError(f"{folder} holds images of different kinds ({specs[0]} and others); run `dvc repro ingest` again")

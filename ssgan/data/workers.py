@@ -16,10 +16,10 @@ import sys
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Container, Generator, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
@@ -29,6 +29,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ssgan.config import MIB, ImageSpec
+from ssgan.data.batches import Batch, Remembered, batches
 from ssgan.data.decode import Limits, decode_info
 from ssgan.data.phash import phash
 from ssgan.data.rejections import Rejected
@@ -39,6 +40,8 @@ BATCH_BYTES = 2 * MIB  # of pixels that one task makes
 BATCH_FILES = 256
 WORTH_FORKING = 2048  # files; fewer are done before the processes have started
 
+LOOK_AHEAD = 1 << 16  # items that are looked through for so many that have to be read
+
 Kind = Literal["auto", "threads", "processes"]
 
 
@@ -46,12 +49,16 @@ class Prepared(NamedTuple):
     """What one task makes of its items; N of them were accepted. Lean, as it may travel between processes."""
 
     accepted: list[int]  # N positions of items in the batch
-    digests: list[bytes]  # N sha256 of the files
     headers: list[tuple[int, int, str]]  # N heights, widths and modes of the raw files
     pixels: npt.NDArray[np.uint8]  # (N, C, S, S)
     hashes: npt.NDArray[np.uint64]  # (N,)
     rejected: list[tuple[int, str, str]]  # position of the item, reason, detail
-    bytes_read: int
+    read: list[tuple[bytes, int] | None]  # sha256 and size of every item; None: it was not read
+
+    @property
+    def digests(self) -> list[bytes]:
+        """(N,) sha256 of the files that were accepted."""
+        return [found[0] for position in self.accepted if (found := self.read[position])]
 
 
 class Job(NamedTuple):
@@ -60,6 +67,11 @@ class Job(NamedTuple):
     source: ImageSource
     spec: ImageSpec
     limits: Limits
+    known: Container[bytes] = ()  # sha256 of files that are read, but not decoded
+
+
+Recall = Callable[[Iterator[Item]], Iterator[Remembered]]
+NOTHING = Prepared([], [], np.empty((0, 0, 0, 0), np.uint8), np.empty(0, np.uint64), [], [])
 
 
 class Pool(NamedTuple):
@@ -78,10 +90,9 @@ def prepare(job: Job, items: list[Item]) -> Prepared:
     read, spec, limits = job.source.read, job.spec, job.limits
     pixels = np.empty((len(items), *spec.shape), np.uint8)
     accepted: list[int] = []
-    digests: list[bytes] = []
     headers: list[tuple[int, int, str]] = []
     rejected: list[tuple[int, str, str]] = []
-    bytes_read = 0
+    found: list[tuple[bytes, int] | None] = [None] * len(items)
     for position, item in enumerate(items):
         try:
             if item.problem:
@@ -89,25 +100,37 @@ def prepare(job: Job, items: list[Item]) -> Prepared:
             if item.size is not None and item.size > limits.max_file_bytes:
                 raise Rejected("too_large_file", f"{item.size} bytes; data.max_file_bytes is {limits.max_file_bytes}")
             data = read(item, limits.max_file_bytes)
-            bytes_read += len(data)
+            digest = hashlib.sha256(data).digest()
+            found[position] = digest, len(data)
+            if digest in job.known:
+                continue
             image, height, width, mode = decode_info(data, spec, limits)
         except Rejected as why:
             rejected.append((position, why.reason, why.detail))
             continue
         pixels[len(accepted)] = image
         accepted.append(position)
-        digests.append(hashlib.sha256(data).digest())
         headers.append((height, width, mode))
     pixels = pixels[: len(accepted)]
-    return Prepared(accepted, digests, headers, pixels, phash(pixels), rejected, bytes_read)
+    return Prepared(accepted, headers, pixels, phash(pixels), rejected, found)
 
 
 def prepared(
     job: Job, workers: int | None = None, kind: Kind = "auto", elsewhere: Elsewhere | None = None
 ) -> Generator[tuple[list[Item], Prepared], None, None]:
-    """Batches of items and what was made of them, in the order of the listing.
+    """Batches of items and what was made of them, in the order of the listing; all are read. Raises like ``prepared_new``."""
+    with closing(prepared_new(job, lambda items: ((item, None) for item in items), workers, kind, elsewhere)) as found:
+        for batch, outcome in found:
+            yield batch.items, outcome
+
+
+def prepared_new(
+    job: Job, recall: Recall, workers: int | None = None, kind: Kind = "auto", elsewhere: Elsewhere | None = None
+) -> Generator[tuple[Batch, Prepared], None, None]:
+    """Batches of items and what was made of those that nobody recalls, in the order of the listing.
 
     Args:
+        recall: pairs the items with what is known of them already; such an item is not read.
         workers: None: one per core, or more threads where the source asks for them.
         kind: auto: processes where they are faster and safe.
         elsewhere: workers of another kind; ``workers`` and ``kind`` mean nothing then.
@@ -116,21 +139,35 @@ def prepared(
         DataError: a worker was killed.
         StorageError: the source cannot be read.
     """
-    items = iter(job.source.items())
-    head = list(islice(items, WORTH_FORKING))
+    items = recall(job.source.items())
+    head = _until_worth_forking(items)
     if kind == "auto":
-        kind = "processes" if len(head) == WORTH_FORKING and _may_fork(job.source) else "threads"
+        many = sum(memory is None for _, memory in head) == WORTH_FORKING
+        kind = "processes" if many and _may_fork(job.source) else "threads"
     count = workers or max(cores(), job.source.threads)
     with one_thread_below(), elsewhere(job) if elsewhere else _pool(job, kind, count) as pool:
         size = max(1, min(pool.batch_files, BATCH_BYTES // job.spec.bytes))
-        yield from _in_order(pool, chain(head, items), size)
+        yield from _in_order(pool, batches(chain(head, items), size))
 
 
-def _in_order(pool: Pool, items: Iterator[Item], size: int) -> Iterator[tuple[list[Item], Prepared]]:
-    pending: deque[tuple[list[Item], Callable[[], Prepared]]] = deque()
+def _until_worth_forking(items: Iterator[Remembered]) -> list[Remembered]:
+    """The first items, until it is known whether there are many to read."""
+    head: list[Remembered] = []
+    left = WORTH_FORKING
+    for one in islice(items, LOOK_AHEAD):
+        head.append(one)
+        left -= one[1] is None
+        if not left:
+            break
+    return head
+
+
+def _in_order(pool: Pool, todo: Iterator[Batch]) -> Iterator[tuple[Batch, Prepared]]:
+    pending: deque[tuple[Batch, Callable[[], Prepared]]] = deque()
     while True:
-        while len(pending) < pool.ahead() and (batch := list(islice(items, size))):
-            pending.append((batch, pool.begin(batch)))
+        while len(pending) < pool.ahead() and (batch := next(todo, None)):
+            unread = [item for item, memory in zip(*batch, strict=True) if memory is None]
+            pending.append((batch, pool.begin(unread) if unread else lambda: NOTHING))
         if not pending:
             return
         batch, outcome = pending.popleft()

@@ -5,6 +5,7 @@ Letters: N images, I inputs, O outputs (units or channels), V directions (weight
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -177,17 +178,17 @@ class WeightNormConvTranspose2d(WeightNorm):
 
 
 @torch.no_grad()
-def data_dependent_init(net: nn.Module, x: Tensor) -> None:
-    """Initialise gains and biases of all weight-normalised layers from one forward pass of ``x`` in training mode.
+def data_dependent_init(net: nn.Module, x: Tensor, layers: Sequence[nn.Module] | None = None) -> None:
+    """Initialise gains and biases of weight-normalised layers (None: of all) from one pass of ``x`` in training mode.
 
     Layer by layer in the order of the forward pass, every unit gets mean 0 and standard deviation ``init_scale``
     (Salimans & Kingma 2016, section 3). Call it with the same ``x`` and the same random state on every rank.
     """
-    layers = [m for m in net.modules() if isinstance(m, DataInitialized)]
-    for layer in layers:
+    chosen = [m for m in (net.modules() if layers is None else layers) if isinstance(m, DataInitialized)]
+    for layer in chosen:
         layer.initializing = True
     was_training = net.training
     net.train()(x)
     net.train(was_training)
-    for layer in layers:
+    for layer in chosen:
         layer.initializing = False

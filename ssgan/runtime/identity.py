@@ -31,6 +31,7 @@ CODE = (
     "distributed.py",
     "errors.py",
     "experiment.py",
+    "hashing.py",
     "losses.py",
     "method.py",
     "nets",
@@ -39,7 +40,17 @@ CODE = (
 )
 
 # Parameters of ``train`` that change how a run is executed, not what it computes.
-EXECUTION = {"backend", "cpus_per_worker", "max_failures", "keep_checkpoints", "log_every_seconds", "step_timeout_s", "twin"}
+# start_from counts by the weights that it leads to, not by their name.
+EXECUTION = {
+    "backend",
+    "cpus_per_worker",
+    "max_failures",
+    "keep_checkpoints",
+    "log_every_seconds",
+    "step_timeout_s",
+    "twin",
+    "start_from",
+}
 
 
 def code_files(method: str) -> list[Path]:
@@ -87,9 +98,15 @@ def params(config: Config) -> dict[str, Any]:
     }
 
 
-def identity(config: Config, files: SplitFiles, data: str | None = None) -> dict[str, Any]:
-    """What a checkpoint must agree with to be resumed from. ``data``: version of the data, where it is known already."""
-    return {"params": params(config), "code": code_version(config.method.name), "data": data or data_version(files)}
+def identity(config: Config, files: SplitFiles, data: str | None = None, start: dict[str, str] | None = None) -> dict[str, Any]:
+    """What a checkpoint must agree with to be resumed from.
+
+    Args:
+        data: version of the data, where it is known already.
+        start: sha256 of the weights that each role begins with; None: random ones.
+    """
+    same = {"params": params(config), "code": code_version(config.method.name), "data": data or data_version(files)}
+    return same | ({"start": start} if start else {})
 
 
 def run_id(identity: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from ssgan.hashing import file_sha256
 from ssgan.runtime.handshake import SUBMISSION, require_submission
 from ssgan.runtime.identity import identity, labeled_ids_sha256, run_id
 from ssgan.runtime.publish import located, reopened
+from ssgan.runtime.start import publish_start, submitted_start
 from ssgan.runtime.storage import open_store
 from ssgan.training.loop import Tick
 from ssgan.training.store import FolderStore
@@ -36,11 +37,12 @@ def train(config: Config, splits: Path, out: Path, on_tick: Callable[[Role, Tick
         The manifest (see ``_manifest``).
     """
     files = located(config.storage.url, splits)
-    same = identity(config, files)
+    store = open_store(config.storage.url)
+    start = submitted_start(config) if in_job() else publish_start(config, out, store)
+    same = identity(config, files, start=start)
     run = run_id(same)
     if in_job():
         require_submission(SUBMISSION, run, same)
-    store = open_store(config.storage.url)
     unfinished = open_roles(config, store, run)
     if unfinished and config.cluster.address and not in_job():
         from ssgan.runtime import cluster
@@ -132,6 +134,7 @@ def _manifest(
         "run_id": run,
         "code_version": same["code"],
         "data_version": same["data"],
+        "start": same.get("start"),
         "config": config.model_dump(),
         "params": same["params"],
         "steps": main["steps"],

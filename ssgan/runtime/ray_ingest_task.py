@@ -7,7 +7,6 @@ import platform
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +14,12 @@ import numpy as np
 
 from ssgan.config import ImageSpec, S3Source, Source, TorchvisionSource
 from ssgan.data.decode import Limits
+from ssgan.data.recipe import versions
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import Item
 from ssgan.data.workers import Job, Prepared, one_thread_below, prepare
 from ssgan.errors import ConfigError, DataError
 from ssgan.runtime.sources import open_source
-
-DECODERS = ("ssgan", "numpy", "opencv-python-headless", "simplejpeg", "pillow")  # their versions decide the pixels
 
 
 class Recipe(NamedTuple):
@@ -41,7 +39,7 @@ def recipe_of(source: Source, job: Job) -> Recipe:
         source = source.model_copy(update={"root": os.path.abspath(source.root), "download": False})
     elif not isinstance(source, S3Source):
         source = source.model_copy(update={"path": os.path.abspath(source.path)})  # tasks run in another folder
-    return Recipe(source, job.spec, job.limits, place_of(source), versions_here(), _witness(source, job))
+    return Recipe(source, job.spec, job.limits, place_of(source), versions(), _witness(source, job))
 
 
 def place_of(source: Source) -> tuple[Any, ...] | None:
@@ -70,10 +68,6 @@ def _witness(source: Source, job: Job) -> Item | None:
     return None
 
 
-def versions_here() -> tuple[tuple[str, str], ...]:
-    return tuple((name, version(name)) for name in DECODERS)
-
-
 # --- on a node ---------------------------------------------------------------------------------------------------------
 
 
@@ -92,7 +86,7 @@ def ray_ingest_task(recipe: Recipe, items: list[Item]) -> Prepared:
 @lru_cache(maxsize=1)
 def job_of(recipe: Recipe) -> Job:
     """Opened once in each process. Raises SsganError where this node cannot do the same as the driver."""
-    for (name, theirs), (_, ours) in zip(recipe.versions, versions_here(), strict=True):
+    for (name, theirs), (_, ours) in zip(recipe.versions, versions(), strict=True):
         if theirs != ours:
             raise DataError(
                 f"the Ray node {platform.node()} has {name} {ours}, but ingest was started with {theirs}, so pixels could "
@@ -116,7 +110,6 @@ def _joined(parts: list[Prepared], size: int) -> Prepared:
     """What one call makes of all items, from what was made of every ``size`` of them."""
     return Prepared(
         [number * size + position for number, part in enumerate(parts) for position in part.accepted],
-        [digest for part in parts for digest in part.digests],
         [header for part in parts for header in part.headers],
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.hashes for part in parts]),
@@ -125,5 +118,5 @@ def _joined(parts: list[Prepared], size: int) -> Prepared:
             for number, part in enumerate(parts)
             for position, reason, detail in part.rejected
         ],
-        sum(part.bytes_read for part in parts),
+        [found for part in parts for found in part.read],
     )

@@ -36,6 +36,7 @@ COMMANDS = (
     "promote",
     "models",
     "labels",
+    "remove",
 )
 
 

@@ -73,7 +73,7 @@ class Project:
         for old in folder.glob("*.parquet"):
             old.unlink()
         folder.mkdir(exist_ok=True)
-        layout = schema.images_schema(SPEC, [])
+        layout = schema.images_schema(SPEC, {})
         for number in range(shards):
             pq.write_table(_table(images[number::shards], layout), folder / f"{number:05d}.parquet", row_group_size=7)
         return self

@@ -18,6 +18,7 @@ PARTS = (
     "pipelines",
     "dvc.yaml",
     "tune/dvc.yaml",
+    "removed.csv",
     ".dvcignore",
     ".gitignore",
     ".dvc/config",

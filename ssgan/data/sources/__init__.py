@@ -23,6 +23,7 @@ class Item(NamedTuple):
     folder_class: str | None = None  # None: no class in the path
     official_split: str | None = None  # "train" or "test"; None: the source has no official split
     problem: Problem | None = None  # why it cannot be read; None: nothing is known against it
+    stamp: str | None = None  # differs as soon as the bytes do (see ssgan.data.ingest_index); None: no such promise
 
 
 class ImageSource(Protocol):

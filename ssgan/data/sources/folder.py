@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from functools import cached_property
 from operator import attrgetter
@@ -14,7 +15,9 @@ from ssgan.data.sources.layout import Layout, decide, is_hidden, place
 from ssgan.errors import DataError, StorageError
 
 _FIRST_READ = 1 << 16  # bytes; most small files end within, and then need no call that asks for their size
+RACY_NS = 2_000_000_000  # a file that changed so shortly before is read again next time: times of FAT have steps of 2 s
 _name = attrgetter("name")
+_item = tuple.__new__  # what ``Item(...)`` does, in half the time: a delta ingest does little else than listing
 _OF_THE_FILE = {errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENXIO}
 
 
@@ -45,7 +48,7 @@ class Folder:
         return self._layout.classes
 
     def items(self) -> Iterator[Item]:
-        return _walk(self.folder, "", self._layout.kind, (os.path.realpath(self.folder),))
+        return _walk(self.folder, "", self._layout.kind, (os.path.realpath(self.folder),), time.time_ns() - RACY_NS)
 
     def read(self, item: Item, max_bytes: int) -> bytes:
         try:
@@ -92,8 +95,11 @@ def _subfolders(path: str) -> list[str]:
         return []  # the listing reports it as unreadable
 
 
-def _walk(root: str, below: str, layout: str, chain: tuple[str, ...]) -> Iterator[Item]:
-    """Files below a folder, folder by folder in the order of names; ``chain`` is how links led here, as real paths."""
+def _walk(root: str, below: str, layout: str, chain: tuple[str, ...], settled: int) -> Iterator[Item]:
+    """Files below a folder, folder by folder in the order of names.
+
+    ``chain`` is how links led here, as real paths; ``settled`` the time before which a file must have changed last, in ns.
+    """
     where = place(below + "file", layout)  # the same for all files of a folder
     try:
         with os.scandir(f"{root}/{below}") as found:
@@ -106,17 +112,32 @@ def _walk(root: str, below: str, layout: str, chain: tuple[str, ...]) -> Iterato
     for entry in entries:
         kind, path = _kind(entry), below + entry.name
         if kind == "file":
-            yield Item(path, None, *where)
+            size, stamp = _stat(entry, settled)
+            yield _item(Item, (path, size, *where, None, stamp))
         elif kind == "folder":
-            yield from _walk(root, path + "/", layout, chain)
+            yield from _walk(root, path + "/", layout, chain, settled)
         elif kind == "link":
             target = os.path.realpath(entry.path)
             if any(f"{real}/".startswith(f"{target}/") for real in (*chain, os.path.realpath(f"{root}/{below}"))):
                 yield Item(path, None, *where, ("link_loop", f"a symbolic link to {target!r}, which contains it"))
             else:
-                yield from _walk(root, path + "/", layout, (*chain, target))
+                yield from _walk(root, path + "/", layout, (*chain, target), settled)
         else:
             yield Item(path, None, *where, _problem(entry, kind))
+
+
+def _stat(entry: os.DirEntry[str], settled: int) -> tuple[int | None, str | None]:
+    """Size and stamp of a file; no stamp while a further change might leave the times as they are.
+
+    ctime and not only mtime: programs set mtime to what they like (``cp -p``, ``rsync -t``), the kernel alone sets ctime.
+    """
+    try:
+        found = entry.stat()
+    except OSError:  # gone since it was listed: reading it will say so
+        return None, None
+    if found.st_ctime_ns >= settled:
+        return found.st_size, None
+    return found.st_size, f"{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}-{found.st_ino}"
 
 
 def _problem(entry: os.DirEntry[str], kind: str) -> Problem:

@@ -1,0 +1,71 @@
+"""``ssgan remove``: images that must go, on request of whoever is on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ssgan.runtime.removal import Removal
+
+PERSON = 3  # exit code: something is left that only a person can do
+
+
+def remove(
+    images: Annotated[list[str], typer.Argument(help="sha256, path in the source (as in data/images), or a file here.")],
+    reason: Annotated[str, typer.Option(help="For removed.csv; no personal data, the file is under git.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+) -> None:
+    """Remove images from data, caches and reports for good. Exits with 3 where a remote, or a raw file, is left to a person."""
+    from ssgan.runtime.removal import carry_out, plan
+
+    found = plan(images)
+    for line in describe(found):
+        typer.echo(line)
+    if dry_run:
+        typer.echo("nothing was changed (--dry-run)")
+        return
+    carry_out(found, reason)
+    typer.echo(f"removed {len(found.images)} images; removed.csv keeps them away: commit it, then run `dvc repro`")
+    if (found.remotes and found.cached) or any(found.images.values()):
+        raise typer.Exit(PERSON)
+
+
+def describe(found: Removal) -> list[str]:
+    """Everything that goes, what the model knows of it, and what is left to do."""
+    lines = [f"{image}  {', '.join(paths) or 'not ingested'}" for image, paths in found.images.items()]
+    for title, things in (
+        ("written anew without them", found.tables),
+        ("deleted, `dvc repro` makes them again", found.folders),
+        ("deleted from DVC's cache, in whatever version", found.cached),
+        ("deleted from storage", found.published),
+    ):
+        lines += _listed(title, [str(thing) for thing in things])
+    lines.append(_lineage(found))
+    raw = sorted(path for paths in found.images.values() for path in paths)
+    lines += _listed("left to you: the raw files (ssgan only ever reads them)", raw)
+    for name, url in found.remotes.items():
+        keys = [f"{url.rstrip('/')}/files/md5/{path.parent.name}/{path.name}" for path in found.cached]
+        lines += _listed(f"left to you: delete from the DVC remote {name!r}, in all versions of the bucket", keys)
+    if found.cached or found.folders:
+        lines.append("left to you: other clones of this project (run the same command there), and backups")
+    return lines
+
+
+def _listed(title: str, things: list[str]) -> list[str]:
+    """All of them, however many: this is what is kept as the record of a removal."""
+    return [f"{title}:", *(f"  {thing}" for thing in things)] if things else []
+
+
+def _lineage(found: Removal) -> str:
+    if found.run is None:
+        return "no model: runs/train is empty"
+    if found.trained is None:
+        return f"model {found.run}: data/splits is not its data, so take it as trained on them, and train again"
+    counts = ", ".join(f"{len(images)} {name}" for name, images in found.trained.items() if images)
+    if not counts:
+        return f"model {found.run}: none of them was in its data"
+    if not found.seen_in_training:
+        return f"model {found.run}: {counts}; measured on them, not trained on them; evaluate again"
+    return f"model {found.run}: {counts}; trained on them; train again, from random weights (train.start_from: null)"

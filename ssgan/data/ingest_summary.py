@@ -1,0 +1,63 @@
+"""What an ingest says about itself: ``metrics/ingest.json``, and what this run had to do for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class IngestSummary:
+    """What became of every file: ``seen`` = ``accepted`` + all of ``rejected`` + ``duplicates`` + ``removed``."""
+
+    source: str
+    classes: list[str]
+    notes: list[str] = field(default_factory=list)
+    seen: int = 0
+    accepted: int = 0
+    duplicates: int = 0  # files whose bytes equal those of an earlier file
+    removed: int = 0  # files whose bytes stand in the list of removed images
+    rejected: Counter[str] = field(default_factory=Counter)  # by reason
+    bytes: int = 0  # of all files that can be read
+    duplicates_across_classes: int = 0  # files whose twin lies in another class folder
+    duplicates_across_splits: int = 0  # files whose twin lies on the other side of the official split
+    # what this run had to do; no metrics, for they depend on the runs before
+    read: int = 0
+    decoded: int = 0
+    shards: int = 0
+    shards_kept: int = 0  # files that are the same as before
+
+    def metrics(self) -> dict[str, Any]:
+        """For ``metrics/ingest.json``: counts only, so that the same files give the same text."""
+        return {
+            "seen": self.seen,
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "duplicates_across_classes": self.duplicates_across_classes,
+            "duplicates_across_splits": self.duplicates_across_splits,
+            "rejected": self.rejected.total(),
+            "rejected_by_reason": dict(sorted(self.rejected.items())),
+            "removed": self.removed,
+            "bytes": self.bytes,
+            "classes": len(self.classes),
+        }
+
+    def check(self) -> None:
+        """Raise AssertionError where a file was lost."""
+        found = self.accepted + self.rejected.total() + self.duplicates + self.removed
+        if self.seen != found:
+            raise AssertionError(f"{self.seen} files seen, but {found} accounted for")
+
+    def describe(self, seconds: float) -> str:
+        """A few lines for people; what this run had to do stands here, as metrics must not change from run to run."""
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.rejected.items())) or "none"
+        crossing = f"{self.duplicates_across_classes} across classes, {self.duplicates_across_splits} across splits"
+        removed = f" + {self.removed} removed" if self.removed else ""
+        return (
+            f"ingest: {self.source}; {' '.join(self.notes)}\n"
+            f"  {self.seen} files seen = {self.accepted} accepted + {self.rejected.total()} rejected ({reasons})"
+            f" + {self.duplicates} duplicates ({crossing}){removed}\n"
+            f"  {self.read} files read, {self.decoded} images decoded, {self.shards_kept} of {self.shards} shards as they were,"
+            f" {self.seen / seconds:,.0f} files/s"
+        )

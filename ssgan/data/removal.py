@@ -1,0 +1,112 @@
+"""Taking images out for good: which are meant, where their pixels lie in Parquet files, and the same files without them.
+
+Raw files are never touched; the list of removed images (``tombstones``) keeps them from coming back while they are there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ssgan.data import schema
+from ssgan.data.image_shards import OPTIONS
+from ssgan.errors import DataError
+
+MAGIC = b"PAR1"
+
+
+def resolve(targets: Iterable[str], data: Path) -> dict[str, list[str]]:
+    """Hex sha256 of every image that is meant, with the paths in the source that have these bytes.
+
+    Args:
+        targets: sha256, paths as ``ingest`` saw them, or files that are here.
+        data: the folder with ``images/`` and ``duplicates.parquet``.
+
+    Raises:
+        DataError: naming what is neither.
+    """
+    known = _paths(data)
+    by_path = {path: image for image, paths in known.items() for path in paths}
+    found: dict[str, list[str]] = {}
+    strange = []
+    for target in targets:
+        if re.fullmatch("[0-9a-f]{64}", target):
+            image = target
+        elif target.removeprefix("./") in by_path:
+            image = by_path[target.removeprefix("./")]
+        elif Path(target).is_file():
+            image = hashlib.sha256(Path(target).read_bytes()).hexdigest()
+        else:
+            strange.append(target)
+            continue
+        found[image] = known.get(image, [])
+    if strange:
+        raise DataError(
+            f"{', '.join(map(repr, strange[:5]))} is no sha256, no path of data/images, and no file here; nothing was done"
+        )
+    return found
+
+
+def _paths(data: Path) -> dict[str, list[str]]:
+    """The paths of every ingested image, copies included."""
+    found: dict[str, list[str]] = {}
+    files = [*sorted((data / "images").glob("*.parquet")), *data.glob("duplicates.parquet")]
+    for file in files:
+        table = pq.read_table(file, columns=["id", "path"])
+        for image, path in zip(table["id"].to_pylist(), table["path"].to_pylist(), strict=True):
+            paths = found.setdefault(image, [])
+            if path not in paths:
+                paths.append(path)
+    return found
+
+
+def holders(folder: Path, images: Collection[str]) -> Iterator[Path]:
+    """Parquet files below a folder, whatever their names, with a row of one of these images."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and _is_parquet(path) and held(path, images):
+            yield path
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == MAGIC
+
+
+def held(path: Path, images: Collection[str]) -> set[str]:
+    """Which of these images a Parquet file has a row of; none where it has no column ``id``, or is damaged."""
+    try:
+        with pq.ParquetFile(path) as file:
+            if "id" not in file.schema_arrow.names:
+                return set()
+            ids = file.read(["id"])["id"]
+    except pa.ArrowInvalid:
+        return set()
+    return set(images) & set(ids.filter(pc.is_in(ids, pa.array(sorted(images)))).to_pylist())
+
+
+def drop(path: Path, images: Collection[str]) -> None:
+    """Write a shard of ``images/``, or the table of duplicates, anew without these images, in one step."""
+    with pq.ParquetFile(path) as file:
+        table, group = file.read(), file.metadata.row_group(0).num_rows if file.num_row_groups else 1
+    left = table.filter(pc.invert(pc.is_in(table["id"], pa.array(sorted(images)))))
+    if not len(left) and "pixels" in table.column_names:
+        path.unlink()
+        return
+    part = path.with_name(f".{path.name}.part")
+    options = OPTIONS if "pixels" in table.column_names else {}
+    pq.write_table(left, part, row_group_size=max(1, group), **options)
+    os.replace(part, path)
+
+
+def sets_of(splits: Path, images: Collection[str]) -> dict[str, set[str]]:
+    """The sets of a split, with which of these images each one holds."""
+    return {
+        name: set().union(*(held(path, images) for path in sorted((splits / name).glob("*.parquet")))) for name in schema.SETS
+    }

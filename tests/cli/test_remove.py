@@ -1,0 +1,155 @@
+"""``ssgan remove`` in a project of DVC with a history: no file of it holds the pixels any more, and ingest refuses the image."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from ssgan.cli.app import run
+from ssgan.data.files import SplitFiles
+from ssgan.data.schema import SETS, read_set
+from ssgan.data.tombstones import load
+from ssgan.errors import DataError
+from ssgan.runtime.identity import data_version
+from tests.architecture.closure import ROOT
+from tests.data.test_ingest import blob, write
+
+STAGES = {
+    "ingest": {
+        "cmd": "python -m pipelines.ingest",
+        "deps": ["raw", "removed.csv"],
+        "outs": [{name: {"persist": True}} for name in ("data/images", "data/duplicates.parquet", "data/rejected.parquet")],
+    },
+    "split": {"cmd": "python -m pipelines.split", "deps": ["data/images"], "outs": ["data/splits"]},
+}
+
+
+class Project:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+        self.environment["DVC_SITE_CACHE_DIR"] = str(folder.parent / "site")
+
+    def __call__(self, *command: str) -> None:
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+    def ids(self, name: str) -> set[str]:
+        return set(read_set(self.folder / "data/splits" / name)["id"].to_pylist())
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two versions of data in DVC's cache, a remote, and a page."""
+    project = Project(tmp_path_factory.mktemp("remove") / "project")
+    write(project.folder / "raw", {f"{'ab'[n % 2]}/{n:03d}.png": blob(n) for n in range(60)} | {"b/twin.png": blob(0)})
+    params = {
+        "data": {"source": {"kind": "folder", "path": "raw"}},
+        "split": {"num_labels": 4, "on_conflict": "drop"},
+        "storage": {"url": "storage"},
+    }
+    (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (project.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
+    (project.folder / "removed.csv").write_text("sha256,removed_on,reason,trained\n")
+    project("dvc", "init", "--no-scm", "-q")
+    project("dvc", "remote", "add", "-q", "-d", "far", "s3://bucket/dvc")
+    project("dvc", "repro", "-q")
+    write(project.folder / "raw", {f"a/new-{n}.png": blob(1000 + n) for n in range(5)})
+    project("dvc", "repro", "-q")
+    return project
+
+
+def unlabeled(project: Project) -> str:
+    """An image that is in the unlabeled set, but not in the labeled one."""
+    return min(project.ids("unlabeled") - project.ids("labeled"))
+
+
+def pixels(project: Project, image: str) -> bytes:
+    table = read_set(project.folder / "data/images")
+    return bytes(table["pixels"][table["id"].to_pylist().index(image)].as_py())
+
+
+def files_with(folder: Path, content: bytes) -> list[str]:
+    """Every file below a folder, but for raw images, that holds these bytes. Shards are not compressed."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "raw" not in path.relative_to(folder).parts)
+    return [str(path.relative_to(folder)) for path in files if content in path.read_bytes()]
+
+
+def test_no_pixel_is_left_and_the_image_does_not_come_back(
+    original: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project, folder = original, original.folder
+    monkeypatch.chdir(folder)
+    image = unlabeled(project)
+    (row,) = [r for r in read_set(folder / "data/images").to_pylist() if r["id"] == image]
+    content = pixels(project, image)
+    manifest = {"run_id": "run-0123", "data_version": data_version(SplitFiles(str(folder / "data/splits")))}
+    write(folder, {"runs/train/manifest.json": json.dumps(manifest).encode(), "report/index.html": b"<html>" + content})
+    write(folder, {".dvc/cache/files/md5/00/page": b"<!DOCTYPE html>" + content, "storage/splits/abc/x": content})
+    before = files_with(folder, content)
+    assert len([name for name in before if name.startswith(".dvc/cache")]) >= 4  # two versions of images and splits, a page
+
+    assert run(["remove", row["path"], "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "nothing was changed" in said
+    assert files_with(folder, content) == before
+    assert load() == frozenset()
+
+    assert run(["remove", row["path"], "--reason", "asked, by mail"]) == 3  # a remote is left to a person
+    said = capsys.readouterr().out
+    assert "model run-0123: 1 unlabeled; trained on them; train again, from random weights" in said
+    for name in before:
+        if name.startswith(".dvc/cache"):
+            assert name in said
+            assert f"s3://bucket/dvc/files/md5/{'/'.join(name.split('/')[-2:])}" in said
+    assert f"  {row['path']}" in said.split("left to you: the raw files")[1]
+    assert files_with(folder, content) == ["storage/splits/abc/x"]  # no complete folder of storage, which is another test
+    assert [r[0] for r in csv.reader((folder / "removed.csv").open())][1:] == [image]
+    assert (folder / "removed.csv").read_text().endswith(',"asked, by mail",run-0123\n')
+
+    kept = {p.name: p.read_bytes() for p in (folder / "data/images").iterdir()}
+    project("dvc", "repro", "-q")
+    assert {p.name: p.read_bytes() for p in (folder / "data/images").iterdir()} == kept  # it had been done already
+    metrics = json.loads((folder / "metrics/ingest.json").read_text())
+    assert (metrics["seen"], metrics["accepted"], metrics["removed"], metrics["duplicates"]) == (66, 64, 1, 1)
+    assert image not in set().union(*map(project.ids, SETS))
+    assert [name for name in files_with(folder, content) if not name.startswith("storage")] == []
+    assert run(["remove", image]) == 0  # again: nothing to do but to say so
+    assert len(load()) == 1
+
+
+def test_a_copy_and_a_file_that_is_only_here(
+    original: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(original.folder)
+    image = hashlib.sha256(blob(0)).hexdigest()
+    write(tmp_path, {"other.png": blob(5555)})
+    assert run(["remove", "b/twin.png", str(tmp_path / "other.png")]) == 3
+    assert f"{image}  a/000.png, b/twin.png" in capsys.readouterr().out
+    assert {bytes.fromhex(image), hashlib.sha256(blob(5555)).digest()} <= load()
+    assert image not in pq.read_table("data/duplicates.parquet")["id"].to_pylist()
+
+
+def test_what_is_no_image_is_named_and_nothing_happens(
+    original: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(original.folder)
+    before = load()
+    assert run(["remove", "a/002.png", "a/nowhere.png"]) == 1
+    assert "'a/nowhere.png' is no sha256, no path of data/images" in capsys.readouterr().err
+    assert load() == before
+
+
+def test_a_damaged_list_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "removed.csv").write_text("sha256,removed_on,reason,trained\nabc,,,\n")
+    with pytest.raises(DataError, match="line 2 begins with 'abc'"):
+        load(tmp_path / "removed.csv")

@@ -1,0 +1,370 @@
+"""An ingest after an earlier one: only what is new is decoded, and nothing but the layout of shards tells the two apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ssgan.config import MIB, DataConfig, SplitConfig
+from ssgan.data import batches, earlier, images, recipe, replacing, workers
+from ssgan.data.images import IngestSummary, ingest
+from ssgan.data.schema import SETS, read_set
+from ssgan.data.sources import folder as folder_source
+from ssgan.data.sources.folder import Folder
+from ssgan.data.splits import split
+from ssgan.errors import DataError
+from tests.data.test_ingest import CONFIG, blob, digest, rows, write
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of these tests are trusted from the moment they were written."""
+    monkeypatch.setattr(folder_source, "RACY_NS", -(10**12))
+
+
+def run(raw: Path, out: Path, config: DataConfig = CONFIG, **options: Any) -> IngestSummary:
+    return ingest(Folder(str(raw), "classes"), config, out, **options)
+
+
+def work(summary: IngestSummary) -> tuple[int, int]:
+    return summary.read, summary.decoded
+
+
+def shards(out: Path) -> dict[str, str]:
+    return {name: value for name, value in digest(out).items() if name.startswith("images/")}
+
+
+def many(n: int, start: int = 0) -> dict[str, bytes]:
+    return {f"{'ab'[i % 2]}/{i:04d}.png": blob(i) for i in range(start, start + n)}
+
+
+def test_what_is_there_is_neither_read_nor_decoded_and_its_shards_keep_their_bytes(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", many(50) | {"a/bad": b"text", "a/twin.png": blob(1), "b/.hidden": b""}), tmp_path / "out"
+    assert work(run(raw, out)) == (52, 51)
+    before, inodes = digest(out), {p.name: p.stat().st_ino for p in (out / "images").iterdir()}
+    summary = run(raw, out)
+    assert work(summary) == (0, 0)
+    assert digest(out) == before
+    write(raw, {"a/new.png": blob(777), "b/0001-new.png": blob(778)})
+    summary = run(raw, out)
+    assert (*work(summary), summary.shards, summary.shards_kept) == (2, 2, 2, 1)
+    assert digest(out)["images/00000.parquet"] == before["images/00000.parquet"]
+    assert (out / "images/00000.parquet").stat().st_ino == inodes["00000.parquet"]  # so that DVC does not hash it again
+
+
+def test_without_the_index_files_are_read_and_not_decoded(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", many(20)), tmp_path / "out"
+    run(raw, out)
+    before = digest(out)
+    for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(b"PAR1 and no more")):
+        spoil(out / images.INDEX)
+        assert work(run(raw, out)) == (20, 0)
+        assert digest(out) == before
+    shutil.move(raw, tmp_path / "moved")
+    assert work(run(tmp_path / "moved", out)) == (20, 0)
+
+
+def test_an_index_of_other_shards_is_no_proof_that_an_image_is_there(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", many(6)), tmp_path / "out"
+    run(raw, out)
+    whole = digest(out)
+    kept = tmp_path / "older"
+    shutil.copytree(out / "images", kept)
+    write(raw, many(3, 6))
+    run(raw, out)
+    shutil.rmtree(out / "images")
+    shutil.move(kept, out / "images")  # `dvc checkout` of an earlier state
+    assert work(run(raw, out)) == (3, 3)
+    shutil.rmtree(out / "images")
+    assert work(run(raw, out)) == (9, 9)
+    for path in list(raw.rglob("000[678].png")):
+        path.unlink()
+    shutil.rmtree(out / "images")
+    run(raw, out)
+    assert digest(out) == whole
+
+
+CHANGES = {
+    "size": lambda c: c.model_copy(update={"image_size": 12}),
+    "limits": lambda c: c.model_copy(update={"max_pixels": 10**6}),
+    "shard_bytes": lambda c: c.model_copy(update={"shard_bytes": 2 * MIB}),
+}
+
+
+@pytest.mark.parametrize("what", [*CHANGES, "code", "library"])
+def test_another_recipe_decodes_all_again(tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, out, config = write(tmp_path / "raw", many(10) | {"a/bad": b"text"}), tmp_path / "out", CONFIG
+    run(raw, out)
+    if what == "code":
+        monkeypatch.setattr(recipe, "_code", lambda: "0" * 64)
+    elif what == "library":
+        monkeypatch.setattr(recipe, "version", lambda name: "0.0.1")
+    else:
+        config = CHANGES[what](CONFIG)
+    assert work(run(raw, out, config)) == ((0, 0) if what == "shard_bytes" else (11, 10))
+    run(raw, tmp_path / "fresh", config)
+    assert digest(out) == digest(tmp_path / "fresh")
+
+
+def test_a_changed_file_is_seen_also_if_its_size_and_mtime_are_set_back(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", {"a/1.png": blob(1), "a/2.png": blob(2)}), tmp_path / "out"
+    run(raw, out)
+    path, other = raw / "a/1.png", bytearray(blob(1))
+    other += b"!"
+    times = path.stat()
+    path.write_bytes(bytes(other)[:-1] + b"")  # the same bytes, written anew
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert work(run(raw, out)) == (1, 0)
+    path.write_bytes(blob(3)[: times.st_size].ljust(times.st_size, b"\0"))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert run(raw, out).read == 1
+
+
+def test_a_file_that_has_just_changed_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_source, "RACY_NS", 2 * 10**9)
+    raw, out = write(tmp_path / "raw", many(4)), tmp_path / "out"
+    run(raw, out)
+    assert work(run(raw, out)) == (4, 0)
+
+
+def test_a_stamp_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that keeps no times: one file of CHECK is read, and if it has changed, all are."""
+    monkeypatch.setattr(folder_source, "_stat", lambda entry, settled: (None, "always the same"))
+    monkeypatch.setattr("ssgan.data.ingest_index.CHECK", 5)
+    raw, out = write(tmp_path / "raw", {f"a/{i}.png": blob(i) for i in range(5)}), tmp_path / "out"
+    run(raw, out)
+    assert work(run(raw, out)) == (1, 0)  # the one that is checked
+    for i in range(5):
+        (raw / f"a/{i}.png").write_bytes(blob(100 + i))
+    summary = run(raw, out)
+    assert work(summary) == (5, 5)
+    assert "has changed, but its size and times have not, so all files were read" in summary.notes[-1]
+    run(raw, tmp_path / "fresh")
+    assert read_set(out / "images").equals(read_set(tmp_path / "fresh/images"))
+
+
+files = st.dictionaries(
+    st.tuples(st.sampled_from("ab"), st.integers(0, 30)).map(lambda key: f"{key[0]}/{key[1]:02d}"),
+    st.sampled_from([*range(12), "bad", "cut"]),
+    max_size=25,
+)
+
+
+def content(value: Any) -> bytes:
+    return b"text" if value == "bad" else blob(1)[:50] if value == "cut" else blob(value)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(files, min_size=1, max_size=4), removed=st.lists(st.sets(st.integers(0, 11)), min_size=4, max_size=4))
+def test_any_history_ends_with_what_a_fresh_ingest_makes(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, Any]], removed: list[set[int]]
+) -> None:
+    """Files come, go, change, move, and are removed on request: tables, rows and the bytes of all splits are the same."""
+    root = tmp_path_factory.mktemp("history")
+    always = {f"{c}/always-{i}": 100 + i for i, c in enumerate("abab" * 5)}
+    metrics: dict[str, Any] = {}
+    gone: frozenset[bytes] = frozenset()
+    for step, tombs in zip(steps, removed, strict=False):
+        shutil.rmtree(root / "raw", ignore_errors=True)
+        write(root / "raw", {name: content(value) for name, value in (always | step).items()})
+        gone = frozenset(sha(content(value)) for value in tombs)
+        metrics = run(root / "raw", root / "out", TINY, removed=gone).metrics()
+        splits(root / "out")
+    assert run(root / "raw", root / "fresh", TINY, removed=gone).metrics() == metrics
+    splits(root / "fresh")
+    for name in ("rejected.parquet", "duplicates.parquet"):
+        assert (root / "out" / name).read_bytes() == (root / "fresh" / name).read_bytes()
+    tables = [read_set(root / which / "images").sort_by("id") for which in ("out", "fresh")]
+    assert tables[0].equals(tables[1])
+    assert digest(root / "out/splits") == digest(root / "fresh/splits")
+
+
+TINY = CONFIG.model_copy(update={"shard_bytes": 8 * 64})  # eight images in a shard
+
+
+def sha(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def splits(out: Path) -> None:
+    config = SplitConfig(mode="benchmark", num_labels=2, on_conflict="drop", val_fraction=0.2, test_fraction=0.4)
+    try:
+        split(out / "images", out / "splits", config, out / "duplicates.parquet", None)
+    except DataError as error:  # too few images for that
+        (out / "splits").mkdir(exist_ok=True)
+        (out / "splits" / "split.json").write_text(str(error))
+
+
+def test_small_batches_do_not_leave_small_files(tmp_path: Path) -> None:
+    """100 weekly batches of 3: never more than the full shards and log2(capacity) small ones; nothing is decoded twice."""
+    raw, out, config = tmp_path / "raw", tmp_path / "out", CONFIG.model_copy(update={"shard_bytes": 64 * 64})
+    decoded, most, written = 0, 0, 0
+    for week in range(100):
+        write(raw, {f"a/{week:03d}-{i}": b"P5 8 8 255\n" + np.uint32([week, i] * 8).tobytes() for i in range(3)})
+        summary = run(raw, out, config)
+        sizes = sorted(pq.ParquetFile(p).metadata.num_rows for p in (out / "images").iterdir())
+        decoded, written = decoded + summary.decoded, written + summary.shards - summary.shards_kept
+        most = max(most, sum(size < 32 for size in sizes))
+        assert sum(sizes) == 3 * (week + 1)
+    assert decoded == 300
+    assert most <= 6
+    assert len(sizes) <= 300 // 32 + 6
+    assert summary.shards_kept >= len(sizes) - 2
+
+
+def test_a_file_that_went_takes_its_row_with_it_and_leaves_the_other_shards_alone(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", many(40)), tmp_path / "out"
+    run(raw, out, TINY)
+    before = shards(out)
+    gone = next(row for row in rows(out / "images/00002.parquet"))
+    (raw / gone["path"]).unlink()
+    summary = run(raw, out, TINY)
+    after = shards(out)
+    assert {name for name in before if before[name] != after[name]} == {"images/00002.parquet"}
+    assert work(summary) == (0, 0)
+    assert gone["id"] not in read_set(out / "images")["id"].to_pylist()
+    for path in raw.rglob("*.png"):
+        if any(row["path"] == str(path.relative_to(raw)) for row in rows(out / "images/00002.parquet")):
+            path.unlink()
+    run(raw, out, TINY)
+    assert shards(out).keys() == before.keys() - {"images/00002.parquet"}
+
+
+def test_a_shard_with_a_flipped_bit_is_found_out(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", many(16)), tmp_path / "out"
+    run(raw, out, TINY)
+    path = out / "images/00001.parquet"
+    data = bytearray(path.read_bytes())
+    pixels = data.find(rows(path)[3]["pixels"])
+    data[pixels] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="holds a damaged file"):
+        split(out / "images", tmp_path / "splits", SplitConfig(), None, None)
+    (raw / rows(out / "images/00001.parquet")[0]["path"]).unlink()  # it has to be written anew
+    with pytest.raises(DataError, match=r"00001\.parquet is damaged .* delete it"):
+        run(raw, out, TINY)
+    path.unlink()
+    assert work(run(raw, out, TINY)) == (7, 7)
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet", None])
+def test_what_is_no_shard_of_ours_is_not_taken_over(tmp_path: Path, content: bytes | None) -> None:
+    raw, out = write(tmp_path / "raw", many(4)), tmp_path / "out"
+    write(out, {"images/00000.parquet": content or b""})
+    if content is None:
+        run(raw, tmp_path / "other", DataConfig(image_size=16))
+        shutil.copy(tmp_path / "other/images/00000.parquet", out / "images/00000.parquet")
+    assert work(run(raw, out)) == (4, 4)
+    run(raw, tmp_path / "fresh")
+    assert digest(out) == digest(tmp_path / "fresh")
+
+
+def test_removed_images_do_not_come_back(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", many(10) | {"a/twin.png": blob(3), "a/bad": b"text"}), tmp_path / "out"
+    run(raw, out)
+    gone = frozenset({sha(blob(3)), sha(b"text")})
+    for index in ("kept", "lost"):
+        if index == "lost":
+            (out / images.INDEX).unlink()
+        summary = run(raw, out, removed=gone)
+        assert summary.decoded == 0
+        assert (summary.seen, summary.accepted, summary.removed) == (12, 9, 3)
+        assert (summary.duplicates, summary.rejected.total()) == (0, 0)
+        assert sha(blob(3)).hex() not in read_set(out / "images")["id"].to_pylist()
+    assert run(raw, out).accepted == 10  # taken off the list: decoded again
+
+
+# --- interrupted -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", range(1, 7))
+def test_a_kill_between_two_renames_leaves_what_the_next_run_completes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    raw, out = write(tmp_path / "raw", many(6)), tmp_path / "out"
+    run(raw, out)
+    old = digest(out)
+    write(raw, {"a/bad": b"text", "a/new.png": blob(99), "b/twin.png": blob(1)})
+    shutil.copytree(out, tmp_path / "copy")
+    run(raw, tmp_path / "copy")
+    real, calls = Path.rename, [0]
+
+    def rename(self: Path, target: Path) -> Path:
+        calls[0] += 1
+        if calls[0] == at:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        run(raw, out)
+    monkeypatch.setattr(Path, "rename", real)
+    if at == 1:
+        assert digest(out) == old
+        assert run(raw, out).decoded == 1
+    else:
+        with pytest.raises(DataError, match="killed while it put its results"):
+            split(out / "images", tmp_path / "splits", SplitConfig(), None, None)
+        assert work(run(raw, out)) == (0, 0)  # the one that was killed had done it all
+    assert digest(out) == digest(tmp_path / "copy")
+    assert sorted(p.name for p in out.iterdir()) == sorted(images.OUTPUTS)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from ssgan.config import DataConfig
+from ssgan.data.images import ingest
+from ssgan.data.sources.folder import Folder
+ingest(Folder(sys.argv[1], "classes"), DataConfig(image_size=8, channels=1), Path(sys.argv[2]), workers=2)
+"""
+
+
+def test_a_killed_process_leaves_the_old_state_and_no_lock(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", many(5)), tmp_path / "out"
+    run(raw, out)
+    before = digest(out)
+    pixels = np.zeros((2500, 2500), np.uint8)
+    for n in range(60):
+        pixels[0, 0] = n
+        Image.fromarray(pixels).save(raw / f"a/slow-{n}.png", compress_level=1)
+    with subprocess.Popen([sys.executable, "-c", KILLED, raw, out]) as process:
+        while not list(out.glob(f"{replacing.BUILDING}/images")) and process.poll() is None:
+            time.sleep(0.01)
+        with pytest.raises(DataError, match="another ingest or removal is writing"):
+            run(raw, out)
+        process.send_signal(signal.SIGKILL)
+    assert {name: value for name, value in digest(out).items() if not name.startswith(".")} == before
+    assert run(raw, out, workers=2).accepted == 65
+    assert not (out / replacing.BUILDING).exists()
+
+
+def test_the_result_of_a_delta_does_not_depend_on_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = write(tmp_path / "raw", many(30))
+    run(raw, tmp_path / "one", TINY)
+    shutil.copytree(tmp_path / "one", tmp_path / "other")
+    write(raw, many(45, 20))
+    monkeypatch.setattr(workers, "BATCH_FILES", 3)
+    run(raw, tmp_path / "one", TINY, workers=1, kind="threads")
+    monkeypatch.setattr(batches, "LONGEST_BATCH", 4)
+    run(raw, tmp_path / "other", TINY, workers=3, kind="processes")
+    assert digest(tmp_path / "one") == digest(tmp_path / "other")
+
+
+def test_constants() -> None:
+    assert earlier.MERGE_BELOW == 2  # what the bound on small shards rests on
+    assert set(SETS) == {"labeled", "unlabeled", "val", "test"}
