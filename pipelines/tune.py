@@ -10,7 +10,9 @@ from pathlib import Path
 from pipelines._stage import main
 from ssgan.config import Config, load
 from ssgan.report.figures import png
-from ssgan.runtime.tune import prepare, search
+from ssgan.runtime.launch import in_job
+from ssgan.runtime.tune import prepare
+from ssgan.runtime.tune_job import find
 from ssgan.tuning import board, figures
 from ssgan.tuning.study import importance
 from ssgan.tuning.trials import Trial, best
@@ -22,7 +24,9 @@ def run() -> None:
     """Search, then write the leaderboard, the figures and best.yaml."""
     config = load()
     found = prepare(config, SPLITS)
-    trials = search(found, lambda text: print(text, flush=True))
+    trials = find(found, SPLITS, lambda text: print(text, flush=True))
+    if in_job():
+        return  # its folder is gone with Ray; the submitter writes the reports, from what is in storage
     write(trials, config, found.val_images, OUT)
     print(board.as_text(trials, config.evaluate.checkpoint, found.val_images))
     print(f"tune: {OUT}/leaderboard.csv, parallel.png, importance.png", end="")

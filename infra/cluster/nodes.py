@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from ssgan.runtime.ray_environment import ENVIRONMENT
 
 START_S, GRACE_S = 90.0, 60.0
@@ -84,16 +86,36 @@ class Nodes:
         )
         self.wait(1)
 
-    def start_worker(self, name: str) -> None:
-        self._start(name, f"--address=127.0.0.1:{self.port}")
+    def start_worker(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start a worker; ``environment`` is laid over that of the other nodes."""
+        self._start(name, f"--address=127.0.0.1:{self.port}", **(environment or {}))
 
-    def _start(self, name: str, *options: str) -> None:
+    def add_worker(self, name: str, environment: Mapping[str, str] | None = None, tries: int = 3) -> None:
+        """Start a worker and wait until it has joined. Raises NodesError if it does not.
+
+        Tried again, because Ray's node gives up where its own helpers take more than some seconds, as on a busy machine.
+        """
+        for _ in range(tries):
+            self.start_worker(name, environment)
+            deadline = time.monotonic() + START_S
+            while self.processes[name].poll() is None and time.monotonic() < deadline:
+                if "Ray runtime started" in self._log(name):
+                    return
+                time.sleep(0.2)
+            self.kill(name)
+        raise NodesError(f"{name} did not join: {self._last_words(name)}")
+
+    def _start(self, name: str, *options: str, **environment: str) -> None:
         log = (self.folder / f"{name}.log").open("wb")
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *options]
-        command += [f"--num-cpus={self.cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
+        command += [f"--node-name={name}", f"--num-cpus={self.cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
         # A session of its own: Ctrl-C for the submitter must not reach the cluster.
         self.processes[name] = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, env=self.environment, start_new_session=True
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=self.environment | environment,
+            start_new_session=True,
         )
         log.close()
 
@@ -121,22 +143,49 @@ class Nodes:
             time.sleep(0.5)
 
     def _last_words(self, name: str) -> str:
-        lines = (self.folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
+        lines = self._log(name).strip().splitlines()
         return lines[-1] if lines else "no output"
+
+    def _log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def kill(self, name: str) -> None:
         """End a node and all that runs on it at once, as if its machine had lost power."""
+        tree = self._tree(name)
         process = self.processes.pop(name)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        for one in tree:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         process.wait()
+
+    def freeze(self, name: str) -> None:
+        """Stop a node and all that runs on it: its connections stay open and silent, as behind a pulled cable."""
+        for _ in range(2):  # once more for what was started meanwhile
+            for process in self._tree(name):
+                with suppress(psutil.NoSuchProcess):
+                    process.suspend()
+
+    def thaw(self, name: str) -> None:
+        """Let a frozen node go on."""
+        for process in self._tree(name):
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    def _tree(self, name: str) -> list[psutil.Process]:
+        """The processes of a node; Ray starts its workers in groups of their own."""
+        try:
+            root = psutil.Process(self.processes[name].pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
 
     def stop(self) -> None:
         """End all nodes; each takes some fifteen seconds to say goodbye, all at the same time."""
+        for name, process in self.processes.items():
+            process.terminate()
+            self.thaw(name)  # a frozen one would never hear of it
         processes = list(self.processes.values())
         self.processes.clear()
-        for process in processes:
-            process.terminate()
         deadline = time.monotonic() + GRACE_S
         for process in processes:
             with suppress(subprocess.TimeoutExpired):

@@ -1,7 +1,7 @@
-"""Training as a job on a cluster that shares no disk with this machine: publish, submit, wait, or come back later.
+"""A training or a search as a job on a cluster that shares no disk with this machine: publish, submit, wait, or come back.
 
 What makes the stage green is not that the job ended well, but that its results are in storage and pass the checks of
-``launch``, which reads them back.
+``launch`` (of ``tune_job``), which reads them back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ssgan.config import Config
 from ssgan.errors import ConfigError, SsganError, TrainingError
 from ssgan.runtime import bundle
 from ssgan.runtime.handshake import versions
-from ssgan.runtime.jobs import Job, Jobs
+from ssgan.runtime.jobs import TRAIN, Job, Jobs
 from ssgan.runtime.publish import publish, require_shared
 
 POLL_S = 2.0
@@ -34,7 +34,9 @@ def say_line(text: str) -> None:
     sys.stdout.flush()
 
 
-def submit(config: Config, splits: Path, run_id: str, identity: dict[str, Any]) -> tuple[Jobs, Job, bool]:
+def submit(
+    config: Config, splits: Path, run_id: str, identity: dict[str, Any], entrypoint: str = TRAIN
+) -> tuple[Jobs, Job, bool]:
     """The live job of this run, or a new one. Returns the cluster, the job, and whether it was there already."""
     require_shared(config.storage.url)
     bundle.require_sendable(config.cluster)  # before the splits go into storage, which may be large
@@ -48,19 +50,26 @@ def submit(config: Config, splits: Path, run_id: str, identity: dict[str, Any]) 
         submission = {"run": run_id, "attempt": attempt, "identity": identity, "versions": versions()}
         with tempfile.TemporaryDirectory(prefix="ssgan-upload-") as folder:
             bundle.write(Path(folder), config.cluster, pointer, submission)
-            job_id = jobs.submit(run_id, attempt, folder, config.cluster.environment)
+            job_id = jobs.submit(run_id, attempt, folder, config.cluster.environment, entrypoint)
         if job_id:
             return jobs, jobs.get(job_id), False
     raise TrainingError(f"somebody else submits {run_id} at the same time, {TRIES} times in a row; look at `ssgan jobs list`")
 
 
-def run(config: Config, splits: Path, run_id: str, identity: dict[str, Any], say: Say = say_line) -> None:
-    """Have a run trained on the cluster and wait for its end. Ctrl-C leaves the job running.
+def run(
+    config: Config,
+    splits: Path,
+    run_id: str,
+    identity: dict[str, Any],
+    say: Say = say_line,
+    entrypoint: str = TRAIN,
+) -> None:
+    """Have a run trained, or a search made, on the cluster and wait for its end. Ctrl-C leaves the job running.
 
     Raises:
         ConfigError, TrainingError: the job could not be sent, or failed: with its own first reason.
     """
-    jobs, job, attached = submit(config, splits, run_id, identity)
+    jobs, job, attached = submit(config, splits, run_id, identity, entrypoint)
     say(f"{'found again' if attached else 'submitted'}: {job.id} on {jobs.address} (`ssgan jobs logs {job.id}` shows it too)")
     try:
         job = follow(jobs, job, config.cluster.pending_timeout_s, say)

@@ -33,9 +33,10 @@ def run(
         )
     torch.set_num_threads(config.train.cpus_per_worker or len(os.sched_getaffinity(0)))
     store = open_store(config.storage.url)
-    edge = Edge(store, run_id, identity, _device(config), on_tick, live_board(config.storage.url, run_id))
-    for role in roles:
-        train(config, files, role, edge)
+    with live_board(config.storage.url, run_id) as board:
+        edge = Edge(store, run_id, identity, _device(config), on_tick, board)
+        for role in roles:
+            train(config, files, role, edge)
 
 
 def _device(config: Config) -> torch.device:

@@ -21,7 +21,7 @@ from ssgan.config import ClusterConfig
 from ssgan.errors import ConfigError, TrainingError
 from ssgan.runtime.ray_environment import set_environment
 
-ENTRYPOINT = "python -m pipelines.train"
+TRAIN, TUNE = "python -m pipelines.train", "python -m pipelines.tune"  # entry points
 LIVE = ("PENDING", "RUNNING")
 TIMEOUT_S = 10.0
 RUN, ATTEMPT = "ssgan_run", "ssgan_attempt"  # keys of a job's metadata
@@ -29,7 +29,7 @@ RUN, ATTEMPT = "ssgan_run", "ssgan_attempt"  # keys of a job's metadata
 
 @dataclass(frozen=True)
 class Job:
-    """One try to train a run on the cluster."""
+    """One try to train a run, or to search, on the cluster."""
 
     id: str
     run: str
@@ -74,7 +74,9 @@ class Jobs:
                 return job
         raise TrainingError(f"{self.address} knows no job {job_id!r} of ssgan; `ssgan jobs list` shows those that it knows")
 
-    def submit(self, run: str, attempt: int, working_dir: str, environment: dict[str, str]) -> str | None:
+    def submit(
+        self, run: str, attempt: int, working_dir: str, environment: dict[str, str], entrypoint: str = TRAIN
+    ) -> str | None:
         """Submit an attempt. Returns the id of the job, or None if somebody else submitted this attempt just before."""
         job_id = f"{run}-{attempt}"
 
@@ -82,7 +84,7 @@ class Jobs:
             try:
                 return str(
                     self._client.submit_job(
-                        entrypoint=ENTRYPOINT,
+                        entrypoint=entrypoint,
                         submission_id=job_id,
                         runtime_env={"working_dir": working_dir, "env_vars": environment},
                         metadata={RUN: run, ATTEMPT: str(attempt)},

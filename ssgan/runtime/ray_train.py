@@ -23,7 +23,7 @@ from ssgan.config import Config, TrainConfig
 from ssgan.data.files import SplitFiles
 from ssgan.errors import SsganError, TrainingError
 from ssgan.experiment import Edge, Role
-from ssgan.runtime.handshake import require_versions, versions
+from ssgan.runtime.handshake import require_nodes, require_versions, versions
 from ssgan.runtime.ray_connection import connected
 from ssgan.runtime.ray_resources import available
 from ssgan.runtime.watchdog import Watchdog
@@ -82,6 +82,7 @@ def run(
     """
     with connected() as ray:
         cpus, gpu = available(ray, config.train, config.cluster.room_timeout_s)
+        require_nodes(ray)
         mailbox = _mailbox(ray, run_id)
         settings = {
             "config": config.model_dump(),
@@ -165,19 +166,20 @@ def _worker(settings: dict[str, Any]) -> None:
     _tell_storage_troubles(lambda text: mailbox.say.remote(f"{place}: {text}"))
     limit_s = config.train.step_timeout_s
     watchdog = Watchdog(limit_s, lambda stacks: ray.get(mailbox.say.remote(_hung(place, limit_s, stacks)), timeout=5))
-    edge = Edge(
-        open_store(settings["storage"]),
-        settings["run_id"],
-        settings["identity"],
-        ray.train.torch.get_device(),
-        lambda role, tick: mailbox.tick.remote(role, tick),
-        live_board(settings["storage"], settings["run_id"]),
-        watchdog.beat,
-    )
     try:
         require_versions(settings["versions"], "as on the driver of the run")
-        for role in settings["roles"]:
-            train(config, settings["files"], role, edge)
+        with live_board(settings["storage"], settings["run_id"]) as board:
+            edge = Edge(
+                open_store(settings["storage"]),
+                settings["run_id"],
+                settings["identity"],
+                ray.train.torch.get_device(),
+                lambda role, tick: mailbox.tick.remote(role, tick),
+                board,
+                watchdog.beat,
+            )
+            for role in settings["roles"]:
+                train(config, settings["files"], role, edge)
     except SsganError as error:
         ray.get(mailbox.fail.remote(type(error).__name__, str(error)))
         raise

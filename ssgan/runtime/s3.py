@@ -62,7 +62,7 @@ MANGLED = (boto.ChecksumError, boto.FlexibleChecksumError, ResponseParserError)
 NO_KEYS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError, boto.ProfileNotFound)
 
 
-class _FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no types
+class FileSystem(s3fs.S3FileSystem):  # type: ignore[misc]  # s3fs has no types
     """s3fs whose requests cannot hang.
 
     botocore asks "Expect: 100-continue" before every body, and aiohttp waits for the answer without any timeout: a server
@@ -91,12 +91,12 @@ def _impatient_socket(read_timeout_s: float) -> Callable[[Any], socket.socket]:
     return make
 
 
-def s3_filesystem(limits: Limits, attempts: int) -> s3fs.S3FileSystem:
+def s3_filesystem(limits: Limits, attempts: int, kind: type[FileSystem] = FileSystem) -> FileSystem:
     """A file system of its own (no shared instance: a forked child or new credentials must not meet an old session).
 
     ``attempts`` of a request are botocore's own, unreported ones; s3fs adds none, for they would multiply.
     """
-    fs = _FileSystem(
+    fs = kind(
         use_listings_cache=False,
         skip_instance_cache=True,
         config_kwargs={
@@ -203,7 +203,7 @@ class S3Objects:
         try:
             return sync(self._session().loop, function, *args, timeout=longest_s, **kwargs)
         except Exception as error:
-            answer = _refusal(error)
+            answer = refusal(error)
             if answer is None:
                 raise
             if _code(answer) in ("NoSuchKey", "404"):
@@ -249,7 +249,7 @@ def _judge_answer(error: boto.ClientError) -> Verdict:
     return Verdict(f"storage refused the request ({said}: {message})", "check `storage.url`", allowed=0, kind="permanent")
 
 
-def _refusal(error: BaseException) -> boto.ClientError | None:
+def refusal(error: BaseException) -> boto.ClientError | None:
     """The server's own answer behind an error of s3fs, which translates answers to OSErrors."""
     return next((link for link in _chain(error) if isinstance(link, boto.ClientError)), None)
 

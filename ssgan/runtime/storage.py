@@ -147,13 +147,14 @@ class Store:
 def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """File system and root path for ``url``: a local path or ``s3://bucket/prefix``.
 
-    Requests to S3 have timeouts and are tried twice; who needs more, repeats the call. Raises StorageError for any other
-    kind of URL.
+    Requests to S3 have timeouts and are tried twice; files that are open, and look-ups, have the patience of a store
+    besides. Raises StorageError for any other kind of URL.
     """
     if _is_s3(url):
         from ssgan.runtime.s3 import s3_filesystem
+        from ssgan.runtime.s3_reading import PatientFileSystem
 
-        return s3_filesystem(Limits(), attempts=2), url.removeprefix("s3://").rstrip("/")
+        return s3_filesystem(Limits(), 2, PatientFileSystem), url.removeprefix("s3://").rstrip("/")
     return fsspec.filesystem("file", auto_mkdir=True), str(_local(url))
 
 

@@ -2,6 +2,7 @@
 
     SEARCH/proposed/RUN/trial.json      written once, before the trial starts
     SEARCH/ended/RUN/trial.json         written once; a trial without it is unfinished, and the next search goes on with it
+    SEARCH/closed/TRIALS/runs.json      written last: the runs of a search for so many trials, all of them ended
 
 Only the driver of the search writes here. What a finished trial found is read from the files of its run, not from Ray.
 """
@@ -12,6 +13,7 @@ import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ssgan.experiment import final_key
 from ssgan.training.store import FolderStore
@@ -34,6 +36,17 @@ class TrialLog:
         self._write("ended", ended)
         return ended
 
+    def close(self, wanted: int, trials: list[Trial]) -> None:
+        """Remember that the search for ``wanted`` trials is at its end; it may have found fewer points than that."""
+        if self.closed(wanted) is None:
+            self._put(f"closed/{wanted}", "runs.json", [trial.run for trial in trials])
+
+    def closed(self, wanted: int) -> list[str] | None:
+        """The runs of a search for ``wanted`` trials, or None where it is not at its end."""
+        key = f"{self.search}/closed/{wanted}"
+        found = key in self.store.keys(f"{self.search}/closed")
+        return list(json.loads(read(self.store, key, "runs.json"))) if found else None
+
     def read(self) -> list[Trial]:
         """All trials so far, in the order of their proposal; the unfinished ones are ``running``."""
         ended = {trial.run: trial for trial in self._read("ended")}
@@ -41,10 +54,13 @@ class TrialLog:
         return sorted(trials, key=lambda trial: trial.number)
 
     def _write(self, kind: str, trial: Trial) -> None:
+        self._put(f"{kind}/{trial.run}", "trial.json", trial.to_json())
+
+    def _put(self, key: str, name: str, content: Any) -> None:
         with tempfile.TemporaryDirectory(prefix="ssgan-trial-") as temporary:
             folder = Path(temporary)
-            (folder / "trial.json").write_text(json.dumps(trial.to_json(), indent=1))
-            self.store.put(folder, f"{self.search}/{kind}/{trial.run}")
+            (folder / name).write_text(json.dumps(content, indent=1))
+            self.store.put(folder, f"{self.search}/{key}")
 
     def _read(self, kind: str) -> list[Trial]:
         keys = self.store.keys(f"{self.search}/{kind}")

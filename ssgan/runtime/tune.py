@@ -18,6 +18,8 @@ from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.errors import ConfigError, TrainingError
 from ssgan.runtime import identity as identities
+from ssgan.runtime.handshake import require_nodes
+from ssgan.runtime.publish import located
 from ssgan.runtime.ray_connection import connected
 from ssgan.runtime.ray_train import absolute
 from ssgan.runtime.ray_trials import nodes, room, run_trials
@@ -65,7 +67,7 @@ def prepare(config: Config, splits: Path) -> Search:
     space.validate(config)
     if config.train.device == "cuda" and config.tune.gpus_per_trial == 0:
         raise ConfigError("`tune.gpus_per_trial` is 0, but train.device is 'cuda'; raise it, or set train.device to cpu")
-    files = SplitFiles(str(splits.absolute()))
+    files = located(config.storage.url, splits)
     images = files.read("val", ["id"]).num_rows
     if not images:
         raise ConfigError("val has no images, so no trial has a score; raise split.val_fraction and run `dvc repro split`")
@@ -87,6 +89,7 @@ def search(found: Search, say: Callable[[str], None]) -> list[Trial]:
     if len(ended) < max(config.tune.trials, len(known)):
         say(_plan(config))
         with connected() as ray:
+            require_nodes(ray)
             errors = _run(ray, found, log, ended, say)
         if errors:
             raise TrainingError(
@@ -98,6 +101,7 @@ def search(found: Search, say: Callable[[str], None]) -> list[Trial]:
         raise TrainingError(f"all {len(trials)} trials failed, the first one: {trials[0].reason}; correct tune.space")
     if len(trials) < config.tune.trials:
         say(f"tune.space has no more points than these {len(trials)}")
+    log.close(config.tune.trials, trials)
     return trials
 
 

@@ -89,6 +89,7 @@ def _fit(config: Config, task: Task, run: str, store: FolderStore, report: Repor
         if record["step"] < config.train.steps:
             report({key: record[key] for key in ("step", "val_error_rate", "seconds")})
 
-    same, board = identity(config, task.files, task.data), live_board(task.storage, run)
-    edge = experiment.Edge(store, run, same, device, lambda role, tick: None, board, on_record=on_record)
-    experiment.train(config, task.files, "main", edge)
+    same = identity(config, task.files, task.data)
+    with live_board(task.storage, run) as board:
+        edge = experiment.Edge(store, run, same, device, lambda role, tick: None, board, on_record=on_record)
+        experiment.train(config, task.files, "main", edge)

@@ -22,11 +22,18 @@ from infra.cluster.nodes import Nodes
 from infra.s3.local import REGION, make_bucket
 from infra.s3.weed import Weed
 from ssgan.runtime.storage import open_store
+from tests.cluster import measure
 from tests.support import config, write_splits
 
 BUCKET = "ssgan-cluster"
 BIN = Path(sys.executable).parent
 WORKER = "worker-1"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the failures of these tests cost."""
+    for line in measure.LINES:
+        terminalreporter.write_line(f"measured: {line}")
 
 
 class World:
@@ -96,7 +103,7 @@ class World:
             self.nodes.stop()
             self.nodes = self._new_nodes().start()
         elif WORKER not in self.nodes.processes:
-            self.nodes.start_worker(WORKER)
+            self.nodes.add_worker(WORKER)
             self.nodes.wait(2)
 
     def stop(self) -> None:
@@ -152,10 +159,13 @@ class Project:
         """Complete folders below a prefix in storage."""
         return open_store(self.url).keys(prefix)
 
+    def names(self) -> list[str]:
+        """All objects in storage."""
+        return list(open_store(self.url).objects.names(""))
+
     def runs(self) -> list[str]:
         """Ids of the runs that have left something in storage."""
-        store = open_store(self.url)
-        names = [name.removeprefix("checkpoints/") for name in store.objects.names("")]
+        names = [name.removeprefix("checkpoints/") for name in self.names()]
         return sorted({name.split("/")[0] for name in names if name.startswith("run-")})
 
     def wait_for_checkpoint(self, submitter: subprocess.Popen[str], seconds: float = 200.0) -> str:
@@ -168,6 +178,16 @@ class Project:
                     return found[0]
             time.sleep(0.2)
         raise AssertionError("no checkpoint came")
+
+    def wait_for_another_checkpoint(self, submitter: subprocess.Popen[str], known: list[str], seconds: float = 300.0) -> None:
+        """Until the run of ``known`` checkpoints has written one that is not among them, or is finished."""
+        run, deadline = known[0].split("/")[1], time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if set(self.keys(f"checkpoints/{run}/main")) - set(known) or self.keys(f"{run}/main"):
+                return
+            assert submitter.poll() is None, f"the submitter ended before another checkpoint came: {finish(submitter)}"
+            time.sleep(0.2)
+        raise AssertionError("no other checkpoint came")
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The result that came home."""

@@ -16,6 +16,7 @@ from ssgan import experiment
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from tests.cluster.conftest import WORKER, Project, World, finish
+from tests.cluster.measure import Clock
 from tests.ranks import run_ranks
 from tests.support import config, edge, final_weights, same
 
@@ -62,8 +63,10 @@ def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Pa
     assert training_processes(world, WORKER), "the node must have had a worker"
     assert processes(world, "head", "Mailbox"), "what the driver needs lives beside the driver"
     world.nodes.kill(WORKER)
-    world.nodes.start_worker(WORKER)
+    clock = Clock("lost node, replaced")
+    world.nodes.add_worker(WORKER)
     code, output = finish(submitter, 400)
+    clock.note(f"code {code}, the run has ended")
     assert code == 0, output
     assert same(project.weights(), plain)
 
@@ -74,7 +77,9 @@ def test_with_a_range_of_workers_a_lost_node_is_not_waited_for(project: Project,
     project.wait_for_checkpoint(submitter)
     assert training_processes(world, WORKER), "the node must have had a worker"
     world.nodes.kill(WORKER)
+    clock = Clock("lost node, not replaced, train.min_workers")
     code, output = finish(submitter, 300)
+    clock.note(f"code {code}, the run has ended")
     assert code == 0, output
     manifest = json.loads((project.folder / "runs/train/manifest.json").read_text())
     assert (manifest["steps"], manifest["world_size"]) == (TWO["steps"], 1)
@@ -86,7 +91,9 @@ def test_a_lost_head_is_an_error_and_a_new_cluster_goes_on(project: Project, wor
     submitter = project.start("ssgan", "train")
     run = project.wait_for_checkpoint(submitter).split("/")[1]
     world.nodes.kill("head")
+    clock = Clock("lost head")
     code, output = finish(submitter)
+    clock.note(f"code {code}")
     assert code == 1, output
     assert "does not answer" in output
     assert not (project.folder / "runs/train").exists()
@@ -107,8 +114,9 @@ def test_a_hung_rank_is_told_with_the_stacks_of_the_others_and_replaced(project:
     stopped.suspend()
     resume = threading.Timer(120, lambda: contextlib.suppress(psutil.Error).__enter__() or stopped.resume())
     resume.start()
-    begin = time.monotonic()
+    begin, clock = time.monotonic(), Clock("hung rank")
     code, output = finish(submitter, 300)
+    clock.note(f"code {code}, the run has ended")
     resume.cancel()
     assert code == 0, output
     assert "has not finished a step for 6 s (train.step_timeout_s) and is ended; it is here:" in output

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import Project, finish
+from tests.cluster.measure import Clock
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -42,7 +43,9 @@ def test_a_full_disk_is_told_and_the_next_command_goes_on(project: Project, smal
     run = project.wait_for_checkpoint(submitter).split("/")[1]
     fill(small_disk / "filler")
     assert shutil.disk_usage(small_disk).free < 1 << 16
+    clock = Clock("full disk of a node")
     code, output = finish(submitter)
+    clock.note(f"code {code}")
     assert code == 1, output
     assert "the disk is full where rank 0 on " in output
     assert f"({small_disk}); free space there, or set TMPDIR" in output

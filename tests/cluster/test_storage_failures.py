@@ -12,6 +12,7 @@ import torch
 from ssgan.data.files import SplitFiles
 from ssgan.runtime import inline
 from tests.cluster.conftest import Project, World, finish
+from tests.cluster.measure import Clock
 from tests.s3.faultproxy import FaultProxy
 from tests.support import config, final_weights, same
 
@@ -55,8 +56,10 @@ def test_storage_that_stays_away_ends_the_run_and_the_next_command_goes_on(proje
     submitter = project.start("ssgan", "train")
     project.wait_for_checkpoint(submitter)
     world.s3.kill()
+    clock = Clock("storage stays away")
     try:
         code, output = finish(submitter, 300)
+        clock.note(f"code {code}")
     finally:
         world.s3.start()
     assert code == 1, output
@@ -98,7 +101,9 @@ def test_credentials_that_nobody_renews_end_the_run_with_the_remedy(project: Pro
     submitter = project.start("ssgan", "train")
     project.wait_for_checkpoint(submitter)
     proxy.add("status", code=400, s3code="ExpiredToken")
+    clock = Clock("credentials expire, nobody renews them")
     code, output = finish(submitter)
+    clock.note(f"code {code}")
     assert code == 1, output
     assert "the credentials have expired (400 ExpiredToken); renew them (the role, the profile" in output
     proxy.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -33,10 +34,19 @@ def final_weights_in(url: str, folder: Path) -> dict[str, torch.Tensor]:
     return final_weights(folder)
 
 
-def test_train_stage_with_storage_in_s3(s3: str, splits: SplitFiles, tmp_path: Path) -> None:
+def boards(temporary: Path) -> list[Path]:
+    return list(temporary.glob("ssgan-tensorboard-*/**/events.*"))
+
+
+def test_train_stage_with_storage_in_s3(s3: str, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     c = config(train={"twin": True, "steps": 20}, storage={"url": s3})
-    manifest = train(c, Path(splits.root), tmp_path / "runs/train", lambda role, tick: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    events: list[Path] = []
+    manifest = train(c, Path(splits.root), tmp_path / "runs/train", lambda role, tick: events.extend(boards(tmp_path)))
     assert manifest["steps"] == 20
+    assert events, "TensorBoard can look while it trains"
+    assert not list(tmp_path.glob("ssgan-*")), "and nothing stays"
+    assert list((tmp_path / "runs/train/main/tensorboard").glob("events.*"))
     assert (tmp_path / "runs/train/twin/last/model.safetensors").exists()
     assert open_store(s3).keys(f"checkpoints/{manifest['run_id']}/main")
 

@@ -1,0 +1,117 @@
+"""Data that is read from S3 while a training lasts: credentials that are replaced in their file, storage that stumbles."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from ray import cloudpickle
+
+from ssgan import experiment
+from ssgan.data.files import SplitFiles
+from ssgan.errors import DataError, StorageError
+from ssgan.runtime.s3_reading import PatientFileSystem
+from ssgan.runtime.storage import filesystem
+from tests.s3.conftest import FAST, READ_ONLY
+from tests.s3.faultproxy import FaultProxy
+from tests.support import config, edge, final_weights, same, write_splits
+
+pytestmark = [pytest.mark.s3]
+STREAMED = {"memory_budget": 1, "shuffle_row_groups": 1, "prefetch_windows": 1}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short pauses, and little that is read ahead."""
+    monkeypatch.setattr(PatientFileSystem, "limits", FAST)
+    monkeypatch.setattr(PatientFileSystem, "default_block_size", 1024)
+
+
+@pytest.fixture
+def splits(tmp_path: Path) -> SplitFiles:
+    """A set that is larger than what is read of a shard when it is opened."""
+    return write_splits(tmp_path / "many", unlabeled=3000)
+
+
+def write_profile(path: Path, key: str, secret: str) -> None:
+    path.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+
+
+@pytest.fixture
+def profile(environment: pytest.MonkeyPatch, keys: dict[str, str], tmp_path: Path) -> Path:
+    """The keys lie in a file, as where a tool renews them."""
+    path = tmp_path / "credentials"
+    write_profile(path, keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
+    return path
+
+
+@pytest.fixture
+def published(s3: str, splits: SplitFiles, profile: Path) -> SplitFiles:
+    fs, root = filesystem(s3)
+    fs.put(splits.root, f"{root}/splits", recursive=True)
+    return SplitFiles(f"{root}/splits", fs)
+
+
+def test_a_file_that_is_open_goes_on_with_the_keys_of_now(
+    proxy: FaultProxy, published: SplitFiles, profile: Path, keys: dict[str, str]
+) -> None:
+    files = cloudpickle.loads(cloudpickle.dumps(published))  # as it comes to a worker
+    assert isinstance(files.fs, PatientFileSystem)
+    with files.open(files.shards("unlabeled")[0]) as file:
+        first = file.read_row_group(0)
+        fault = proxy.add("status", code=400, s3code="ExpiredToken", signer=keys["AWS_ACCESS_KEY_ID"])
+        write_profile(profile, *READ_ONLY)
+        assert file.read_row_group(1).num_rows
+        assert file.read_row_group(0).equals(first)
+    assert fault.hits == 1
+
+
+def test_a_streamed_training_goes_on_with_renewed_keys_and_changes_no_bit(
+    proxy: FaultProxy,
+    published: SplitFiles,
+    splits: SplitFiles,
+    profile: Path,
+    keys: dict[str, str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    c = config(loader=STREAMED)
+    experiment.train(c, splits, "main", edge(tmp_path / "reference"))
+    fault = proxy.add("status", code=400, s3code="ExpiredToken", signer=keys["AWS_ACCESS_KEY_ID"])
+    fault.times = 0
+
+    def on_tick(role: str, tick: object) -> None:
+        fault.times = -1
+        write_profile(profile, *READ_ONLY)
+
+    with caplog.at_level(logging.WARNING, "ssgan.storage"):
+        experiment.train(c, published, "main", replace(edge(tmp_path / "streamed"), on_tick=on_tick))
+    assert fault.hits
+    assert "the credentials have expired (400 ExpiredToken), attempt 2 of" in caplog.text
+    assert same(final_weights(tmp_path / "reference"), final_weights(tmp_path / "streamed"))
+
+
+def test_keys_that_nobody_renews_end_with_the_remedy(proxy: FaultProxy, published: SplitFiles) -> None:
+    with published.open(published.shards("unlabeled")[0]) as file:
+        proxy.add("status", code=400, s3code="ExpiredToken")
+        with pytest.raises(StorageError, match=r"reading .*part-0.* failed 5 times: the credentials have expired .*renew"):
+            file.read_row_group(0)
+
+
+def test_storage_that_stumbles_is_waited_for(proxy: FaultProxy, published: SplitFiles) -> None:
+    expected = pq.read_table(published.fs.open(published.shards("val")[0]))
+    for method in ("HEAD", "GET"):
+        proxy.add("status", code=503, s3code="SlowDown", method=method, times=4)
+    assert published.read("val").equals(expected)
+
+
+def test_what_is_not_there_stays_an_answer(published: SplitFiles) -> None:
+    assert not published.fs.exists(f"{published.root}/nothing")
+    with pytest.raises(DataError, match="holds no"):
+        published.shards("nothing")
