@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,3 +108,11 @@ def test_events_that_do_not_fit_are_named_and_the_earlier_one_holds(second: tupl
     assert len(names.contradictions) == 1
     assert message in names.contradictions[0]
     assert names.today("cat") == "Cat"
+
+
+@given(st.lists(votes, max_size=8), st.randoms(use_true_random=False))
+def test_of_equal_statements_the_same_one_stays_in_whatever_order_they_come(said: list[Vote], rng: random.Random) -> None:
+    names = make_taxonomy({})
+    shuffled = [*said, *said]
+    rng.shuffle(shuffled)
+    assert repr(make_state(said, names, "latest")) == repr(make_state(shuffled, names, "latest"))

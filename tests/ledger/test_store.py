@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ssgan.errors import DataError
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event
 from ssgan.ledger.store import batch_id
+from ssgan.ledger.vote import canonical_time
 
 IMAGES = [digit * 64 for digit in "abc"]
 CAT = Vote(IMAGES[0], "cat", "eva", "2026-01-01T00:00:00.000Z", "a.csv")
@@ -112,9 +114,9 @@ def test_a_batch_twice_is_one_file(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("time", ["2026-01-01", "2026-01-01T01:00:00+01:00", " 2026-01-01T00:00:00Z", "2026-01-01T00:00:00"])
-def test_one_instant_is_one_batch_however_it_is_written(tmp_path: Path, time: str) -> None:
-    assert Ledger(tmp_path).append([CAT._replace(time=time, image=CAT.image.upper())]) == batch_id([CAT])
+@pytest.mark.parametrize("moment", ["2026-01-01", "2026-01-01T01:00:00+01:00", " 2026-01-01T00:00:00Z", "2026-01-01T00:00:00"])
+def test_one_instant_is_one_batch_however_it_is_written(tmp_path: Path, moment: str) -> None:
+    assert Ledger(tmp_path).append([CAT._replace(time=moment, image=CAT.image.upper())]) == batch_id([CAT])
 
 
 @pytest.mark.parametrize(
@@ -179,3 +181,22 @@ def test_strange_files_are_not_skipped(tmp_path: Path) -> None:
     (tmp_path / "batches/copy of a batch.jsonl").touch()
     with pytest.raises(DataError, match=r"copy of a batch.*move it away"):
         ledger.batches()
+
+
+def test_a_line_more_in_an_event_is_noticed(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    path = tmp_path / "batches" / f"{ledger.record(Event('class', 'cat', '', 'eva', '2026-01-01'))}.jsonl"
+    assert ledger.taxonomy().decided == ["cat"]
+    path.write_text(path.read_text() * 2)
+    with pytest.raises(DataError, match="restore it from git"):
+        ledger.taxonomy()
+
+
+def test_a_time_without_a_zone_is_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert canonical_time("2026-07-07T07:07") == canonical_time("2026-07-07T09:07+02:00") == "2026-07-07T07:07:00.000Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
