@@ -19,21 +19,8 @@ from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
 from tests.support import config
 
-COMMANDS = (
-    "init",
-    "doctor",
-    "ingest",
-    "split",
-    "train",
-    "evaluate",
-    "report",
-    "summary",
-    "predict",
-    "tune",
-    "next",
-    "label",
-    "labels",
-)
+STAGES = ("ingest", "split", "train", "evaluate", "report")
+COMMANDS = ("init", "doctor", *STAGES, "summary", "predict", "label", "audit", "tune", "next", "labels")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
