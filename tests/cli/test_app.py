@@ -19,25 +19,9 @@ from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
 from tests.support import config
 
-COMMANDS = (
-    "init",
-    "doctor",
-    "ingest",
-    "split",
-    "train",
-    "evaluate",
-    "report",
-    "summary",
-    "predict",
-    "tune",
-    "next",
-    "label",
-    "compare",
-    "promote",
-    "models",
-    "labels",
-    "remove",
-)
+STAGES = ("ingest", "split", "train", "evaluate", "report")
+PLAIN = ("init", "doctor", *STAGES, "summary", "predict", "export", "remove", "label", "compare", "promote", "audit")
+COMMANDS = (*PLAIN, "tune", "labels", "next", "models")  # groups are listed last
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.errors import DataError
@@ -21,6 +21,7 @@ def label(i: int, name: str = "cat") -> Act:
     return Act("label", QUEUE[i], name, TIME)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from(["cat", "dog", "skip", "undo"]), max_size=25))
 def test_undo_takes_back_the_newest_act_that_stands(tmp_path_factory: pytest.TempPathFactory, wishes: list[str]) -> None:
     journal = Journal(Ledger(tmp_path_factory.mktemp("ledger")), "eva")

@@ -13,8 +13,8 @@ import pytest
 
 from ssgan.errors import DataError
 from ssgan.selection.choose import Rules, Selection, select
-from ssgan.selection.pool import census
-from ssgan.selection.scoring import entropy, probabilities, uncertainty
+from ssgan.selection.pool import best, census, describe
+from ssgan.selection.scoring import entropy, probabilities, uncertainty, unit
 from ssgan.selection.shares import Shares
 from tests.selection.pools import CLASSES, U8, look, noise, pool
 
@@ -85,6 +85,39 @@ def test_near_duplicates_are_chosen_once_and_never_of_a_labeled_image(tmp_path: 
     chosen = [twin_of.get(pick.sha256, pick.sha256) for pick in found.picks]
     assert len(chosen) == len(set(chosen)) == 44
     assert not set(chosen) & set(ids(distinct[:6]))
+
+
+def test_the_score_is_uncertainty_times_the_distance_from_all_that_will_be_labeled(tmp_path: Path) -> None:
+    images, labeled = noise(400, 0), noise(6, 1)
+    found = run(tmp_path, images)
+    torn = dict(zip(ids(images), uncertainty(probabilities(look(images).logits, 1.5)), strict=True))
+    place = dict(zip(ids(images), unit(look(images).features), strict=True))
+    known = [*unit(look(labeled).features), *(place[one] for one in (*names(found, "control"), *names(found, "unknown")))]
+    for pick in (pick for pick in found.picks if pick.slice == "uncertain"):
+        nearest = min(float(np.linalg.norm(place[pick.sha256] - other)) for other in known)
+        assert pick.score == pytest.approx(torn[pick.sha256] * nearest, abs=1e-3)
+        known.append(place[pick.sha256])
+
+
+def test_near_duplicates_of_another_slice_are_not_chosen(tmp_path: Path) -> None:
+    distinct = noise(30, 0)
+    nearly = np.clip(distinct.astype(int) + 1, 0, 255).astype(np.uint8)
+    found = run(tmp_path, np.concatenate([distinct, nearly]), Rules(Shares(40, 5, 4), 0, 4, 6.0))
+    twin_of = dict(zip(ids(nearly), ids(distinct), strict=True))
+    control = {twin_of.get(one, one) for one in names(found, "control")}
+    chosen = [twin_of.get(one, one) for one in (*names(found, "unknown"), *names(found, "uncertain"))]
+    assert len(set(chosen)) == len(chosen) == 30 - len(control)  # all that is left, and fewer than the budget
+    assert not control & set(chosen)
+
+
+def test_the_best_of_each_predicted_class_stay(tmp_path: Path) -> None:
+    images = noise(90, 0)
+    block = describe(np.array(ids(images)), images, look, 1.5)
+    kept = best(block, "uncertainty", 7, per_class=True)
+    for kind in range(3):
+        scores = sorted(block.uncertainty[block.top[:, 0] == kind], reverse=True)[:7]
+        assert kept.uncertainty[kept.top[:, 0] == kind].tolist() == scores
+    assert best(block, "unknown", 5, per_class=False).unknown.tolist() == sorted(block.unknown, reverse=True)[:5]
 
 
 def test_no_class_takes_more_than_twice_its_share_while_others_have_some(tmp_path: Path) -> None:

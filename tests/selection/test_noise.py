@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.errors import DataError
@@ -33,6 +33,7 @@ def test_the_example_by_hand() -> None:
     assert found.share == pytest.approx((1 / 3 * 3 + 0 * 2) / 5)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.integers(1, 30))
 def test_any_table_against_the_definitions(seed: int, k: int, n: int) -> None:
     random = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.selection.scoring import distance, entropy, probabilities, top_two, uncertainty, unit
@@ -14,6 +14,7 @@ from ssgan.selection.scoring import distance, entropy, probabilities, top_two, u
 logit_rows = st.lists(st.lists(st.floats(-20, 20), min_size=4, max_size=4), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(logit_rows, st.floats(0.5, 4))
 def test_margin_and_entropy_are_those_of_the_calibrated_probabilities(rows: list[list[float]], temperature: float) -> None:
     p = probabilities(np.array(rows, np.float32), temperature)

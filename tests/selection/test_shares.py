@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.errors import ConfigError
@@ -16,6 +16,7 @@ def test_the_default_of_two_hundred() -> None:
     assert divide(200, 0.1, 0.1) == Shares(160, 20, 20)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3000), st.floats(0, 0.5), st.floats(0, 0.5))
 def test_shares_add_up_and_the_control_group_says_something(budget: int, control: float, unknown: float) -> None:
     try:
@@ -37,6 +38,7 @@ def test_nothing_left_to_choose_is_an_error() -> None:
         divide(10, 0.5, 0.5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=3))
 def test_every_beginning_holds_the_mix(sizes: list[int]) -> None:
     queue = interleaved(sizes)
