@@ -6,6 +6,7 @@
     checks.py    doctor
     predict.py   predict
     tune.py      tune, tune apply
+    models.py    compare, promote, models
 
 Modules import what is heavy (torch, Ray, pyarrow) inside their functions, so that ``ssgan --help`` answers at once.
 """
