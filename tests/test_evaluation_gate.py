@@ -123,7 +123,9 @@ def test_calibration(limit: float | None, passed: bool | None) -> None:
 )
 def test_gain_over_the_twin(gain: float | None, limit: float | None, passed: bool | None) -> None:
     challenger = {**MODEL, "gain": None if gain is None else {"error_rate": gain}}
-    assert rule("gain over the twin", numbers(), GateConfig(min_ssl_gain=limit), challenger).passed is passed
+    found = rule("gain over the twin", numbers(), GateConfig(min_ssl_gain=limit), challenger)
+    assert found.passed is passed
+    assert ("added 0.1 points of error" in found.said) == (gain == -0.001)
 
 
 def test_without_a_champion_the_rules_that_compare_are_skipped_and_say_so() -> None:

@@ -8,6 +8,7 @@
     export.py    export
     remove.py    remove
     tune.py      tune, tune apply
+    models.py    compare, promote, models
 
 Modules import what is heavy (torch, Ray, pyarrow) inside their functions, so that ``ssgan --help`` answers at once.
 """

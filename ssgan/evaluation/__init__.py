@@ -6,6 +6,7 @@
     comparison.py   Wilson interval, paired bootstrap of the gain over the twin, exact McNemar test, verdict
     proofs.py       hashes of the run, classes, label budget: what must hold before a number is worth reading
     judge.py        all of the above for one model, and for a model and its twin: the metrics
+    versus.py       two finished models on the images that both judged; versus_gate.py: may one replace the other?
     history.py      the training history as rows
     published.py    what evaluate.json says of one model: temperature, threshold, model id
     outputs.py      files: CSV for ``dvc plots``, Parquet and npy for the report

@@ -122,9 +122,8 @@ def _ssl_gain(challenger: dict[str, Any], gate: GateConfig) -> Rule:
     if gain is None:
         return Rule("gain over the twin", gate.min_ssl_gain, None, False, "not known: set `train.twin: true` and train again")
     value = gain["error_rate"]
-    said = (
-        f"the unlabeled images took {_points(value)} points of error away, at least {_points(gate.min_ssl_gain)} are asked for"
-    )
+    did = f"added {_points(-value)} points of error" if value < 0 else f"took {_points(value)} points of error away"
+    said = f"the unlabeled images {did}; the gain has to be at least {_points(gate.min_ssl_gain)}"
     return Rule("gain over the twin", gate.min_ssl_gain, value, value >= gate.min_ssl_gain, said)
 
 

@@ -8,7 +8,9 @@ A pure function of what is on disk: no clock, no network, no test set (``evaluat
     matrix.py     the confusion matrix as a figure
     images.py     arrays -> PNG bytes, data URIs, contact sheets
     page.py       Facts -> report/index.html and report/*.png
-    templates/    the page and its style
+    versus.py     the page of a comparison of two models
+    card.py       the model card of a registered model
+    templates/    the pages and their style
 """
 
 from ssgan.report.inputs import Inputs
