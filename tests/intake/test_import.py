@@ -141,6 +141,8 @@ def test_two_labels_for_one_image_in_one_file_are_a_conflict(project: Project) -
     assert counts(found) == {"conflicting": 2}
     assert found.review.accepted == []
     assert len(found.queue) == 1
+    recorded = look(project, project.root / "week.csv", allow_conflicts=True)
+    assert (len(recorded.review.accepted), recorded.queue, recorded.review.needs_a_person) == (2, [], False)
 
 
 def test_new_classes_come_by_decision(project: Project) -> None:
