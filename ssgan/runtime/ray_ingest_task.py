@@ -71,6 +71,7 @@ def _witness(source: Source, job: Job) -> Item | None:
 
 
 def versions_here() -> tuple[tuple[str, str], ...]:
+    """The versions of DECODERS in this process."""
     return tuple((name, version(name)) for name in DECODERS)
 
 
