@@ -112,7 +112,8 @@ def test_rejections_without_answers_are_done_again() -> None:
     expected = rows()
     (OUT / "predicted/00003.parquet").unlink()
     (OUT / "predicted/00004.parquet").write_bytes(b"torn")
-    pq.write_table(pq.read_table(OUT / "rejected/00000.parquet").slice(0, 0), OUT / "rejected/00000.parquet")
+    short = next(path for path in OUT.glob("rejected/*.parquet") if pq.read_metadata(path).num_rows)
+    pq.write_table(pq.read_table(short).slice(1), short)
     assert run(COMMAND) == 0
     assert rows() == expected
 

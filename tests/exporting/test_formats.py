@@ -171,3 +171,16 @@ def test_images_of_another_shape_are_refused(tmp_path: Path, facts: Published) -
     write_set(tmp_path / "val", images, labels, spec, CLASSES)
     with pytest.raises(CheckpointError, match="holds images of shape"):
         export_model("safetensors", folder, tmp_path / "out.safetensors", Path(), tmp_path / "val")
+
+
+def test_a_probability_that_equals_the_threshold_is_no_answer() -> None:
+    class Undecided:
+        nets = torch.nn.ModuleDict()
+        image = ImageSpec(1, 8, "fit")
+
+        def logits(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(images), 2)
+
+    images = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
+    for threshold, left in ((0.5, True), (0.499, False), (None, False)):
+        assert deployed_module.Deployed(Undecided(), 1.0, threshold)(images)[2].tolist() == [left] * 3  # type: ignore[arg-type]
