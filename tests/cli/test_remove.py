@@ -1,4 +1,4 @@
-"""``ssgan remove`` in a project of DVC with a history: no file of it holds the pixels any more, and ingest refuses the image."""
+"""``ssgan remove`` in a project of DVC with a history: no file of it holds the pixels any more; ingest refuses the image."""
 
 from __future__ import annotations
 
