@@ -5,7 +5,8 @@
 Makes so many JPEG files of SIDE x SIDE pixels (smooth noise, RGB, quality 90; all different) in a temporary folder, ingests
 all but the SHARE (full), ingests again (idle), puts the rest in their places, and ingests once more (delta). Seconds are of the
 call of ``ingest``, without the start of Python; ``start-up`` is an ingest of ten files, which all of them pay.
-Decoded to 64 x 64 RGB. --png FOLDER: the files CLASS/image.png of a folder instead, grey, 28 x 28.
+Ratios of CPU hardly depend on what else the machine does. Decoded to 64 x 64 RGB. --png FOLDER: the files CLASS/image.png of
+a folder instead, grey, 28 x 28.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import resource
 import shutil
 import statistics
 import tempfile
@@ -30,7 +32,8 @@ from ssgan.data.ingest_summary import IngestSummary
 from ssgan.data.sources.folder import RACY_NS, Folder
 from ssgan.data.workers import cores
 
-Timed = Callable[[Path], tuple[float, IngestSummary]]
+Cost = tuple[float, float]  # seconds by the clock, seconds of CPU (over this process and those that it started)
+Timed = Callable[[Path], tuple[Cost, IngestSummary]]
 
 
 def make_jpegs(folder: Path, count: int, side: int) -> list[Path]:
@@ -65,8 +68,8 @@ def shards(out: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((out / "images").iterdir())}
 
 
-def one_round(raw: Path, new: list[Path], work: Path, timed: Timed) -> dict[str, float]:
-    """Seconds of each ingest; checks what they did."""
+def one_round(new: list[Path], work: Path, timed: Timed) -> tuple[dict[str, Cost], float]:
+    """What each ingest costs, and the share of shards that the delta left alone; checks what they did."""
     out, aside = work / "out", work / "aside"
     aside.mkdir()
     for number, path in enumerate(new):
@@ -87,16 +90,16 @@ def one_round(raw: Path, new: list[Path], work: Path, timed: Timed) -> dict[str,
     assert summary.decoded == len(new)
     same = sum(after.get(name) == value for name, value in before.items())
     shutil.rmtree(out)
-    return {"full": full, "idle": idle, "delta": delta, "same": same / len(before)}
+    return {"full": full, "idle": idle, "delta": delta}, same / len(before)
 
 
 def measure(raw: Path, paths: list[Path], share: float, config: DataConfig, rounds: int) -> None:
     """Print the table."""
 
-    def timed(out: Path, folder: Path = raw) -> tuple[float, IngestSummary]:
-        start = time.perf_counter()
+    def timed(out: Path, folder: Path = raw) -> tuple[Cost, IngestSummary]:
+        start, before = time.perf_counter(), _cpu_seconds()
         summary = ingest(Folder(str(folder), "classes"), config, out)
-        return time.perf_counter() - start, summary
+        return (time.perf_counter() - start, _cpu_seconds() - before), summary
 
     new = paths[:: max(1, round(1 / share))]
     with tempfile.TemporaryDirectory() as folder:
@@ -106,19 +109,25 @@ def measure(raw: Path, paths: list[Path], share: float, config: DataConfig, roun
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
         timed(work / "warm", work / "ten")
-        start_up = statistics.median(timed(work / f"ten-{i}", work / "ten")[0] for i in range(5))
-        found = [one_round(raw, new, work, timed) for _ in range(rounds)]
+        ten = [timed(work / f"ten-{i}", work / "ten")[0] for i in range(5)]
+        found = [one_round(new, work, timed) for _ in range(rounds)]
     print(f"{len(paths)} files, {len(new)} of them new, {cores()} cores, {rounds} rounds: median (lowest to highest)")
-    for name in ("full", "idle", "delta"):
-        values = [one[name] for one in found]
-        print(f"  {name:<9}{statistics.median(values):>8.3f} s  ({min(values):.3f} to {max(values):.3f})")
-    print(f"  start-up {start_up:>8.3f} s")
-    for name in ("idle", "delta"):
-        ratios = [one[name] / one["full"] for one in found]
-        less = [(one[name] - start_up) / (one["full"] - start_up) for one in found]
-        spread = f"({min(ratios):.1%} to {max(ratios):.1%})"
-        print(f"  {name} / full: {statistics.median(ratios):.1%} {spread}; without the start-up {statistics.median(less):.1%}")
-    print(f"  shards with the same bytes as before: {min(one['same'] for one in found):.0%}")
+    for kind, what in enumerate(("clock", "CPU")):
+        start_up = statistics.median(cost[kind] for cost in ten)
+        print(f"  {what}: start-up {start_up:.3f} s")
+        for name in ("full", "idle", "delta"):
+            values = [costs[name][kind] for costs, _ in found]
+            ratios = [(costs[name][kind] - start_up) / (costs["full"][kind] - start_up) for costs, _ in found]
+            share_of_full = (
+                f"{statistics.median(ratios):.1%} of full ({min(ratios):.1%} to {max(ratios):.1%}) without the start-up"
+            )
+            print(f"    {name:<6}{statistics.median(values):>8.3f} s ({min(values):.3f} to {max(values):.3f}), {share_of_full}")
+    print(f"  shards with the same bytes as before the delta: {min(same for _, same in found):.0%}")
+
+
+def _cpu_seconds() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ from ssgan.runtime.storage import open_store
 DATA, SPLITS, MANIFEST = Path("data"), Path("data/splits"), Path("runs/train/manifest.json")
 MADE = (SPLITS, Path("runs/evaluate"))  # hold rows with pixels
 PAGES = (Path("report"),)  # hold pictures that cannot be searched
-PAGE = (b"<!doctype html", b"<html")
+PAGE, SHEET = (b"<!doctype html", b"<html"), "mistakes.png"
 
 
 @dataclass
@@ -99,10 +99,19 @@ def carry_out(found: Removal, reason: str) -> None:
 
 def _cached(cache: Path, images: set[str]) -> Iterator[Path]:
     """Files of DVC's cache that hold one of the images: as a row, as the raw file itself, or perhaps as a picture on a page."""
-    rows = set(removal.holders(cache, images))
+    rows = set(removal.holders(cache, images)) | set(_sheets(cache))
     for path in sorted(path for path in cache.rglob("*") if path.is_file()):
         if path in rows or _begins(path).lower().startswith(PAGE) or file_sha256(path) in images:
             yield path
+
+
+def _sheets(cache: Path) -> Iterator[Path]:
+    """Contact sheets of reports, by the listings of their folders: like pages, they cannot be searched."""
+    for listing in cache.rglob("*.dir"):
+        for entry in json.loads(listing.read_text()):
+            path = listing.parents[1] / entry["md5"][:2] / entry["md5"][2:]
+            if entry["relpath"].endswith(SHEET) and path.is_file():
+                yield path
 
 
 def _begins(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""``ssgan remove`` in a project of DVC with a history: no file of it holds the pixels any more, and ingest refuses them."""
+"""``ssgan remove`` in a project of DVC with a history: no file of it holds the pixels any more; ingest refuses the image."""
 
 from __future__ import annotations
 
@@ -95,6 +95,8 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
     manifest = {"run_id": "run-0123", "data_version": data_version(SplitFiles(str(folder / "data/splits")))}
     write(folder, {"runs/train/manifest.json": json.dumps(manifest).encode(), "report/index.html": b"<html>" + content})
     write(folder, {".dvc/cache/files/md5/00/page": b"<!DOCTYPE html>" + content, "storage/splits/abc/x": content})
+    listing = json.dumps([{"md5": "0123", "relpath": "mistakes.png"}, {"md5": "0199", "relpath": "index.html"}]).encode()
+    write(folder, {".dvc/cache/files/md5/00/report.dir": listing, ".dvc/cache/files/md5/01/23": b"PNG" + content})
     before = files_with(folder, content)
     assert len([name for name in before if name.startswith(".dvc/cache")]) >= 4  # two versions of images and splits, a page
 

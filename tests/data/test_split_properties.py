@@ -61,6 +61,36 @@ def test_nothing_leaves_test_or_val_when_data_is_added(
                 assert where[a] == where[b]
 
 
+@given(first=batches, second=batches, gone=st.sets(st.integers(0, 79), max_size=20), shards=st.integers(1, 3))
+@settings(max_examples=15, deadline=None)
+def test_adding_and_removing_at_once_moves_nothing_back(
+    tmp_path_factory: pytest.TempPathFactory,
+    first: list[tuple[int, str | None, int]],
+    second: list[tuple[int, str | None, int]],
+    gone: set[int],
+    shards: int,
+) -> None:
+    """An image that was in test only because of a near-duplicate may go where it belongs once that one is removed; no other."""
+    project = new_project(tmp_path_factory, mode="team")
+    before = BASE + images_from(first, 0)
+    project.images(before, shards).split()
+    old = {name: project.ids(name) for name in schema.SETS}
+    removed = [image for number, image in enumerate(before) if number in gone or number - 80 in gone]
+    seeds = {image.seed for image in removed}
+    left = [image for image in before if image not in removed] + images_from(second, 100)
+    project.images(left, 4 - shards).split()
+    new = {name: project.ids(name) for name in schema.SETS}
+    held = {image.id for image in left if image.seed is None or image.seed not in seeds}
+    assert old["test"] & held <= new["test"]
+    assert old["val"] & held <= new["val"] | new["test"]
+    by_id = {image.id: image for image in left}
+    where = {image: SIDES[name] for name in schema.SETS for image in new[name]}
+    sides: dict[int | None, set[int]] = {}
+    for image, side in where.items():
+        sides.setdefault(by_id[image].seed, set()).add(side)
+    assert all(len(found) == 1 for seed, found in sides.items() if seed is not None)
+
+
 @given(rnd=st.randoms(use_true_random=False), shards=st.integers(1, 4), mode=st.sampled_from(["benchmark", "team"]))
 @settings(max_examples=10, deadline=None)
 def test_order_of_rows_and_shards_is_irrelevant(
