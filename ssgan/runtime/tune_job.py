@@ -6,6 +6,8 @@ said in storage, as the last thing that it did, which trials belong to it.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +27,8 @@ def find(found: Search, splits: Path, say: Callable[[str], None]) -> list[Trial]
     """All trials of the search: run here, or on the cluster if there is one and this process is not its job already."""
     if in_job():
         require_submission(SUBMISSION, found.name, found.identity(example(found.config.tune.space)))
+        # Ray removes the job's own folder when the last trial has ended, and Tune then asks where it is.
+        os.chdir(tempfile.gettempdir())
     elif found.config.cluster.address:
         return _find_there(found, splits, say)
     return search(found, say)

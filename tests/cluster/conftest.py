@@ -67,6 +67,7 @@ class World:
         """Nodes that are not started yet, with the keys of storage in a file."""
         # A short heartbeat, so that a lost node is missed within seconds.
         fast = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"}
+        fast["RAY_worker_niceness"] = "0"  # Ray's 15 starves its workers where the machine has other things to do
         places = {name: value for name, value in self.keys.items() if "ACCESS_KEY" not in name}
         profile = {"AWS_PROFILE": "nodes", "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials)}
         nodes = Nodes(self.folder / "nodes", {**places, **profile, **fast})
@@ -168,7 +169,7 @@ class Project:
         names = [name.removeprefix("checkpoints/") for name in self.names()]
         return sorted({name.split("/")[0] for name in names if name.startswith("run-")})
 
-    def wait_for_checkpoint(self, submitter: subprocess.Popen[str], seconds: float = 200.0) -> str:
+    def wait_for_checkpoint(self, submitter: subprocess.Popen[str], seconds: float = 400.0) -> str:
         """The key of the first checkpoint in storage, while the submitter waits for its job."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

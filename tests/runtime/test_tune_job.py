@@ -90,12 +90,15 @@ def test_a_job_that_ended_well_but_left_too_little_is_an_error(
 
 
 def test_without_a_cluster_and_in_the_job_itself_the_search_runs_here(
-    found: Search, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch
+    found: Search, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tune_job, "search", lambda found, say: ["here"])
     sent = played(found, monkeypatch, lambda log: None)
     local = replace(found, config=config(tune=found.config.tune.model_dump(exclude_none=True)))
     assert tune_job.find(local, Path(splits.root), print) == ["here"]
+    assert Path.cwd() == tmp_path
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
     assert tune_job.find(found, Path(splits.root), print) == ["here"]
+    assert Path.cwd() != tmp_path, "Ray may remove the job's own folder"
     assert not sent
