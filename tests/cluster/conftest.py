@@ -180,16 +180,6 @@ class Project:
             time.sleep(0.2)
         raise AssertionError("no checkpoint came")
 
-    def wait_for_another_checkpoint(self, submitter: subprocess.Popen[str], known: list[str], seconds: float = 300.0) -> None:
-        """Until the run of ``known`` checkpoints has written one that is not among them, or is finished."""
-        run, deadline = known[0].split("/")[1], time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if set(self.keys(f"checkpoints/{run}/main")) - set(known) or self.keys(f"{run}/main"):
-                return
-            assert submitter.poll() is None, f"the submitter ended before another checkpoint came: {finish(submitter)}"
-            time.sleep(0.2)
-        raise AssertionError("no other checkpoint came")
-
     def weights(self) -> dict[str, torch.Tensor]:
         """The result that came home."""
         return load_file(self.folder / "runs/train/main/last/model.safetensors")
