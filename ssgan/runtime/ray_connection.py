@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,8 @@ from ssgan.errors import TrainingError
 from ssgan.runtime.ray_environment import set_environment
 
 CONNECT_SECONDS = 5.0
+FAREWELL_SECONDS = 30.0  # that Ray may take to end after Ctrl-C; mostly it takes three
+INTERRUPTED = 130  # exit code, as in ssgan.cli.app
 OBJECT_STORE_BYTES = 200 << 20  # nothing large goes through it when training
 
 
@@ -46,8 +49,24 @@ def connected(object_store_bytes: int = OBJECT_STORE_BYTES) -> Iterator[Any]:
         signal.signal(signal.SIGTERM, on_term)  # Ray put its own there, which dumps a C++ stack and aborts
     try:
         yield ray
+    except KeyboardInterrupt:
+        _end_in_any_case()
+        raise
     finally:
         ray.shutdown()
+
+
+def _end_in_any_case() -> None:
+    """Once interrupted, a Ray that does not come to its end is left behind; its processes end with this one."""
+
+    def leave() -> None:
+        sys.stderr.write("interrupted\n")
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+    timer = threading.Timer(FAREWELL_SECONDS, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def _require_answer(address: str) -> None:
