@@ -11,6 +11,8 @@ from ssgan.errors import CheckpointError
 from ssgan.evaluation.proofs import verify_run
 from ssgan.hashing import file_sha256
 
+REGISTERED = ("training.json", "metrics.json")  # lie beside the weights in a version of the registry
+
 
 @dataclass(frozen=True)
 class Published:
@@ -36,6 +38,8 @@ class Published:
 def published(model: Path, metrics: Path) -> Published:
     """What ``metrics`` (metrics/evaluate.json) says of the model at RUN/ROLE/CHECKPOINT.
 
+    A version that was fetched from the registry brings its own metrics along; ``metrics`` is not read then.
+
     Raises:
         CheckpointError: no model there, the manifest of the run does not vouch for its files, damaged metrics.
     """
@@ -43,7 +47,10 @@ def published(model: Path, metrics: Path) -> Published:
     run, role, checkpoint = model.parent.parent, model.parent.name, model.name
     if not (model / "model.safetensors").is_file():
         raise CheckpointError(f"{model} is not a model folder (model.safetensors is missing); run `dvc repro train`")
-    digest = file_sha256(model / "model.safetensors")[:12]
+    whole = file_sha256(model / "model.safetensors")
+    if all((model / name).is_file() for name in REGISTERED):
+        return _registered(model, whole)
+    digest = whole[:12]
     if not (run / "manifest.json").is_file():
         return _raw(digest, f"{run} has no manifest.json, so nothing ties the model to an evaluation")
     manifest = verify_run(run)
@@ -58,6 +65,19 @@ def published(model: Path, metrics: Path) -> Published:
         return _raw(model_id, f"{metrics} does not exist; run `dvc repro evaluate`")
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{metrics} is damaged ({error!r}); run `dvc repro --force evaluate`") from None
+
+
+def _registered(model: Path, digest: str) -> Published:
+    """The manifest of the training and the metrics, as they lie beside the weights."""
+    training, metrics = (model / name for name in REGISTERED)
+    try:
+        manifest, numbers = (json.loads(path.read_text(encoding="utf-8")) for path in (training, metrics))
+        run, name = (manifest["run_id"], f"main/{numbers['checkpoint']}")
+        if numbers["run_id"] != run or manifest["files"][f"{name}/model.safetensors"]["sha256"] != digest:
+            raise CheckpointError(f"{metrics} judged other weights than those in {model}; fetch that version again")
+        return _judged(f"{run}/{name}@{digest[:12]}", numbers["main"], metrics)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{model} is damaged ({error!r}); fetch that version again (`ssgan models fetch`)") from None
 
 
 def _raw(model_id: str, why: str) -> Published:

@@ -135,3 +135,25 @@ def test_the_list_of_rejected_files_belongs_to_the_table_beside_it(project: Path
     assert Path("p.rejected.csv").read_text() == "mine"
     assert run(["predict", "new/below", "--out", "p.csv", "--overwrite"]) == 0
     assert not Path("p.rejected.csv").exists()  # nothing was rejected this time
+
+
+def test_a_version_of_the_registry_is_as_calibrated_as_the_run_it_comes_from(project: Path) -> None:
+    """`ssgan models fetch` leaves metrics and the manifest of the training beside the weights."""
+    live = Path(shutil.copytree("runs/train/main/last", "live"))
+    shutil.copy("runs/train/manifest.json", live / "training.json")
+    shutil.copy("metrics/evaluate.json", live / "metrics.json")
+    assert run(["predict", "new"]) == 0
+    assert run(["predict", "new", "--model", "live", "--out", "live.parquet"]) == 0
+    assert pq.read_table("live.parquet") == pq.read_table("predictions.parquet")
+
+
+@pytest.mark.parametrize(("file", "change"), [("training.json", {"run_id": "run-1"}), ("metrics.json", {"run_id": "run-1"})])
+def test_a_version_whose_metrics_are_of_other_weights_is_refused(
+    file: str, change: dict[str, str], project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = Path(shutil.copytree("runs/train/main/last", "live"))
+    shutil.copy("runs/train/manifest.json", live / "training.json")
+    shutil.copy("metrics/evaluate.json", live / "metrics.json")
+    (live / file).write_text(json.dumps(json.loads((live / file).read_text()) | change))
+    assert run(["predict", "new", "--model", "live"]) == 1
+    assert "fetch that version again" in capsys.readouterr().err
