@@ -109,6 +109,8 @@ class Nodes:
         log = (self.folder / f"{name}.log").open("wb")
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *options]
         command += [f"--node-name={name}", f"--num-cpus={self.cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
+        # Any free port: jobs are started by the head's agent, which cannot be where another Ray of this machine has its own.
+        command += ["--dashboard-agent-listen-port=0"]
         # A session of its own: Ctrl-C for the submitter must not reach the cluster.
         self.processes[name] = subprocess.Popen(
             command,
