@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from ssgan.data.files import SplitFiles
+from ssgan.runtime.ray_environment import set_environment
 from tests.support import write_splits
+
+set_environment()  # before any module of tests imports Ray, which reads some of it only then
 
 
 @pytest.fixture(autouse=True)
