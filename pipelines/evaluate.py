@@ -54,4 +54,4 @@ def _judge(model: Model, val: pa.Table, test: pa.Table, classes: list[str], conf
 
 
 if __name__ == "__main__":
-    main(run)
+    main(run, "evaluate")

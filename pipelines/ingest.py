@@ -49,4 +49,4 @@ class _Progress:
 
 
 if __name__ == "__main__":
-    _stage.main(run)
+    _stage.main(run, "ingest")

@@ -18,4 +18,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    main(run)
+    main(run, "report")

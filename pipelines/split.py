@@ -56,4 +56,4 @@ def describe(summary: SplitSummary) -> str:
 
 
 if __name__ == "__main__":
-    _stage.main(run)
+    _stage.main(run, "split")

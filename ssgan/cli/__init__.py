@@ -4,6 +4,7 @@
     stages.py    ingest, split, train, evaluate, report, summary
     project.py   init
     checks.py    doctor
+    plan.py      plan
     predict.py   predict
     export.py    export
     remove.py    remove

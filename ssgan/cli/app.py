@@ -20,6 +20,7 @@ from ssgan.cli.label import label
 from ssgan.cli.labels import labels
 from ssgan.cli.models import compare, models, promote
 from ssgan.cli.next import next_app
+from ssgan.cli.plan import plan
 from ssgan.cli.predict import predict
 from ssgan.cli.project import init
 from ssgan.cli.remove import remove
@@ -42,6 +43,7 @@ app.command("init")(init)
 app.command("doctor")(doctor)
 for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report, stages.summary):
     app.command(_stage.__name__)(_stage)
+app.command("plan")(plan)
 app.command("predict")(predict)
 app.command("export")(export)
 app.command("remove")(remove)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 from pathlib import Path
@@ -77,4 +78,7 @@ def describe(numbers: dict[str, Any]) -> str:
 
 
 def _run(stage: str) -> None:
-    importlib.import_module(f"pipelines.{stage}").run()
+    from ssgan.stage_times import timed
+
+    with contextlib.nullcontext() if stage == "train" else timed(stage):  # a training notes its own time
+        importlib.import_module(f"pipelines.{stage}").run()

@@ -20,7 +20,7 @@ from ssgan.errors import TrainingError
 from tests.support import config
 
 STAGES = ("ingest", "split", "train", "evaluate", "report")
-PLAIN = ("init", "doctor", *STAGES, "summary", "predict", "export", "remove", "label", "compare", "promote", "audit")
+PLAIN = ("init", "doctor", *STAGES, "summary", "plan", "predict", "export", "remove", "label", "compare", "promote", "audit")
 COMMANDS = (*PLAIN, "tune", "labels", "next", "models")  # groups are listed last
 
 

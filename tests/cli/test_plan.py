@@ -1,0 +1,131 @@
+"""``ssgan plan`` in a project of DVC: it says what DVC then does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ssgan.cli.app import run
+from ssgan.cli.plan import clock
+from ssgan.runtime.plan import differences
+from ssgan.stage_times import seconds, timed
+
+PIPELINE = {
+    "stages": {
+        "split": {"cmd": "cp raw/a a.txt", "deps": ["raw", "step.py"], "params": ["split"], "outs": ["a.txt"]},
+        "train": {"cmd": "cp a.txt b.txt", "deps": ["a.txt"], "params": ["method", "train.steps"], "outs": ["b.txt"]},
+        "report": {"cmd": "cp b.txt c.txt", "deps": ["b.txt"], "outs": ["c.txt"]},
+    }
+}
+PARAMS = {"split": {"seed": 0}, "method": {"name": "gan", "options": {"rate": 0.1}}, "train": {"steps": 100}}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three stages in a row, which have run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a").write_text("a")
+    (tmp_path / "step.py").write_text("")
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS))
+    dvc("init", "--no-scm", "--quiet")
+    dvc("repro", "--quiet")
+    return tmp_path
+
+
+def dvc(*words: str) -> str:
+    return subprocess.run([sys.executable, "-m", "dvc", *words], check=True, capture_output=True, text=True).stdout
+
+
+def planned(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    assert run(["plan", "--json"]) == 0
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_nothing_to_do(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan"]) == 0
+    assert capsys.readouterr().out == "nothing to run: everything is up to date\n"
+
+
+def test_a_parameter_is_told_with_both_values_and_what_follows_is_a_maybe(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = PARAMS | {"method": {"name": "gan", "options": {"rate": 0.2}}}
+    (project / "params.yaml").write_text(yaml.safe_dump(changed))
+    train, report = planned(capsys)
+    assert (train["stage"], train["certain"], train["reasons"]) == ("train", True, ["method.options.rate: 0.1 -> 0.2"])
+    assert (report["stage"], report["certain"]) == ("report", False)
+    assert report["reasons"] == ["if train writes something new"]
+
+
+def test_images_and_code_are_told_and_dvc_agrees(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "raw/b").write_text("b")
+    (project / "step.py").write_text("# changed")
+    steps = planned(capsys)
+    assert steps[0]["reasons"] == ["raw: 1 files then, 2 now", "code: step.py"]
+    assert [step["stage"] for step in steps] == ["split", "train", "report"]
+    said = dvc("repro")  # a.txt is the same, so what comes after it does not run
+    assert ("Running stage 'split'" in said, "Running stage 'train'" in said) == (True, False)
+    assert planned(capsys) == []
+
+
+def test_a_lost_result_and_a_stage_that_never_ran(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "c.txt").unlink()
+    pipeline = yaml.safe_load((project / "dvc.yaml").read_text())
+    pipeline["stages"]["last"] = {"cmd": "cp c.txt d.txt", "deps": ["c.txt"], "outs": ["d.txt"]}
+    (project / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
+    report, last = planned(capsys)
+    assert report["reasons"] == ["c.txt is missing"]
+    assert (last["stage"], last["reasons"]) == ("last", ["it never ran to its end"])
+
+
+def test_the_time_is_that_of_the_last_run_for_the_steps_of_this_one(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "runs/train").mkdir(parents=True)
+    (project / "runs/train/manifest.json").write_text(json.dumps({"steps": 100, "seconds": {"main": 50.0, "twin": 10.0}}))
+    with timed("report"):
+        pass
+    (project / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"train": {"steps": 300}}))
+    assert run(["plan"]) == 0
+    said = capsys.readouterr().out
+    assert "  train     train.steps: 100 -> 300; about 3 min\n" in said
+    assert "  report    if train writes something new; about 0 s\n" in said
+    assert said.endswith("about 3 min in all, going by the last run of each\n")
+
+
+def test_no_project_is_an_error_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["plan"]) == 1
+    assert "`dvc status` says more" in capsys.readouterr().err
+
+
+def test_what_failed_leaves_the_time_of_before(tmp_path: Path) -> None:
+    file = tmp_path / ".ssgan/seconds.json"
+    with timed("split", file):
+        pass
+    before = seconds(file)
+    with pytest.raises(ValueError, match="no"), timed("ingest", file):
+        raise ValueError("no")
+    assert seconds(file) == before == {"split": 0.0}
+    file.write_text("{")
+    assert seconds(file) == {}
+
+
+def test_differences_are_leaves() -> None:
+    old, new = {"a": 1, "b": {"c": [1], "d": 2}}, {"a": 1, "b": {"c": [2], "e": 3}}
+    found = list(differences("x", old, new))
+    assert found == [("x.b.c", [1], [2]), ("x.b.d", 2, None), ("x.b.e", None, 3)]
+
+
+@pytest.mark.parametrize(("value", "said"), [(7, "7 s"), (59.4, "59 s"), (90, "2 min"), (9000, "2.5 h")])
+def test_clock(value: float, said: str) -> None:
+    assert clock(value) == said
