@@ -17,7 +17,7 @@ def remove(
     reason: Annotated[str, typer.Option(help="For removed.csv; no personal data, the file is under git.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
 ) -> None:
-    """Remove images from data, caches and reports for good. Exits with 3 where a remote, or a raw file, is left to a person."""
+    """Remove images from data, caches and reports for good. Exits with 3 where something is left to a person."""
     from ssgan.runtime.removal import carry_out, plan
 
     found = plan(images)
@@ -28,7 +28,7 @@ def remove(
         return
     carry_out(found, reason)
     typer.echo(f"removed {len(found.images)} images; removed.csv keeps them away: commit it, then run `dvc repro`")
-    if (found.remotes and found.cached) or any(found.images.values()):
+    if (found.remotes and found.cached) or found.registered or any(found.images.values()):
         raise typer.Exit(PERSON)
 
 
@@ -37,7 +37,7 @@ def describe(found: Removal) -> list[str]:
     lines = [f"{image}  {', '.join(paths) or 'not ingested'}" for image, paths in found.images.items()]
     for title, things in (
         ("written anew without them", found.tables),
-        ("deleted, `dvc repro` makes them again", found.folders),
+        ("deleted; `dvc repro`, `ssgan compare` and `ssgan audit` make them again", found.made),
         ("deleted from DVC's cache, in whatever version", found.cached),
         ("deleted from storage", found.published),
     ):
@@ -45,10 +45,12 @@ def describe(found: Removal) -> list[str]:
     lines.append(_lineage(found))
     raw = sorted(path for paths in found.images.values() for path in paths)
     lines += _listed("left to you: the raw files (ssgan only ever reads them)", raw)
+    title = "left to you: models that were judged by them; promote a new one, then delete these from storage"
+    lines += _listed(title, found.registered)
     for name, url in found.remotes.items():
         keys = [f"{url.rstrip('/')}/files/md5/{path.parent.name}/{path.name}" for path in found.cached]
         lines += _listed(f"left to you: delete from the DVC remote {name!r}, in all versions of the bucket", keys)
-    if found.cached or found.folders:
+    if found.cached or found.made:
         lines.append("left to you: other clones of this project (run the same command there), and backups")
     return lines
 

@@ -5,7 +5,8 @@
     DVC's cache             every file of any version that holds one, found by looking into all of them
     storage                 splits that were published for a cluster
 
-What lies elsewhere is named, with the remedy: raw files, DVC's remotes, clones of the project.
+What lies elsewhere is named, with the remedy: raw files, DVC's remotes, clones of the project, and versions of the registry,
+which are never rewritten: they hold the surest mistakes with their pixels, and answers by image.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from ssgan.config import load
 from ssgan.data import removal, tombstones
@@ -25,13 +29,15 @@ from ssgan.data.files import SplitFiles
 from ssgan.data.replacing import BUILDING, alone, require_finished
 from ssgan.errors import SsganError
 from ssgan.hashing import file_sha256
+from ssgan.registry.version import MISTAKES, PREDICTIONS
 from ssgan.runtime.identity import data_version
 from ssgan.runtime.publish import PREFIX
-from ssgan.runtime.storage import open_store
+from ssgan.runtime.registry import VERSIONS
+from ssgan.runtime.storage import Store, open_store
 
 DATA, SPLITS, MANIFEST = Path("data"), Path("data/splits"), Path("runs/train/manifest.json")
 MADE = (SPLITS, Path("runs/evaluate"))  # hold rows with pixels
-PAGES = (Path("report"),)  # hold pictures that cannot be searched
+PAGES = (Path("report"), Path("audit"), Path("reports/compare/index.html"))  # hold pictures that cannot be searched
 PAGE, SHEET = (b"<!doctype html", b"<html"), "mistakes.png"
 
 
@@ -41,9 +47,10 @@ class Removal:
 
     images: dict[str, list[str]]  # sha256 -> paths in the source
     tables: list[Path] = field(default_factory=list)  # files of data/ that are written anew
-    folders: list[Path] = field(default_factory=list)
+    made: list[Path] = field(default_factory=list)  # folders, or pages
     cached: list[Path] = field(default_factory=list)  # files of DVC's cache
     published: list[str] = field(default_factory=list)  # keys in storage
+    registered: list[str] = field(default_factory=list)  # keys of versions in the registry
     remotes: dict[str, str] = field(default_factory=dict)  # name -> URL
     run: str | None = None  # the model in runs/train; None: there is none
     trained: dict[str, set[str]] | None = None  # set -> images that run was trained on; None: not known
@@ -60,13 +67,14 @@ def plan(targets: list[str]) -> Removal:
     found = Removal(removal.resolve(targets, DATA))
     tables = [*removal.holders(DATA / "images", found.images), DATA / "duplicates.parquet"]
     found.tables = [path for path in tables if path.is_file() and removal.held(path, found.images)]
-    found.folders = [folder for folder in MADE if any(removal.holders(folder, found.images))]
-    found.folders += [folder for folder in PAGES if folder.is_dir()]
+    found.made = [folder for folder in MADE if any(removal.holders(folder, found.images))]
+    found.made += [page for page in PAGES if page.exists()]
     cache = _dvc("cache", "dir")
     found.cached = list(_cached(Path(cache), set(found.images))) if cache else []
     found.remotes = dict(line.split()[:2] for line in (_dvc("remote", "list") or "").splitlines())
     store = open_store(load().storage.url)
     found.published = store.keys(PREFIX)
+    found.registered = list(_registered(store, found.images))
     if MANIFEST.is_file():
         manifest = json.loads(MANIFEST.read_text())
         found.run = manifest["run_id"]
@@ -88,13 +96,24 @@ def carry_out(found: Removal, reason: str) -> None:
         for table in found.tables:
             removal.drop(table, found.images)
         shutil.rmtree(DATA / BUILDING, ignore_errors=True)  # of an ingest that was killed
-    for folder in found.folders:
-        shutil.rmtree(folder)
+    for made in found.made:
+        shutil.rmtree(made) if made.is_dir() else made.unlink()
     for path in found.cached:
         path.unlink()
     store = open_store(load().storage.url)
     for key in found.published:
         store.delete(key)
+
+
+def _registered(store: Store, images: Collection[str]) -> Iterator[str]:
+    """Versions of the registry whose test set had one of the images."""
+    for key in store.keys(VERSIONS):
+        with tempfile.TemporaryDirectory(prefix="ssgan-remove-") as scratch:
+            folder = Path(scratch, "version")
+            store.get(key, folder)
+            tables = (pq.read_table(folder / name, columns=["id"]) for name in (PREDICTIONS, MISTAKES))
+            if any(not set(images).isdisjoint(table["id"].to_pylist()) for table in tables):
+                yield key
 
 
 def _cached(cache: Path, images: set[str]) -> Iterator[Path]:

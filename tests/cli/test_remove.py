@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -19,7 +20,10 @@ from ssgan.data.files import SplitFiles
 from ssgan.data.schema import SETS, read_set
 from ssgan.data.tombstones import load
 from ssgan.errors import DataError
+from ssgan.registry.version import MISTAKES, PREDICTIONS
 from ssgan.runtime.identity import data_version
+from ssgan.runtime.registry import VERSIONS
+from ssgan.runtime.storage import open_store
 from tests.architecture.closure import ROOT
 from tests.data.test_ingest import blob, write
 
@@ -84,6 +88,15 @@ def files_with(folder: Path, content: bytes) -> list[str]:
     return [str(path.relative_to(folder)) for path in files if content in path.read_bytes()]
 
 
+def put_version(folder: Path, name: str, ids: list[str]) -> None:
+    """Of a version of the registry what a removal looks at."""
+    version = folder.parent / name
+    version.mkdir()
+    for table in (PREDICTIONS, MISTAKES):
+        pq.write_table(pa.table({"id": ids}), version / table)
+    open_store(str(folder / "storage")).put(version, f"{VERSIONS}/{name}")
+
+
 def test_no_pixel_is_left_and_the_image_does_not_come_back(
     original: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +110,11 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
     write(folder, {".dvc/cache/files/md5/00/page": b"<!DOCTYPE html>" + content, "storage/splits/abc/x": content})
     listing = json.dumps([{"md5": "0123", "relpath": "mistakes.png"}, {"md5": "0199", "relpath": "index.html"}]).encode()
     write(folder, {".dvc/cache/files/md5/00/report.dir": listing, ".dvc/cache/files/md5/01/23": b"PNG" + content})
+    write(
+        folder, {"audit/suspects.html": content, "reports/compare/index.html": content, "reports/compare/verdict.json": b"{}"}
+    )
+    for name, ids in (("m-01", [image]), ("m-02", ["other"])):
+        put_version(folder, name, ids)
     before = files_with(folder, content)
     assert len([name for name in before if name.startswith(".dvc/cache")]) >= 4  # two versions of images and splits, a page
 
@@ -114,6 +132,9 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
             assert name in said
             assert f"s3://bucket/dvc/files/md5/{'/'.join(name.split('/')[-2:])}" in said
     assert f"  {row['path']}" in said.split("left to you: the raw files")[1]
+    assert "  registry/versions/m-01" in said.split("left to you: models that were judged by them")[1]
+    assert "m-02" not in said
+    assert (folder / "reports/compare/verdict.json").exists()
     assert files_with(folder, content) == ["storage/splits/abc/x"]  # no complete folder of storage, which is another test
     assert [r[0] for r in csv.reader((folder / "removed.csv").open())][1:] == [image]
     assert (folder / "removed.csv").read_text().endswith(',"asked, by mail",run-0123\n')
@@ -125,7 +146,9 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
     assert (metrics["seen"], metrics["accepted"], metrics["removed"], metrics["duplicates"]) == (66, 64, 1, 1)
     assert image not in set().union(*map(project.ids, SETS))
     assert [name for name in files_with(folder, content) if not name.startswith("storage")] == []
-    assert run(["remove", image]) == 0  # again: nothing to do but to say so
+    assert run(["remove", image]) == 3  # again: what was left to a person is still there
+    open_store(str(folder / "storage")).delete(f"{VERSIONS}/m-01")
+    assert run(["remove", image]) == 0  # nothing to do but to say so
     assert len(load()) == 1
 
 
