@@ -16,7 +16,8 @@ from fsspec.implementations.local import LocalFileSystem
 from ssgan.data.files import SplitFiles
 from ssgan.errors import ConfigError, DataError
 from ssgan.runtime.identity import data_version
-from ssgan.runtime.storage import filesystem, open_store
+from ssgan.runtime.storage import filesystem
+from ssgan.runtime.storage_once import open_once
 
 PREFIX = "splits"
 SETS = ("labeled", "unlabeled", "val")
@@ -37,11 +38,11 @@ def publish(storage_url: str, splits: Path) -> dict[str, Any]:
     require_shared(storage_url)
     files = SplitFiles(str(splits.absolute()))
     version = data_version(files)
-    key, store = f"{PREFIX}/{version[:16]}", open_store(storage_url)
+    key, store = f"{PREFIX}/{version[:16]}", open_once(storage_url)
     if key not in store.keys(PREFIX):
         with tempfile.TemporaryDirectory(prefix="ssgan-publish-") as folder:
             _link(splits, Path(folder))
-            store.put(Path(folder), key)
+            store.keep(Path(folder), key)  # two submitters at once write the same bytes
     return {"key": key, "data": version, "lock": _locked(splits)}
 
 

@@ -30,7 +30,7 @@ def small_trainer(name: str, files: SplitFiles, **options: int) -> tuple[Trainer
     c = config(method=short(name, **options))
     role_name, method_config = experiment.role_method(c, "main")
     batches = Batches(files, experiment._request(c, role_name, method_config), c.loader, torch.device("cpu"))
-    return experiment._trainer(c, files, role_name, method_config, batches, torch.device("cpu")), batches
+    return experiment._trainer(c, files, role_name, method_config, batches, edge(Path(files.root)), "main"), batches
 
 
 @pytest.fixture(params=methods.names())

@@ -47,7 +47,7 @@ def small_trainer(files: SplitFiles, **more: Any) -> tuple[Trainer, Batches]:
     c = config(method=options(**more))
     name, method_config = experiment.role_method(c, "main")
     batches = Batches(files, experiment._request(c, name, method_config), c.loader, torch.device("cpu"))
-    return experiment._trainer(c, files, name, method_config, batches, torch.device("cpu")), batches
+    return experiment._trainer(c, files, name, method_config, batches, edge(Path(files.root)), "main"), batches
 
 
 def weights(net: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -134,7 +134,7 @@ def trainer(files: SplitFiles, options: dict[str, Any]) -> tuple[Any, Batches]:
     c = config(method=options)
     name, method_config = experiment.role_method(c, "main")
     batches = Batches(files, experiment._request(c, name, method_config), c.loader, torch.device("cpu"))
-    return experiment._trainer(c, files, name, method_config, batches, torch.device("cpu")), batches
+    return experiment._trainer(c, files, name, method_config, batches, edge(Path(files.root)), "main"), batches
 
 
 def test_terms_are_finite_and_gradients_reach_every_player(splits: SplitFiles) -> None:

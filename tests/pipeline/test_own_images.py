@@ -49,7 +49,7 @@ def test_from_a_folder_to_predictions(images: Path, tmp_path: Path) -> None:
     assert "error, " in project("ssgan", "summary").stdout
 
     out = project("ssgan", "predict", str(images / "unlabeled")).stdout
-    assert "100 files = 100 predicted -> predictions.parquet + 0 rejected" in out
+    assert "100 files = 100 predicted + 0 duplicates + 0 rejected -> predictions.parquet" in out
     predicted = pq.read_table(project.folder / "predictions.parquet")
     assert set(predicted["label"].to_pylist()) == {"0", "1"}
 
