@@ -92,7 +92,7 @@ def test_bytes_that_trickle_are_given_up(proxy: FaultProxy, s3: str, folder: Pat
     began = time.monotonic()
     with pytest.raises(StorageError, match="does not answer in time"):
         open_store(s3, limits).put(folder, KEY)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # the bytes come without end
 
 
 @pytest.mark.parametrize("seed", range(2))
