@@ -37,7 +37,7 @@ def submit(
     from ssgan.runtime.identity import identity, run_id
     from ssgan.runtime.launch import open_roles
     from ssgan.runtime.start import publish_start
-    from ssgan.runtime.storage import open_store
+    from ssgan.runtime.storage_once import open_once
 
     config = _config(insecure)
     if config.cluster.address is None:
@@ -47,7 +47,7 @@ def submit(
 
         train_with(config)
         return
-    store = open_store(config.storage.url)
+    store = open_once(config.storage.url)
     same = identity(config, SplitFiles(str(SPLITS.absolute())), start=publish_start(config, Path("runs/train"), store))
     run = run_id(same)
     if not open_roles(config, store, run):

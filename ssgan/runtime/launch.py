@@ -22,6 +22,7 @@ from ssgan.runtime.identity import identity, labeled_ids_sha256, run_id
 from ssgan.runtime.publish import located, reopened
 from ssgan.runtime.start import publish_start, submitted_start
 from ssgan.runtime.storage import open_store
+from ssgan.runtime.storage_once import open_once
 from ssgan.training.loop import Tick
 from ssgan.training.store import FolderStore
 
@@ -38,7 +39,7 @@ def train(config: Config, splits: Path, out: Path, on_tick: Callable[[Role, Tick
     """
     files = located(config.storage.url, splits)
     store = open_store(config.storage.url)
-    start = submitted_start(config) if in_job() else publish_start(config, out, store)
+    start = submitted_start(config) if in_job() else publish_start(config, out, open_once(config.storage.url))
     same = identity(config, files, start=start)
     run = run_id(same)
     if in_job():

@@ -12,13 +12,13 @@ from ssgan.errors import CheckpointError, ConfigError
 from ssgan.experiment import Role, roles, start_key
 from ssgan.hashing import file_sha256
 from ssgan.runtime.handshake import SUBMISSION
-from ssgan.training.store import FolderStore
+from ssgan.runtime.storage_once import OnceStore
 
 PREVIOUS = "previous"
 FILES = ("config.json", "model.safetensors")
 
 
-def publish_start(config: Config, out: Path, store: FolderStore) -> dict[str, str] | None:
+def publish_start(config: Config, out: Path, store: OnceStore) -> dict[str, str] | None:
     """Put the model that ``train.start_from`` names into storage.
 
     Args:
@@ -41,7 +41,7 @@ def publish_start(config: Config, out: Path, store: FolderStore) -> dict[str, st
                 (Path(temporary) / role).mkdir()
                 for name in FILES:
                     shutil.copyfile(folder / name, Path(temporary) / role / name)
-            store.put(Path(temporary), key)
+            store.keep(Path(temporary), key)  # two submitters at once write the same bytes
     return {str(role): digest for role, digest in start.items()}
 
 

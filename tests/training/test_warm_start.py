@@ -20,7 +20,8 @@ from ssgan.errors import CheckpointError, ConfigError
 from ssgan.runtime import launch
 from ssgan.runtime.identity import identity, run_id
 from ssgan.runtime.start import publish_start
-from ssgan.runtime.storage import open_store
+from ssgan.runtime.storage_faults import Patience
+from ssgan.runtime.storage_once import open_once
 from ssgan.training.checkpoint import Trainer
 from tests.support import config, edge, same, short, write_splits
 
@@ -37,7 +38,7 @@ def trained(c: Config, files: SplitFiles, folder: Path, role: experiment.Role = 
 
 def trainer_at_step_0(c: Config, files: SplitFiles, model: Path, folder: Path) -> Trainer:
     """What a run that starts from ``model`` has before its first step."""
-    store = open_store(str(folder / "storage"))
+    store = open_once(str(folder / "storage"))
     start = publish_start(c.model_copy(update={"train": c.train.model_copy(update={"start_from": str(model)})}), folder, store)
     surroundings = experiment.Edge(store, "run", {"start": start}, torch.device("cpu"), lambda role, tick: None)
     name, method_config = experiment.role_method(c, "main")
@@ -129,14 +130,14 @@ def test_weights_and_nothing_else_decide_on_the_identity(splits: SplitFiles, tmp
     ids = []
     for path in (model, tmp_path / "elsewhere/main/final/last", None):
         started = c.model_copy(update={"train": c.train.model_copy(update={"start_from": path and str(path)})})
-        start = publish_start(started, tmp_path, open_store(str(tmp_path / "storage")))
+        start = publish_start(started, tmp_path, open_once(str(tmp_path / "storage")))
         ids.append(run_id(identity(started, splits, start=start)))
     assert ids[0] == ids[1] != ids[2]
     assert ids[2] == run_id(identity(c, splits))
     weights = load_file(model / "model.safetensors")
     save_file({key: value + 1 for key, value in weights.items()}, model / "model.safetensors")
     started = c.model_copy(update={"train": c.train.model_copy(update={"start_from": str(model)})})
-    assert publish_start(started, tmp_path, open_store(str(tmp_path / "storage"))) != start
+    assert publish_start(started, tmp_path, open_once(str(tmp_path / "storage"))) != start
 
 
 @pytest.mark.parametrize(
@@ -182,3 +183,25 @@ def test_the_whole_way_with_a_twin(splits: SplitFiles, tmp_path: Path) -> None:
 
 def _from(c: Config, start_from: str) -> Config:
     return c.model_copy(update={"train": c.train.model_copy(update={"start_from": start_from})})
+
+
+def test_two_runs_that_put_the_same_model_into_storage_do_not_harm_each_other(
+    splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one does all of it while the first is in the middle of its own."""
+    c = small("feature_matching")
+    model = trained(c, splits, tmp_path / "first")
+    started = c.model_copy(update={"train": c.train.model_copy(update={"start_from": str(model)})})
+    first, second = (open_once(str(tmp_path / "storage")) for _ in range(2))
+    upload, other = first._upload, []
+
+    def interrupted(local: Path, name: str, patience: Patience) -> None:
+        if not other:
+            other.append(publish_start(started, tmp_path, second))
+        upload(local, name, patience)
+
+    monkeypatch.setattr(first, "_upload", interrupted)
+    assert publish_start(started, tmp_path, first) == other[0]
+    (key,) = first.keys("starts")
+    first.get(key, tmp_path / "back")
+    assert (tmp_path / "back/main/model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
