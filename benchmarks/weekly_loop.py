@@ -36,6 +36,7 @@ def params_of(base: dict[str, Any]) -> dict[str, Any]:
     """The parameters of a team that keeps a ledger, on this machine."""
     data = {**base.get("data", {}), "source": {"kind": "folder", "path": "images", "layout": "split_classes"}}
     split = {"mode": "team", "labels": "labels", "on_conflict": "drop", "label_policy": "require_agreement"}
+    split |= {"on_class_without_label": "report"}  # the first random images may leave a class out
     train = {**base.get("train", {}), "backend": "inline"}
     return {**base, "data": data, "split": split, "train": train, "storage": {"url": "storage"}, "tune": {}}
 
