@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ssgan.hashing import file_sha256
 
 WRONG = 0.05  # share of the first annotator's labels that name another class
-AGAIN = 0.1  # share of the images that a second annotator labels too, rightly
+AGAIN = 0.25  # share of the images that a second annotator labels too, rightly
 REPEATED = 3  # lines that come twice
 SNEAKED = 2  # test images in a batch, with a wrong label
 SNEAKED_WEEK = 3
