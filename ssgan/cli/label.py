@@ -55,7 +55,7 @@ def label(
             _serve(server)
         _fold(journal, into.folder, said, "this session")
         for why, count in images.small().items():
-            typer.echo(f"  {count} images were there only as the small copy that ingest stored. The original: {why}", err=True)
+            typer.echo(f"  only the small copy that ingest stored was there for {count} images; the original: {why}", err=True)
     finally:
         journal.close()
 
