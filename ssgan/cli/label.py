@@ -13,7 +13,6 @@ from ssgan.cli.labels import REGISTRY, LedgerOption, open_ledger
 from ssgan.errors import DataError
 
 if TYPE_CHECKING:
-    from ssgan.config import Config
     from ssgan.labelpage.journal import Journal
     from ssgan.labelpage.server import Server
     from ssgan.ledger import Ledger
@@ -34,11 +33,12 @@ def label(
     from ssgan.labelpage.journal import Journal
     from ssgan.labelpage.server import Server, is_loopback
     from ssgan.labelpage.session import Session
+    from ssgan.runtime.originals import originals
 
     config, who = parameters.load(), annotator.strip() or getpass.getuser()
     into = open_ledger(ledger)
     wanted, classes, said = read_queue(queue), _classes(into), f"label:{queue.name}"
-    images = Images(wanted, Path("data/images"), _raw(config))
+    images = Images(wanted, Path("data/images"), originals(config.data.source, config.data.max_file_bytes))
     journal = Journal(into, who)
     try:
         _fold(journal, into.folder, said, "an earlier session that was cut off")
@@ -54,6 +54,8 @@ def label(
                 typer.launch(server.url)
             _serve(server)
         _fold(journal, into.folder, said, "this session")
+        for why, count in images.small().items():
+            typer.echo(f"  only the small copy that ingest stored was there for {count} images; the original: {why}", err=True)
     finally:
         journal.close()
 
@@ -83,9 +85,3 @@ def _classes(ledger: Ledger) -> list[str]:
     if not names:
         raise DataError(f"{REGISTRY} does not exist, so there is no class to choose from; run `dvc repro split`")
     return names
-
-
-def _raw(config: Config) -> Path | None:
-    """The folder of raw files, where the source is one."""
-    path = getattr(config.data.source, "path", None)
-    return Path(path) if path else None

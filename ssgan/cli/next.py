@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ssgan.cli.labels import JsonOption, LedgerOption, open_ledger
+from ssgan.cli.labels import REGISTRY, JsonOption, LedgerOption, open_ledger
 from ssgan.errors import ConfigError
 
 OUT = Path("next")
-LOCAL_FILES = "/data/local-files/?d="  # how Label Studio names files below its document root
 
 WORDS = {"uncertain": "uncertain and different", "unknown": "of what may be an unknown class", "control": "drawn at random"}
 
@@ -24,7 +23,7 @@ next_app = typer.Typer(rich_markup_mode=None)
 def choose(
     context: typer.Context,
     budget: Annotated[int, typer.Option(min=1, help="Images to choose, the control group included.")] = 200,
-    out: Annotated[Path, typer.Option(help="Folder for queue.csv, label_studio.json and selection.json.")] = OUT,
+    out: Annotated[Path, typer.Option(help="Folder for queue.csv, selection.json and what Label Studio gets.")] = OUT,
     control: Annotated[float, typer.Option(min=0, max=0.5, help="Share drawn at random, at least 20 images; 0: none.")] = 0.1,
     unknown: Annotated[float, typer.Option(min=0, max=0.5, help="Share of images of what may be an unknown class.")] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="Of the random draw. Another one each week.")] = 0,
@@ -40,12 +39,15 @@ def choose(
     if context.invoked_subcommand is not None:
         return
     from ssgan import config as parameters
+    from ssgan.data.classes import load
     from ssgan.data.files import SplitFiles
     from ssgan.evaluation.published import published
     from ssgan.hashing import file_sha256
+    from ssgan.intake.importing import class_names
     from ssgan.model import load_model
     from ssgan.selection import files as outputs
     from ssgan.selection.choose import Rules, select
+    from ssgan.selection.label_studio import url_of
     from ssgan.selection.shares import divide
 
     if (out / outputs.SELECTION).exists() and not overwrite:
@@ -57,14 +59,16 @@ def choose(
     rules = Rules(divide(budget, control, unknown), seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
     facts = published(model, metrics)
     loaded, splits = load_model(model), SplitFiles("data/splits")
-    voted = {vote.image for votes in open_ledger(ledger).batches().values() for vote in votes}
+    opened = open_ledger(ledger)
+    voted, taxonomy = {vote.image for votes in opened.batches().values() for vote in votes}, opened.taxonomy()
     labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
     picked = select(splits, loaded.look, facts.temperature, loaded.classes, labeled, rules)
     weights = file_sha256(model / "model.safetensors")
     chooser = outputs.Chooser(facts.model_id, weights, facts.temperature, facts.note, loaded.classes)
     paths = outputs.paths_of(Path("data/images"), [pick.sha256 for pick in picked.picks])
-    url = image_url or (f"{config.data.source.url.rstrip('/')}/" if config.data.source.kind == "s3" else LOCAL_FILES)
-    outputs.write(out, picked, paths, chooser, rules, url)
+    classes = [*map(taxonomy.today, loaded.classes), *class_names(load(REGISTRY), taxonomy)]
+    naming = outputs.Naming(image_url or url_of(config.data.source), paths, list(dict.fromkeys(classes)), taxonomy)
+    outputs.write(out, picked, naming, chooser, rules)
     _tell(outputs.record(picked, chooser, rules), out)
 
 

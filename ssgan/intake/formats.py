@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +33,7 @@ def read_labels(path: Path, kind: Format | None = None) -> Read:
         folders.read(path, read)
         read.fingerprint = folders.fingerprint(read.said)
         return read
-    content = None if kind is Format.csv else _json(path, required=kind is not None)
+    content = None if kind is Format.csv else _content(path, required=kind is not None)
     kind = kind or _guess(path, content)
     read = Read(kind.value, file_sha256(path), time_text(datetime.fromtimestamp(path.stat().st_mtime, UTC)))
     if kind is Format.csv:
@@ -55,12 +56,21 @@ def _guess(path: Path, content: Any) -> Format:
     raise DataError(f"{path} is JSON, but neither an export of Label Studio nor COCO; name its kind with --format")
 
 
-def _json(path: Path, required: bool) -> Any:
-    """The content of a JSON file; None where it does not even begin like one, and need not."""
+def _content(path: Path, required: bool) -> Any:
+    """The content of a JSON file, or of a table that Label Studio wrote; None where it is neither, and need not be."""
     text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not required and text[:1] not in (b"[", b"{"):
-        return None
+    if text[:1] not in (b"[", b"{"):
+        found = _table(text)
+        if found is not None or not required:
+            return found
     try:
         return json.loads(text)
     except ValueError as error:
         raise DataError(f"{path} is no valid JSON ({error}); export it again") from None
+
+
+def _table(text: bytes) -> list[dict[str, Any]] | None:
+    try:
+        return label_studio.table(text.decode())
+    except (UnicodeDecodeError, csv.Error):  # the reader of CSV files says what is wrong with it
+        return None

@@ -1,4 +1,4 @@
-"""Exports of Label Studio: JSON (tasks with annotations) and JSON-MIN (one flat object per annotation).
+"""Exports of Label Studio: JSON (tasks with annotations), JSON-MIN (one flat object per annotation), CSV and TSV (the same).
 
 A skipped task (``was_cancelled``), a prediction and a draft are no votes. The image is ``data.sha256`` where a task has that,
 else ``data.image``.
@@ -6,18 +6,30 @@ else ``data.image``.
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 from ssgan.errors import DataError
 from ssgan.intake.said import Read, Said, text_of
 
-_ABOUT_THE_ANNOTATION = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}  # in JSON-MIN
+CONTROL = "label"  # name of the choices in the interface that `ssgan next` writes
+_NO_ANSWER = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}  # of JSON-MIN, about the annotation
+_NO_ANSWER |= {"image", "path", "url", "sha256", "slice", "reason"}  # what `ssgan next` and others put into a task
 
 
 def recognizes(content: Any) -> bool:
     """Whether parsed JSON is such an export."""
     first = content[0] if isinstance(content, list) and content else None
     return isinstance(first, dict) and ("data" in first or "annotation_id" in first)
+
+
+def table(text: str) -> list[dict[str, Any]] | None:
+    """The lines of an export as CSV or TSV, which are those of JSON-MIN; None for any other text."""
+    header = text.partition("\n")[0]
+    if "annotation_id" not in header or "lead_time" not in header:
+        return None
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ","))
 
 
 def read(tasks: Any, read: Read) -> None:
@@ -36,7 +48,7 @@ def _read_task(task: dict[str, Any], where: str, read: Read) -> None:
     image = _image(task["data"])
     annotations = task.get("annotations") or []
     if not annotations:
-        read.skip("tasks without an annotation")
+        read.skip("tasks with a draft that was never submitted" if task.get("drafts") else "tasks without an annotation")
     for one in annotations:
         if one.get("was_cancelled"):
             read.skip("skipped tasks (was_cancelled)")
@@ -52,12 +64,18 @@ def _read_task(task: dict[str, Any], where: str, read: Read) -> None:
 
 
 def _read_flat(task: dict[str, Any], where: str, read: Read) -> None:
-    """JSON-MIN has no fixed name for the answer: it is the one value besides the image, under the name of the control."""
-    image = _image(task)
-    answers = [v for k, v in task.items() if k not in _ABOUT_THE_ANNOTATION and v not in image and k not in ("sha256", "path")]
-    found = answers[0] if len(answers) == 1 else []
+    """JSON-MIN has no fixed name for the answer: it stands under the name of the control, among the data of the task."""
+    if "annotation_id" in task and task["annotation_id"] in (None, ""):
+        read.skip("tasks without an annotation")
+        return
+    fields = [CONTROL] if task.get(CONTROL) else [field for field in task if field not in _NO_ANSWER]
+    if len(fields) > 1:
+        said = ", ".join(map(str, fields))
+        read.problems.append(f"{where}: which field is the answer ({said})? name the control `{CONTROL}`, or export as JSON")
+        return
+    found = task[fields[0]] if fields else []
     choices = found.get("choices", []) if isinstance(found, dict) else found if isinstance(found, list) else [found]
-    _add(image, choices, task.get("annotator"), task.get("updated_at") or task.get("created_at"), where, read)
+    _add(_image(task), choices, task.get("annotator"), task.get("updated_at") or task.get("created_at"), where, read)
 
 
 def _add(image: tuple[str, str], choices: list[Any], who: Any, time: Any, where: str, read: Read) -> None:

@@ -1,28 +1,27 @@
 """The queue of ``ssgan label``, and the bytes of its images.
 
-A browser gets the raw file where it lies on this machine and is of a kind that browsers show; otherwise the pixels that
-``ingest`` stored, which are small but always there.
+A browser gets the original file, from wherever the source is, if it still is what was ingested. Otherwise it gets the pixels
+that ``ingest`` stored, which are small but always there, and the reason: nobody should label a thumbnail unawares.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
 
 from ssgan.data import schema
 from ssgan.data.labels import examples
-from ssgan.errors import DataError
-
-KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}
+from ssgan.data.rejections import Rejected
+from ssgan.errors import DataError, SsganError
+from ssgan.labelpage.browser import for_browser, png
 
 
 class Place(NamedTuple):
@@ -32,6 +31,14 @@ class Place(NamedTuple):
     shard: Path
     group: int
     row: int
+
+
+class Shown(NamedTuple):
+    """What a browser gets. note: why it is not the original; empty where it is."""
+
+    kind: str
+    data: bytes
+    note: str
 
 
 def read_queue(path: Path) -> list[str]:
@@ -51,14 +58,15 @@ class Images:
 
     Args:
         shards: data/images.
-        source: the folder of raw files; None: they are not on this machine.
+        original: from a path within the source to the bytes of that file; an SsganError says why they cannot be had.
 
     Raises:
         DataError: an image was not ingested.
     """
 
-    def __init__(self, queue: Sequence[str], shards: Path, source: Path | None) -> None:
-        self._source = source
+    def __init__(self, queue: Sequence[str], shards: Path, original: Callable[[str], bytes]) -> None:
+        self._original = original
+        self._small: dict[str, str] = {}
         self._places = _find(queue, shards)
         missing = [image for image in queue if image not in self._places]
         if missing:
@@ -67,20 +75,25 @@ class Images:
                 "or choose images anew with `ssgan next`"
             )
 
-    def read(self, image: str) -> tuple[str, bytes] | None:
-        """Content type and bytes; None where the queue does not hold the image."""
+    def read(self, image: str) -> Shown | None:
+        """What to show; None where the queue does not hold the image."""
         place = self._places.get(image)
         if place is None:
             return None
-        kind = KINDS.get(Path(place.path).suffix.lower())
-        if kind and self._source is not None:
-            try:
-                data = (self._source / place.path).read_bytes()
-            except OSError:  # moved or gone since ingest, which does not matter here
-                data = b""
-            if hashlib.sha256(data).hexdigest() == image:
-                return kind, data
-        return "image/png", _stored(place)
+        try:
+            data = self._original(place.path)
+            if hashlib.sha256(data).hexdigest() != image:
+                raise DataError("the file has changed since it was ingested")
+            shown = Shown(*for_browser(data), "")
+        except SsganError as error:
+            self._small[image] = error.detail if isinstance(error, Rejected) else str(error)
+            return _stored(place, self._small[image])
+        self._small.pop(image, None)
+        return shown
+
+    def small(self) -> Counter[str]:
+        """Reasons why images were not shown as originals when they were read last, with the number of images."""
+        return Counter(self._small.values())
 
 
 def _find(queue: Sequence[str], shards: Path) -> dict[str, Place]:
@@ -95,11 +108,11 @@ def _find(queue: Sequence[str], shards: Path) -> dict[str, Place]:
     return found
 
 
-def _stored(place: Place) -> bytes:
+def _stored(place: Place, why: str) -> Shown:
     with pq.ParquetFile(place.shard) as file:
         spec = schema.spec_of(schema.read_metadata(file.schema_arrow, str(place.shard)))
         column = file.read_row_group(place.group, columns=["pixels"])["pixels"].slice(place.row, 1)
     pixels = schema.pixels_to_numpy(column, spec)[0]
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[0] if spec.channels == 1 else pixels.transpose(1, 2, 0).copy()).save(buffer, "PNG")
-    return buffer.getvalue()
+    size = f"{spec.image_size} × {spec.image_size}"
+    data = png(pixels[0] if spec.channels == 1 else pixels.transpose(1, 2, 0))
+    return Shown("image/png", data, f"Only the small copy that ingest stored, {size} pixels. The original: {why}")

@@ -5,6 +5,7 @@ const at = (id) => document.getElementById(id);
 let state = null;
 let shown = false; // the image that is due is on the screen: only what can be seen can be labeled
 let busy = false; // an act is on its way
+const asked = new Map(); // sha256 of an image -> promise of where the browser keeps it, and of a note
 
 async function ask(path, body) {
   const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
@@ -55,15 +56,62 @@ function show(next) {
   else end(next);
 }
 
-function picture(next) {
+async function picture(next) {
   const image = at("image");
-  const source = `image/${next.image}`;
-  if (image.getAttribute("src") === source) return;
+  if (image.dataset.id === next.image) return;
   shown = false;
+  image.dataset.id = next.image;
   image.classList.add("waiting");
   image.alt = `Image ${next.place + 1} of ${next.total}`;
-  image.src = source;
-  for (const id of next.following) new Image().src = `image/${id}`;
+  remark("");
+  forget([next.image, ...next.following]);
+  try {
+    const { url, note } = await fetched(next.image);
+    if (image.dataset.id !== next.image) return; // somebody was faster than the network
+    image.src = url;
+    remark(note);
+  } catch {
+    unseen();
+  }
+}
+
+// Every image is asked for once: the one that is due, then, as soon as it is on the screen, those that follow.
+function fetched(id) {
+  if (!asked.has(id)) asked.set(id, bytes(id));
+  return asked.get(id);
+}
+
+async function bytes(id) {
+  try {
+    const response = await fetch(`image/${id}`);
+    if (!response.ok) throw new Error(response.statusText);
+    const note = JSON.parse(response.headers.get("Ssgan-Note") ?? '""'); // why it is not the original
+    return { url: URL.createObjectURL(await response.blob()), note };
+  } catch (error) {
+    asked.delete(id); // the next time it is asked for anew
+    throw error;
+  }
+}
+
+async function ahead() {
+  for (const id of state.following) await fetched(id).catch(() => {}); // it is said when its turn comes
+}
+
+function forget(kept) {
+  for (const [id, coming] of asked) {
+    if (kept.includes(id)) continue;
+    asked.delete(id);
+    coming.then(({ url }) => URL.revokeObjectURL(url), () => {});
+  }
+}
+
+function remark(note) {
+  at("note").textContent = note;
+  at("note").hidden = !note;
+}
+
+function unseen() {
+  complain("This image cannot be shown. Skip it, or see whether ssgan label still runs.");
 }
 
 function end(next) {
@@ -71,6 +119,8 @@ function end(next) {
   const skipped = next.skipped ? `, ${next.skipped} skipped: these come again next time` : "";
   at("end-words").textContent = `${next.labeled} of ${next.total} images labeled${skipped}.`;
   at("image").removeAttribute("src");
+  delete at("image").dataset.id;
+  forget([]);
   at("end-title").focus();
 }
 
@@ -105,9 +155,10 @@ at("image").addEventListener("load", () => {
   style.setProperty("--largest", `${32 * Math.max(naturalWidth, naturalHeight)}px`);
   classList.remove("waiting");
   shown = true;
+  ahead();
 });
 at("image").addEventListener("error", () => {
-  if (at("image").getAttribute("src")) complain("This image cannot be shown. Skip it, or see whether ssgan label still runs.");
+  if (at("image").getAttribute("src")) unseen();
 });
 at("undo").addEventListener("click", () => act("undo"));
 at("skip").addEventListener("click", () => act("skip"));

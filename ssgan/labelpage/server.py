@@ -22,9 +22,10 @@ from ssgan.labelpage.session import OutOfStepError, Session
 
 ASSETS = {"": "text/html", "page.css": "text/css", "page.js": "text/javascript", "page.svg": "image/svg+xml"}
 BODY_LIMIT = 4096  # bytes of an act
+NOTE = "Ssgan-Note"  # header of an image that is not the original: a JSON string
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -125,9 +126,10 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, status: HTTPStatus, value: Any) -> None:
         self._send_bytes(status, "application/json", json.dumps(value).encode())
 
-    def _send_bytes(self, status: HTTPStatus, kind: str, data: bytes) -> None:
+    def _send_bytes(self, status: HTTPStatus, kind: str, data: bytes, note: str = "") -> None:
         self.send_response(status)
-        for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(data))}.items():
+        noted = {NOTE: json.dumps(note)} if note else {}
+        for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(data)), **noted}.items():
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")

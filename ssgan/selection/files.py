@@ -1,4 +1,4 @@
-"""What ``ssgan next`` leaves: queue.csv for people, label_studio.json for Label Studio, selection.json for the verdict.
+"""What ``ssgan next`` leaves: queue.csv for people, label_studio.* for Label Studio, selection.json for the verdict.
 
 Nothing in them tells when they were made, so the same input gives the same bytes.
 """
@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,10 +19,12 @@ import pyarrow.parquet as pq
 
 from ssgan.data import schema
 from ssgan.errors import DataError
+from ssgan.ledger.taxonomy import Taxonomy
 from ssgan.selection.choose import Pick, Rules, Selection
+from ssgan.selection.label_studio import interface, task
 from ssgan.selection.shares import SLICES
 
-QUEUE, TASKS, SELECTION = "queue.csv", "label_studio.json", "selection.json"
+QUEUE, TASKS, INTERFACE, SELECTION = "queue.csv", "label_studio.json", "label_studio.xml", "selection.json"
 COLUMNS = ("rank", "sha256", "path", "slice", "predicted", "probability", "score", "reason")
 FORMAT = 1
 
@@ -52,15 +53,26 @@ def paths_of(images: Path, ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def write(out: Path, selection: Selection, paths: Mapping[str, str], chooser: Chooser, rules: Rules, url: str) -> None:
-    """Write the three files into ``out``, the record of the selection last.
+class Naming(NamedTuple):
+    """What people see. url: what stands before a path so that Label Studio finds the image (see ``label_studio.url_of``).
 
-    Args:
-        url: what stands before a path so that Label Studio finds the image.
+    paths: of the images, within their source. classes: today's names of all classes; taxonomy: of those that the model knows.
     """
+
+    url: str
+    paths: Mapping[str, str]
+    classes: Sequence[str]
+    taxonomy: Taxonomy
+
+
+def write(out: Path, selection: Selection, naming: Naming, chooser: Chooser, rules: Rules) -> None:
+    """Write the files into ``out``, the record of the selection last."""
+    today = naming.taxonomy.today
+    tasks = [task(p, naming.paths[p.sha256], today(p.predicted), chooser.version, naming.url) for p in selection.picks]
     texts = {
-        QUEUE: queue_csv(selection.picks, paths),
-        TASKS: _json([task(pick, paths[pick.sha256], chooser.version, url) for pick in selection.picks]),
+        QUEUE: queue_csv(selection.picks, naming.paths),
+        TASKS: _json(tasks),
+        INTERFACE: interface(naming.classes),
         SELECTION: _json(record(selection, chooser, rules)),
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -80,15 +92,6 @@ def queue_csv(picks: Sequence[Pick], paths: Mapping[str, str]) -> str:
         row["score"] = "" if pick.score is None else f"{pick.score:.4f}"
         writer.writerow([row[column] for column in COLUMNS])
     return text.getvalue()
-
-
-def task(pick: Pick, path: str, version: str, url: str) -> dict[str, Any]:
-    """One task of Label Studio, the model's answer as a prediction; tags ``Image`` and ``Choices`` named image and label."""
-    result = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [pick.predicted]}}
-    return {
-        "data": {"image": url + quote(path), "sha256": pick.sha256, "slice": pick.slice, "reason": pick.reason},
-        "predictions": [{"model_version": version, "score": round(pick.probability, 4), "result": [result]}],
-    }
 
 
 def record(selection: Selection, chooser: Chooser, rules: Rules) -> dict[str, Any]:

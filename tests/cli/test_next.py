@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from ssgan.cli.app import run
 from ssgan.data.schema import read_set
 from ssgan.ledger import Ledger, Vote
+from ssgan.ledger.event import Event
 
-OUT = ("queue.csv", "label_studio.json", "selection.json")
+OUT = ("queue.csv", "label_studio.json", "label_studio.xml", "selection.json")
 
 
 @pytest.fixture
@@ -50,11 +52,10 @@ def test_nothing_of_labeled_val_or_test_is_chosen_and_files_agree(project: Path,
         assert not set(chosen) & set(read_set(f"data/splits/{name}", ["id"])["id"].to_pylist()), name
     paths = pq.read_table("data/images/", columns=["id", "path"]).to_pylist()
     assert {(row["sha256"], row["path"]) for row in rows} <= {(row["id"], row["path"]) for row in paths}
-    tasks = json.loads(Path("next/label_studio.json").read_text())
-    assert [task["data"]["sha256"] for task in tasks] == chosen
-    for row, task in zip(rows, tasks, strict=True):
+    assert [task["data"]["sha256"] for task in tasks()] == chosen
+    for row, task in zip(rows, tasks(), strict=True):
         assert task["data"] == {
-            "image": f"/data/local-files/?d={row['path']}",
+            "image": f"/data/local-files/?d=raw/{row['path']}",
             **{key: row[key] for key in ("sha256", "slice", "reason")},
         }
         (prediction,) = task["predictions"]
@@ -72,6 +73,23 @@ def test_the_same_input_gives_the_same_bytes_and_another_seed_another_control_gr
     assert [Path("a", name).read_bytes() for name in OUT] == [Path("b", name).read_bytes() for name in OUT]
     control = [{row["sha256"] for row in queue(folder) if row["slice"] == "control"} for folder in "ac"]
     assert control[0] != control[1]
+
+
+def test_label_studio_knows_every_class_by_its_name_of_today(project: Path) -> None:
+    ledger = Ledger(Path("labels"))
+    for kind, name, into in (("rename", "3", "three"), ("merge", "9", "4"), ("class", "ten & more", "")):
+        ledger.record(Event(kind, name, into, "eva", "2026-01-02"))
+    assert run(["next", "--budget", "200", "--control", "0.5"]) == 0
+    choices = [choice.get("value") for choice in ElementTree.parse("next/label_studio.xml").iter("Choice")]
+    assert choices == ["0", "1", "2", "three", *"45678", "ten & more"]
+    predicted = {task["predictions"][0]["result"][0]["value"]["choices"][0] for task in tasks()}
+    assert "three" in predicted
+    assert predicted <= set(choices)
+    assert {row["predicted"] for row in queue()} & {"3", "9"}  # what the model says stays what it said
+
+
+def tasks() -> list[dict[str, Any]]:
+    return json.loads(Path("next/label_studio.json").read_text())
 
 
 def test_an_earlier_selection_is_not_overwritten_unless_asked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ssgan.config import ImageSpec
+from ssgan.config import FolderSource, ImageSpec
 from ssgan.data import schema
 from ssgan.labelpage.images import Images
 from ssgan.labelpage.journal import Journal
@@ -21,9 +21,11 @@ from ssgan.labelpage.server import Server
 from ssgan.labelpage.session import Session
 from ssgan.ledger import Ledger
 from ssgan.report.images import encode
+from ssgan.runtime.originals import originals
 from tests.support import blobs
 
 SPEC = ImageSpec(3, 32, "fit")
+MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,13 @@ def make_images(folder: Path, n: int) -> dict[str, bytes]:
 
 
 @contextmanager
-def serve(folder: Path, classes: list[str], n: int = 10) -> Iterator[Page]:
-    """A page over n images, until the block ends."""
+def serve(folder: Path, classes: list[str], n: int = 10, original: Callable[[str], bytes] | None = None) -> Iterator[Page]:
+    """A page over n images, until the block ends. original: None: those of the folder."""
     files = make_images(folder, n)
     queue = list(files)
     journal = Journal(Ledger(folder / "labels"), "eva")
-    images = Images(queue, folder / "images", folder / "raw")
+    raw = originals(FolderSource(path=str(folder / "raw")), MAX_BYTES)
+    images = Images(queue, folder / "images", original or raw)
     with Server(Session(queue, classes, journal, frozenset()), images, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
+from ssgan.config import FolderSource
+from ssgan.runtime.originals import originals
 from tests.labelpage.pages import Page, serve
 
 CLASSES = ["cat", "dog", "border collie", *(f"class {i}" for i in range(4, 12))]
@@ -137,6 +139,41 @@ def test_on_a_phone_everything_fits_and_can_be_touched(page: Page, chromium: Bro
     shows(tab, 2)
     context.close()
     assert labels(page) == [("label", "border collie")]
+
+
+def test_what_is_only_a_small_copy_is_said_as_long_as_it_is_on_the_screen(tab: Tab) -> None:
+    expect(tab.locator("#note")).to_be_hidden()
+    for number in range(2, 6):
+        tab.keyboard.press("1")
+        shows(tab, number)
+    expect(tab.locator("#note")).to_have_text(
+        "Only the small copy that ingest stored, 32 × 32 pixels. The original: it was listed, but is gone"
+    )
+    expect(tab.locator("#note")).to_be_in_viewport(ratio=1)
+    tab.keyboard.press("u")
+    shows(tab, 4)
+    expect(tab.locator("#note")).to_be_hidden()
+
+
+def test_each_original_is_asked_for_once_and_before_it_is_due(tmp_path: Path, chromium: Browser) -> None:
+    asked, raw = [], originals(FolderSource(path=str(tmp_path / "raw")), 1 << 20)
+
+    def original(path: str) -> bytes:
+        asked.append(path)
+        return raw(path)
+
+    with serve(tmp_path, CLASSES, n=5, original=original) as page:
+        tab = chromium.new_page()
+        tab.goto(page.url)
+        shows(tab, 1)
+        tab.wait_for_function("asked.size === 3")
+        assert asked == ["0.png", "1.png", "2.png"]
+        for number in range(2, 4):
+            tab.keyboard.press("1")
+            shows(tab, number)
+        tab.wait_for_function("asked.size === 3")
+        assert asked == ["0.png", "1.png", "2.png", "3.png", "4.png"]
+        tab.context.close()
 
 
 def test_a_server_that_is_gone_is_said_and_nothing_moves(page: Page, chromium: Browser) -> None:

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ssgan.config import FolderSource
 from ssgan.errors import ConfigError, DataError
 from ssgan.labelpage.images import Images, read_queue
-from ssgan.labelpage.server import Server
+from ssgan.labelpage.server import NOTE, Server
+from ssgan.runtime.originals import originals
 from tests.labelpage.pages import Page, serve
 
 
@@ -64,21 +66,45 @@ def test_the_page_and_its_parts_come_from_here_alone(page: Page) -> None:
         assert headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_an_image_is_its_raw_file_or_what_ingest_stored(page: Page) -> None:
-    for image in page.queue:
-        status, headers, data = ask(page, f"image/{image}")
-        assert (status, headers.get_content_type()) == (200, "image/png")
-        same = np.array_equal(np.asarray(Image.open(io.BytesIO(data))), np.asarray(Image.open(io.BytesIO(page.files[image]))))
-        assert same
-        if image != page.queue[-1]:
-            assert data == page.files[image]
+def pixels(data: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(data))).tolist()
+
+
+def shown(page: Page, number: int) -> tuple[bytes, str]:
+    """Bytes of an image of the queue, and the note that comes with them."""
+    status, headers, data = ask(page, f"image/{page.queue[number]}")
+    assert (status, headers.get_content_type()) == (200, "image/png")
+    return data, json.loads(headers.get(NOTE, '""'))
+
+
+def test_an_image_is_its_raw_file_or_what_ingest_stored_and_says_so(page: Page) -> None:
+    for number, image in enumerate(page.queue[:-1]):
+        assert shown(page, number) == (page.files[image], "")
+    data, note = shown(page, len(page.queue) - 1)
+    assert pixels(data) == pixels(page.files[page.queue[-1]])
+    assert note == "Only the small copy that ingest stored, 32 × 32 pixels. The original: it was listed, but is gone"
+    assert page.server.images.small() == {"it was listed, but is gone": 1}
 
 
 def test_a_raw_file_that_changed_is_not_what_was_chosen(tmp_path: Path) -> None:
     with serve(tmp_path, ["cat"]) as page:
+        before = (tmp_path / "raw/0.png").read_bytes()
         (tmp_path / "raw/0.png").write_bytes((tmp_path / "raw/1.png").read_bytes())
-        shown = np.asarray(Image.open(io.BytesIO(ask(page, f"image/{page.queue[0]}")[2])))
-        assert np.array_equal(shown, np.asarray(Image.open(io.BytesIO(page.files[page.queue[0]]))))
+        data, note = shown(page, 0)
+        assert pixels(data) == pixels(page.files[page.queue[0]])
+        assert note.endswith("The original: the file has changed since it was ingested")
+        (tmp_path / "raw/0.png").write_bytes(before)
+        assert shown(page, 0) == (before, "")
+        assert page.server.images.small() == {}
+
+
+def test_a_source_that_is_not_here_is_said_with_each_image_and_may_come_later(tmp_path: Path) -> None:
+    with serve(tmp_path, ["cat"], original=originals(FolderSource(path=str(tmp_path / "mount")), 1 << 20)) as page:
+        data, note = shown(page, 0)
+        assert pixels(data) == pixels(page.files[page.queue[0]])
+        assert "data.source.path is" in note
+        (tmp_path / "raw").rename(tmp_path / "mount")
+        assert shown(page, 0) == (page.files[page.queue[0]], "")
 
 
 @pytest.mark.parametrize("path", ["image/" + "0" * 64, "image/../page.html", "image/", "server.py", "../../etc/passwd", "act"])
@@ -143,4 +169,4 @@ def test_queues_that_name_nothing_or_unknown_images(tmp_path: Path, page: Page) 
     with pytest.raises(DataError, match="needs a column `sha256`"):
         read_queue(tmp_path / "queue.csv")
     with pytest.raises(DataError, match="1 images of the queue were not ingested: ffff"):
-        Images([*page.queue, "f" * 64], tmp_path / "images", None)
+        Images([*page.queue, "f" * 64], tmp_path / "images", lambda path: b"")
