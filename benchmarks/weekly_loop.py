@@ -20,13 +20,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import yaml
 from matplotlib.figure import Figure
 
 from benchmarks.weekly import stream as streams
 from benchmarks.weekly.project import SELECTION, Project
 from benchmarks.weekly.stream import Image, Stream
+from ssgan.data.files import SplitFiles
 
 ARMS = {"next": "chosen by ssgan next", "random": "drawn at random"}
 COPIES = 3  # files of a week that come twice, under another name
@@ -84,6 +84,7 @@ def _week(project: Project, stream: Stream, labeled: list[Image], week: int, see
         "images": ingest["accepted"],
         "duplicates": ingest["duplicates"],
         "labels": numbers["budget"]["label_budget"],
+        "val": numbers["images"]["val"],
         "faults": batch._asdict() | {"lines": len(batch.lines)},
         "intake": {kind: count for kind, count in said["counts"].items() if count},
         "decided": decided,
@@ -105,7 +106,8 @@ def _choose(project: Project, arm: str, budget: int, week: int, seed: int) -> li
     if arm == "next":
         project.run("next", "--budget", str(budget), "--control", "0.25", "--seed", str(seed + week), "--overwrite")
         return project.picks()
-    pool = sorted(pq.read_table(project.folder / "data/splits/unlabeled", columns=["id"])["id"].to_pylist())
+    splits = SplitFiles(str(project.folder / "data/splits"))
+    pool = sorted([*splits.read("unlabeled", ["id"])["id"].to_pylist(), *splits.reserved()])
     return random.Random(f"{seed} {week}").sample(pool, min(budget, len(pool)))
 
 
@@ -118,7 +120,7 @@ def describe(record: dict[str, Any]) -> str:
     worth = record["worth"]
     more = "{:.0f} ({:.0f} to {:.0f})".format(*(100 * v for v in (worth["difference"], *worth["interval"]))) if worth else ""
     return (
-        f"| {record['arm']} | {record['week']} | {record['images']} | {record['labels']} "
+        f"| {record['arm']} | {record['week']} | {record['images']} | {record['labels']} + {record['val']} "
         f"| {error:.1f} ({low:.1f} to {high:.1f}) | {100 * record['twin']:.1f} | {more} "
         f"| {'yes' if record['promoted'] else 'no'} | {refused}; {record['decided']} decided | {took} |"
     )
@@ -128,7 +130,7 @@ COLUMNS = (
     "labels by",
     "week",
     "images",
-    "training labels",
+    "labels: training + val",
     "% wrong on test (95 %)",
     "twin",
     "picks less random",

@@ -13,7 +13,12 @@ from ssgan.errors import ConfigError
 
 OUT = Path("next")
 
-WORDS = {"uncertain": "uncertain and different", "unknown": "of what may be an unknown class", "control": "drawn at random"}
+WORDS = {
+    "uncertain": "uncertain and different",
+    "unknown": "of what may be an unknown class",
+    "control": "drawn at random",
+    "held_out": "for val and test",
+}
 
 
 next_app = typer.Typer(rich_markup_mode=None)
@@ -26,6 +31,7 @@ def choose(
     out: Annotated[Path, typer.Option(help="Folder for queue.csv, selection.json and what Label Studio gets.")] = OUT,
     control: Annotated[float, typer.Option(min=0, max=0.5, help="Share drawn at random, at least 20 images; 0: none.")] = 0.1,
     unknown: Annotated[float, typer.Option(min=0, max=0.5, help="Share of images of what may be an unknown class.")] = 0.1,
+    held_out: Annotated[float, typer.Option(min=0, max=0.5, help="Share for val and test, drawn at random.")] = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="Of the random draw. Another one each week.")] = 0,
     model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
     metrics: Annotated[Path, typer.Option(help="Where evaluation left the temperature.")] = Path("metrics/evaluate.json"),
@@ -35,7 +41,7 @@ def choose(
     ] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier selection in --out.")] = False,
 ) -> None:
-    """Choose images of the unlabeled pool to label next: uncertain and diverse ones, and a random control group."""
+    """Choose images to label next: uncertain and diverse ones, a random control group, and some for val and test."""
     if context.invoked_subcommand is not None:
         return
     from ssgan import config as parameters
@@ -46,7 +52,7 @@ def choose(
     from ssgan.intake.importing import class_names
     from ssgan.model import load_model
     from ssgan.selection import files as outputs
-    from ssgan.selection.choose import Rules, select
+    from ssgan.selection.choose import Rules, select, waiting
     from ssgan.selection.label_studio import url_of
     from ssgan.selection.shares import divide
 
@@ -56,12 +62,13 @@ def choose(
             f"(--out {out}/2), or add --overwrite"
         )
     config = parameters.load()
-    rules = Rules(divide(budget, control, unknown), seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
     facts = published(model, metrics)
     loaded, splits = load_model(model), SplitFiles("data/splits")
     opened = open_ledger(ledger)
     voted, taxonomy = {vote.image for votes in opened.batches().values() for vote in votes}, opened.taxonomy()
     labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
+    shares = divide(budget, control, unknown, held_out, len(waiting(splits, labeled)))
+    rules = Rules(shares, seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
     picked = select(splits, loaded.look, facts.temperature, loaded.classes, labeled, rules)
     weights = file_sha256(model / "model.safetensors")
     chooser = outputs.Chooser(facts.model_id, weights, facts.temperature, facts.note, loaded.classes)
@@ -105,6 +112,8 @@ def _tell(record: dict[str, Any], out: Path) -> None:
             typer.echo(f"  {name}: {chosen[name]} instead of {wanted}; all others are near-duplicates")
     if record["beyond_class_share"]:
         typer.echo(f"  {record['beyond_class_share']} images are over the share of their class; others gave no more")
+    if not chosen["held_out"]:
+        typer.echo("  none for val and test (--held-out, and images without a label that are reserved for them)")
     if not chosen["control"]:
         typer.echo("  no control group: `ssgan next status` will not be able to say whether choosing was worth it")
     typer.echo(f"{out}/queue.csv for people, {out}/label_studio.json for Label Studio; or label here: ssgan label")

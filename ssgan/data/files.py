@@ -49,6 +49,15 @@ class SplitFiles:
         """A whole set in memory."""
         return pa.concat_tables([file.read(columns=columns) for file in self._each(name)])
 
+    def reserved(self) -> list[str]:
+        """Ids of the images that join val or test once they have a label. Raises DataError where no split has written them."""
+        path = f"{self.root}/{schema.RESERVED}"
+        try:
+            with self.fs.open(path, "rb") as file:
+                return list(pq.read_table(file, columns=["id"])["id"].to_pylist())
+        except FileNotFoundError:
+            raise DataError(f"{path} does not exist; run `dvc repro split`") from None
+
     def num_rows(self, name: str) -> int:
         return sum(file.metadata.num_rows for file in self._each(name))
 

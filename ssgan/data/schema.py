@@ -32,6 +32,7 @@ from ssgan.errors import DataError
 
 SCHEMA_VERSION = 1
 SETS = ("labeled", "unlabeled", "val", "test")
+RESERVED = "reserved.parquet"  # beside the sets: images that wait for a label to join val or test
 METADATA_KEY = b"ssgan"  # key in the Parquet schema metadata; value is JSON of ImageSpec and more
 
 

@@ -148,6 +148,13 @@ def write_set(folder: Path, layout: pa.Schema, images: Images, rows: I64, labels
                 writer.write_table(_table(layout, images, part, labels), row_group_size=group)
 
 
+def write_reserved(path: Path, images: Images, rows: dict[str, I64]) -> None:
+    """Write which images wait for a label to join val or test: their ids and that set, no pixels."""
+    ids = pa.concat_arrays([images.table["id"].take(some).combine_chunks() for some in rows.values()])
+    sets = pa.array([name for name, some in rows.items() for _ in some], pa.string())
+    pq.write_table(pa.table({"id": ids, "set": sets}), path)
+
+
 def _table(layout: pa.Schema, images: Images, rows: I64, labels: npt.NDArray[np.int32]) -> pa.Table:
     texts = images.table.take(rows)
     columns = {

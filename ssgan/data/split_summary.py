@@ -97,13 +97,17 @@ class Plan(NamedTuple):
     side: npt.NDArray[np.int8]  # (N,) side with its near-duplicates
     rows: dict[str, I64]  # rows of each set, ascending
 
+    def reserved(self, side: int) -> I64:
+        """Rows without a label that wait for VAL or TEST."""
+        return np.flatnonzero((self.class_ids == NO_LABEL) & (self.side == side))
+
 
 def summarize(images: Images, plan: Plan, config: SplitConfig) -> SplitSummary:
     """Count everything once."""
     kinds = plan.class_ids[plan.found.pairs]
     conflicting = (kinds[:, 0] != kinds[:, 1]) & (kinds != NO_LABEL).all(axis=1)
     sets = {name: _set(images, plan, name) for name in schema.SETS}
-    unlabeled, moved = plan.class_ids == NO_LABEL, plan.side != plan.own
+    moved = plan.side != plan.own
     return SplitSummary(
         schema_version=schema.SCHEMA_VERSION,
         config=config.model_dump(),
@@ -117,7 +121,7 @@ def summarize(images: Images, plan: Plan, config: SplitConfig) -> SplitSummary:
         sets=sets,
         unlabeled_rule=UNLABELED_RULE[config.mode],
         labeled_in_unlabeled=len(np.intersect1d(plan.rows["labeled"], plan.rows["unlabeled"])),
-        reserved={"val": int((unlabeled & (plan.side == VAL)).sum()), "test": int((unlabeled & (plan.side == TEST)).sum())},
+        reserved={"val": len(plan.reserved(VAL)), "test": len(plan.reserved(TEST))},
         official_test=plan.official_test,
         official_overlap=plan.official_overlap,
         leak_removed=int((plan.side == REMOVED).sum()),

@@ -29,7 +29,7 @@ from ssgan.data import classes, schema
 from ssgan.data import duplicates as near
 from ssgan.data.classes import Registry
 from ssgan.data.labels import NO_LABEL, Labels, collect, examples
-from ssgan.data.split_files import I64, Images, load_duplicates, load_images, replacing, write_set
+from ssgan.data.split_files import I64, Images, load_duplicates, load_images, replacing, write_reserved, write_set
 from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, Plan, SplitSummary, summarize, verify
 from ssgan.errors import ConfigError, DataError
 
@@ -40,7 +40,8 @@ I32 = npt.NDArray[np.int32]
 def split(
     images_dir: Path, out_dir: Path, config: SplitConfig, duplicates: Path | None, previous_classes: Path | None
 ) -> SplitSummary:
-    """Write ``labeled/``, ``unlabeled/``, ``val/``, ``test/``, ``split.json`` and ``classes.json`` into ``out_dir``.
+    """Write ``labeled/``, ``unlabeled/``, ``val/``, ``test/``, ``reserved.parquet``, ``split.json`` and ``classes.json`` into
+    ``out_dir``.
 
     The same input gives the same bytes. ``out_dir`` is replaced in one step, or left as it was if anything goes wrong.
 
@@ -62,6 +63,7 @@ def split(
             layout = schema.unlabeled_schema if name == "unlabeled" else schema.labeled_schema
             write_set(out / name, layout(images.spec, plan.registry.names), images, rows, plan.class_ids)
         scratch.unlink()
+        write_reserved(out / schema.RESERVED, images, {"val": plan.reserved(VAL), "test": plan.reserved(TEST)})
         summary = summarize(images, plan, config)
         verify(out, summary)
         (out / "classes.json").write_text(classes.to_json(plan.registry), encoding="utf-8")

@@ -1,5 +1,8 @@
 """From the pool to the picks: a random control group first, then images of what may be an unknown class, then uncertain ones.
 
+Images for val and test are drawn beside them, from those that are reserved for these sets. They have to be a fair sample, so
+no model looks at them.
+
 Letters: N images, M candidates, K classes, C, S, S of one image.
 """
 
@@ -14,9 +17,9 @@ import numpy as np
 from ssgan.data.files import SplitFiles
 from ssgan.errors import DataError
 from ssgan.selection.diversity import Chosen, alike, best_first, greedy, groups
-from ssgan.selection.pool import U8, Block, Census, LookAt, Survey, census, describe, stream, survey
+from ssgan.selection.pool import U8, Block, Census, LookAt, Survey, census, describe, draw, stream, survey
 from ssgan.selection.scoring import I64, Floats, distance, unit
-from ssgan.selection.shares import SLICES, Shares, Slice, interleaved
+from ssgan.selection.shares import Shares, Slice, interleaved
 
 SPARE = 10  # candidates kept for one that is wanted: among fewer, diversity has little to choose from
 CLASS_FACTOR = 2.0  # no predicted class takes more than twice its even share of the uncertain slice
@@ -32,14 +35,17 @@ class Rules(NamedTuple):
 
 
 class Pick(NamedTuple):
-    """One image of the queue. ``score`` ranks it within its slice, None: drawn; ``rank`` counts from 1 in the queue."""
+    """One image of the queue. ``score`` ranks it within its slice, None: drawn; ``rank`` counts from 1 in the queue.
+
+    predicted, probability: what the model says; None where it was not asked.
+    """
 
     sha256: str
     slice: Slice
     reason: str
     score: float | None
-    predicted: str
-    probability: float
+    predicted: str | None
+    probability: float | None
     rank: int
 
 
@@ -54,7 +60,7 @@ class Selection(NamedTuple):
 def select(
     files: SplitFiles, look: LookAt, temperature: float, classes: Sequence[str], labeled: Collection[str], rules: Rules
 ) -> Selection:
-    """Choose images of the pool to label next. The same input gives the same picks.
+    """Choose images to label next, of the pool and of those reserved for val and test. The same input gives the same picks.
 
     There are fewer uncertain or unknown picks than asked for where all that is left is a near-duplicate of another image.
 
@@ -66,20 +72,32 @@ def select(
         DataError: the pool holds fewer images than the budget.
     """
     shares = rules.shares
-    pool = census(files, labeled, shares.control, rules.seed)
-    if pool.size < shares.budget:
+    pool, wanted = census(files, labeled, shares.control, rules.seed), shares.budget - shares.held_out
+    if pool.size < wanted:
         raise DataError(
-            f"the pool holds {pool.size} images without a label, fewer than --budget {shares.budget}; "
+            f"the pool holds {pool.size} images without a label, fewer than the {wanted} that --budget takes of it; "
             "lower the budget, or add images"
         )
     cap = math.ceil(CLASS_FACTOR * shares.uncertain / len(classes))
-    blocks = (describe(ids, pixels, look, temperature) for ids, pixels in stream(files, "unlabeled", labeled))
-    found = survey(blocks, pool.control, rules.seed, SPARE * cap, SPARE * max(1, shares.unknown))
+    seen = (describe(ids, pixels, look, temperature) for ids, pixels in stream(files, "unlabeled", labeled))
+    found = survey(seen, pool.control, rules.seed, SPARE * cap, SPARE * max(1, shares.unknown))
     chosen, beyond = _choose(found, files, look, cap, rules)
-    blocks_of = dict(zip(SLICES, (found.uncertain, found.unknown, found.control), strict=True))
-    queue = [(SLICES[number], place) for number, place in interleaved(len(chosen[name].rows) for name in SLICES)]
-    picks = [_pick(name, blocks_of[name], chosen[name], place, classes) for name, place in queue]
+    blocks: dict[Slice, Block] = {"uncertain": found.uncertain, "unknown": found.unknown, "control": found.control}
+    slices = [[_pick(name, blocks[name], of, place, classes) for place in range(len(of.rows))] for name, of in chosen.items()]
+    slices.append(_held_out(files, labeled, rules) if shares.held_out else [])
+    picks = [slices[number][place] for number, place in interleaved(map(len, slices))]
     return Selection([pick._replace(rank=rank) for rank, pick in enumerate(picks, 1)], pool, beyond)
+
+
+def waiting(files: SplitFiles, labeled: Collection[str]) -> list[str]:
+    """Ids of the images that are reserved for val and test and still have no label."""
+    return [image for image in files.reserved() if image not in labeled]
+
+
+def _held_out(files: SplitFiles, labeled: Collection[str], rules: Rules) -> list[Pick]:
+    """Images for val and test, drawn uniformly from those that wait for a label."""
+    drawn = sorted((draw(rules.seed, image), image) for image in waiting(files, labeled))[: rules.shares.held_out]
+    return [Pick(image, "held_out", "drawn at random, for val and test", None, None, None, 0) for _, image in drawn]
 
 
 def _choose(found: Survey, files: SplitFiles, look: LookAt, cap: int, rules: Rules) -> tuple[dict[Slice, Chosen], int]:

@@ -68,7 +68,10 @@ class Naming(NamedTuple):
 def write(out: Path, selection: Selection, naming: Naming, chooser: Chooser, rules: Rules) -> None:
     """Write the files into ``out``, the record of the selection last."""
     today = naming.taxonomy.today
-    tasks = [task(p, naming.paths[p.sha256], today(p.predicted), chooser.version, naming.url) for p in selection.picks]
+    tasks = [
+        task(p, naming.paths[p.sha256], p.predicted and today(p.predicted), chooser.version, naming.url)
+        for p in selection.picks
+    ]
     texts = {
         QUEUE: queue_csv(selection.picks, naming.paths),
         TASKS: _json(tasks),
@@ -88,8 +91,8 @@ def queue_csv(picks: Sequence[Pick], paths: Mapping[str, str]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for pick in picks:
-        row = {**pick._asdict(), "path": paths[pick.sha256], "probability": f"{pick.probability:.4f}"}
-        row["score"] = "" if pick.score is None else f"{pick.score:.4f}"
+        row = {**pick._asdict(), "path": paths[pick.sha256], "predicted": pick.predicted or ""}
+        row |= {key: "" if row[key] is None else f"{row[key]:.4f}" for key in ("probability", "score")}
         writer.writerow([row[column] for column in COLUMNS])
     return text.getvalue()
 

@@ -31,12 +31,15 @@ def url_of(source: Source) -> str:
     return f"{LOCAL_FILES}{quote(os.path.basename(os.path.abspath(source.path)))}/"
 
 
-def task(pick: Pick, path: str, predicted: str, version: str, url: str) -> dict[str, Any]:
-    """One task. predicted: today's name of the class. url: see ``url_of``."""
-    result = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [predicted]}}
+def task(pick: Pick, path: str, predicted: str | None, version: str, url: str) -> dict[str, Any]:
+    """One task. predicted: today's name of the class; None: no prediction. url: see ``url_of``."""
     image = url + (path if url.startswith(BUCKETS) else quote(path))
+    data = {"image": image, "sha256": pick.sha256, "slice": pick.slice, "reason": pick.reason}
+    if predicted is None or pick.probability is None:
+        return {"data": data, "predictions": []}
+    result = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [predicted]}}
     return {
-        "data": {"image": image, "sha256": pick.sha256, "slice": pick.slice, "reason": pick.reason},
+        "data": data,
         "predictions": [{"model_version": version, "score": round(pick.probability, 4), "result": [result]}],
     }
 

@@ -2,7 +2,7 @@
 chosen stays.
 
 The pool is ``data/splits/unlabeled`` without the images that have a label already. Images of val and test, and those that are
-reserved for them until their label comes, are in no unlabeled set (``ssgan.data.splits``).
+reserved for them until their label comes, are in no unlabeled set (``ssgan.data.splits``): a model never chooses among these.
 
 Letters: N images of a block, K classes, F features, C, S, S of one image.
 """

@@ -1,4 +1,5 @@
-"""How a budget is divided: uncertain images, images of a class that may be unknown, and a control group drawn at random."""
+"""How a budget is divided: uncertain images, images of a class that may be unknown, a control group drawn at random, and images
+for val and test."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from typing import Literal, NamedTuple
 
 from ssgan.errors import ConfigError
 
-Slice = Literal["uncertain", "unknown", "control"]
-SLICES: tuple[Slice, ...] = ("uncertain", "unknown", "control")
+Slice = Literal["uncertain", "unknown", "control", "held_out"]
+SLICES: tuple[Slice, ...] = ("uncertain", "unknown", "control", "held_out")
 LEAST_CONTROL = 20  # images: with fewer, the interval of an error rate spans more than 40 points
 
 
@@ -19,30 +20,34 @@ class Shares(NamedTuple):
     uncertain: int
     unknown: int
     control: int
+    held_out: int = 0
 
     @property
     def budget(self) -> int:
         return sum(self)
 
 
-def divide(budget: int, control: float, unknown: float) -> Shares:
-    """Divide a budget by two shares in [0, 1); the rest goes to the uncertain images.
+def divide(budget: int, control: float, unknown: float, held_out: float, reserved: int) -> Shares:
+    """Divide a budget by shares in [0, 1); the rest goes to the uncertain images.
 
-    A control group has at least LEAST_CONTROL images, as long as these are no more than half of the budget; share 0: none.
+    Images for val and test come first, no more than ``reserved``; the other shares are of what remains. A control group has at
+    least LEAST_CONTROL images, as long as these are no more than half of that; share 0: none.
 
     Raises:
         ConfigError: nothing is left for the uncertain images.
     """
-    random = math.ceil(budget * control)
+    held = min(round(budget * held_out), reserved)
+    pool = budget - held
+    random = math.ceil(pool * control)
     if control > 0:
-        random = max(random, min(LEAST_CONTROL, budget // 2))
-    odd = round(budget * unknown)
-    if budget - random - odd < 1:
+        random = max(random, min(LEAST_CONTROL, pool // 2))
+    odd = round(pool * unknown)
+    if pool - random - odd < 1:
         raise ConfigError(
-            f"a budget of {budget} leaves nothing to choose beside {random} random images and {odd} of a class that may be "
-            "unknown; raise --budget, or lower --control and --unknown"
+            f"a budget of {budget} leaves nothing to choose beside {random} random images, {odd} of a class that may be "
+            f"unknown and {held} for val and test; raise --budget, or lower --control, --unknown and --held-out"
         )
-    return Shares(budget - random - odd, odd, random)
+    return Shares(pool - random - odd, odd, random, held)
 
 
 def interleaved(sizes: Iterable[int]) -> list[tuple[int, int]]:

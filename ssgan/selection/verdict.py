@@ -35,6 +35,8 @@ class Count(NamedTuple):
 class Verdict(NamedTuple):
     """The counts of each slice; the picks (uncertain and unknown) against the control group.
 
+    The model was not asked about images for val and test, so of these it got none wrong.
+
     difference: error rate on the picks minus that on the control group, a fraction, with its interval; None where one of the
         two has no label. pool_error: interval of the error rate on the whole pool. foreign: labels of the new images that are
         no class of the model, with the number of images: it cannot have been right on these.
@@ -72,8 +74,9 @@ def judge(record: Mapping[str, Any], labels: Mapping[str, str], today: Callable[
     classes = {today(name) for name in record["model"]["classes"]}
     for name in SLICES:
         picks = [pick for pick in record["picks"] if pick["slice"] == name]
-        known = [(today(pick["predicted"]), labels[pick["sha256"]]) for pick in picks if pick["sha256"] in labels]
-        slices[name] = Count(len(picks), len(known), sum(predicted != label for predicted, label in known))
+        known = [(pick["predicted"], labels[pick["sha256"]]) for pick in picks if pick["sha256"] in labels]
+        wrong = sum(said is not None and today(said) != label for said, label in known)
+        slices[name] = Count(len(picks), len(known), wrong)
         for _, label in known:
             if label not in classes:
                 foreign[label] = foreign.get(label, 0) + 1
@@ -99,10 +102,15 @@ _WORDS: dict[Answer, str] = {
 
 def describe(verdict: Verdict, confidence: float) -> str:
     """The verdict for people, in lines."""
-    names = {"uncertain": "uncertain", "unknown": "unknown class?", "control": "random"}
+    names: dict[Slice, str] = {
+        "uncertain": "uncertain",
+        "unknown": "unknown class?",
+        "control": "random",
+        "held_out": "for val, test",
+    }
     lines = ["slice            chosen  labeled  the model was wrong on"]
     for name, count in verdict.slices.items():
-        share = "" if count.rate is None else f"{count.wrong}, {count.rate:.0%}"
+        share = "" if count.rate is None else f"{count.wrong}, {count.rate:.0%}" if name != "held_out" else "(not asked)"
         lines.append(f"{names[name]:<15}{count.images:>8}{count.labeled:>9}  {share}".rstrip())
     if verdict.difference is not None and verdict.interval is not None:
         low, high = (100 * bound for bound in verdict.interval)

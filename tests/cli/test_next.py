@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -137,7 +138,27 @@ def test_status_without_a_selection_or_with_a_broken_one_says_what_to_do(
     assert "is not what `ssgan next` wrote" in capsys.readouterr().err
 
 
+def test_a_share_of_the_queue_is_for_val_and_test(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = sorted(truth())[:30]
+    pq.write_table(pa.table({"id": waiting, "set": ["val"] * 10 + ["test"] * 20}), "data/splits/reserved.parquet")
+    assert run(["next", "--budget", "60"]) == 0
+    assert "12 for val and test" in capsys.readouterr().out
+    chosen = [row for row in queue() if row["slice"] == "held_out"]
+    assert len(chosen) == 12
+    assert {row["sha256"] for row in chosen} <= set(waiting)
+    assert {(row["predicted"], row["probability"], row["score"]) for row in chosen} == {("", "", "")}
+    assert len(queue()) == 60
+    labeled = set(read_set("data/splits/labeled", ["id"])["id"].to_pylist())
+    Ledger(Path("labels")).append([Vote(one, truth()[one], "eva", "2026-01-01", "test") for one in waiting[:25]])
+    assert run(["next", "--budget", "60", "--out", "again"]) == 0
+    assert {row["sha256"] for row in queue("again") if row["slice"] == "held_out"} == set(waiting[25:]) - labeled
+    assert run(["next", "--budget", "60", "--out", "none", "--held-out", "0"]) == 0
+    assert "none for val and test (--held-out" in capsys.readouterr().out
+
+
 def test_a_budget_larger_than_the_pool_writes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["next", "--budget", "5000"]) == 1
-    assert "the pool holds 1229 images without a label, fewer than --budget 5000" in capsys.readouterr().err
+    assert (
+        "the pool holds 1229 images without a label, fewer than the 5000 that --budget takes of it" in capsys.readouterr().err
+    )
     assert not Path("next").exists()

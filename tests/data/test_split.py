@@ -55,6 +55,7 @@ def test_files_follow_the_schemas(project: Project) -> None:
     assert sorted(f.name for f in project.out.iterdir()) == [
         "classes.json",
         "labeled",
+        "reserved.parquet",
         "split.json",
         "test",
         "unlabeled",
@@ -97,11 +98,16 @@ def test_team_sets_and_reserved_images(project: Project) -> None:
     assert ids["labeled"] | ids["val"] | ids["test"] == {i.id for i in images if i.path in labels}
     assert summary.reserved["test"] > 0
     assert summary.reserved["val"] > 0
+    table = pq.read_table(project.out / schema.RESERVED)
+    waiting = dict(zip(table["id"].to_pylist(), table["set"].to_pylist(), strict=True))
+    assert waiting.keys() == {image.id for image in images} - set().union(*ids.values())
+    assert Counter(waiting.values()) == summary.reserved
     train_only = ids["labeled"] | ids["unlabeled"]
     still_open = next(i.path for i in images if i.id in ids["unlabeled"])  # a split needs one unlabeled image
     project.label({i.path: str(i.folder_class) for i in images if i.path != still_open}).split(mode="team")
     assert ids["test"] < project.ids("test")
     assert ids["val"] < project.ids("val")
+    assert {one: name for name in ("val", "test") for one in project.ids(name)}.items() >= waiting.items()
     assert not train_only & (project.ids("test") | project.ids("val"))  # nothing trained first and is tested now
 
 

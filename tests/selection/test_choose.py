@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import tracemalloc
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -142,6 +144,31 @@ def test_the_control_group_is_a_uniform_draw(tmp_path: Path) -> None:
     assert all(60 < counts[one] < 140 for one in ids(images))
 
 
+def test_images_for_val_and_test_are_a_uniform_draw_of_those_that_wait_for_a_label(tmp_path: Path) -> None:
+    """Each of 40 images is in about a fifth of 100 draws of 8; the standard deviation is 4."""
+    files, reserved = pool(tmp_path, noise(60, 0)), [f"r{i}" for i in range(40)]
+    pq.write_table(pa.table({"id": reserved, "set": ["val"] * 10 + ["test"] * 30}), tmp_path / "reserved.parquet")
+
+    def drawn(seed: int, labeled: Collection[str] = ()) -> list[str]:
+        return names(select(files, look, 1.5, CLASSES, labeled, Rules(Shares(10, 0, 5, 8), seed, 4, 6.0)), "held_out")
+
+    counts = Counter(one for seed in range(100) for one in drawn(seed))
+    assert counts.keys() == set(reserved)
+    assert max(counts.values()) < 42
+    assert set(drawn(0, reserved[:35])) == set(reserved[35:])
+
+
+def test_no_model_looks_at_images_for_val_and_test(tmp_path: Path) -> None:
+    files = pool(tmp_path, noise(60, 0))
+    pq.write_table(pa.table({"id": ["r0", "r1"], "set": ["val", "test"]}), tmp_path / "reserved.parquet")
+    found = select(files, look, 1.5, CLASSES, set(), Rules(Shares(10, 0, 5, 2), 0, 4, 6.0))
+    picks = [pick for pick in found.picks if pick.slice == "held_out"]
+    assert {(pick.predicted, pick.probability, pick.score, pick.reason) for pick in picks} == {
+        (None, None, None, "drawn at random, for val and test")
+    }
+    assert len(found.picks) == 17
+
+
 def test_reasons_are_words_and_the_control_group_has_no_score(tmp_path: Path) -> None:
     for pick in run(tmp_path, noise(400, 0)).picks:
         words = {"uncertain": "the model is torn: ", "unknown": "may be no known class, place ", "control": "drawn at random"}
@@ -152,7 +179,9 @@ def test_reasons_are_words_and_the_control_group_has_no_score(tmp_path: Path) ->
 
 
 def test_a_pool_below_the_budget_is_an_error_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="the pool holds 20 images without a label, fewer than --budget 45; lower the budget"):
+    with pytest.raises(
+        DataError, match="the pool holds 20 images without a label, fewer than the 45 that --budget takes of it; lower"
+    ):
         run(tmp_path, noise(20, 0))
 
 

@@ -31,6 +31,12 @@ def test_another_address_is_a_url() -> None:
     assert task(PICK, "dög 2/1.jpg", "cat", "run", "https://x/")["data"]["image"] == "https://x/d%C3%B6g%202/1.jpg"
 
 
+def test_a_pick_that_no_model_looked_at_has_no_prediction() -> None:
+    made = task(PICK._replace(slice="held_out", predicted=None, probability=None), "1.jpg", None, "run", "https://x/")
+    assert made["predictions"] == []
+    assert made["data"]["slice"] == "held_out"
+
+
 def test_class_names_may_hold_anything() -> None:
     names = ['a & "b"', "<c>", "d'e"]
     assert [choice.get("value") for choice in ElementTree.fromstring(interface(names)).iter("Choice")] == names

@@ -63,6 +63,16 @@ def test_a_class_that_the_model_does_not_know_is_wrong_and_named() -> None:
     assert "classes that the model does not know: cow (2)" in describe(verdict, 0.95)
 
 
+def test_images_for_val_and_test_are_counted_but_judge_nobody() -> None:
+    made = record(2, 0, 2)
+    made["picks"] += [{"sha256": f"held{i}", "slice": "held_out", "predicted": None} for i in range(3)]
+    verdict = judge(made, labels(uncertain=(1, 2), control=(0, 2)) | {"held0": "bee", "held1": "cow"}, str, 0.95)
+    assert verdict.slices["held_out"] == Count(3, 2, 0)
+    assert verdict.picks == Count(2, 2, 1)
+    assert verdict.foreign == {"cow": 1}
+    assert "for val, test         3        2  (not asked)" in describe(verdict, 0.95)
+
+
 def test_a_class_that_was_renamed_since_is_still_the_same_class() -> None:
     verdict = judge(
         record(1, 0, 1), {"uncertain0": "formica", "control0": "bee"}, {"ant": "formica", "bee": "bee"}.__getitem__, 0.95
