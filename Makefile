@@ -25,7 +25,7 @@ env: .venv/.installed ## create or update .venv from the locks
 	@echo "environment: .venv, from $(LOCKS)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-installer.lock
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --build-constraints requirements.lock $(LOCKS)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes --build-constraints requirements.lock $(LOCKS)
 	@touch $@
 
 # No build isolation: setuptools comes from the lock too.
