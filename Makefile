@@ -3,6 +3,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+ALONE := ray or s3 or alone
 LOCKS := requirements.lock requirements-installer.lock
 
 export DVC_NO_ANALYTICS := 1
@@ -25,7 +26,7 @@ env: .venv/.installed ## create or update .venv from the locks
 	@echo "environment: .venv, from $(LOCKS)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-installer.lock
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --build-constraints requirements.lock $(LOCKS)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes --build-constraints requirements.lock $(LOCKS)
 	@touch $@
 
 # No build isolation: setuptools comes from the lock too.
@@ -37,8 +38,9 @@ demo: env ## run the whole job on handwritten digits with 40 labels, and say how
 	dvc repro
 	@ssgan summary
 
-test: env ## run the tests
-	pytest
+test: env ## run the tests: first on all cores, then those that want the machine for themselves
+	pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder -m "not ($(ALONE))"
+	pytest -m "$(ALONE)"
 
 check: env ## ruff, mypy and the rules of import
 	ruff check .

@@ -63,7 +63,15 @@ def write_splits(
 def config(**changes: Any) -> Config:
     """A small and quick config; keyword arguments are sections, laid over it."""
     base: dict[str, Any] = {
-        "train": {"backend": "inline", "steps": 30, "val_every": 10, "checkpoint_every": 10, "device": "cpu", "twin": False},
+        "train": {
+            "backend": "inline",
+            "steps": 30,
+            "val_every": 10,
+            "checkpoint_every": 10,
+            "device": "cpu",
+            "cpus_per_worker": 1,
+            "twin": False,
+        },
         "method": {"name": "feature_matching", "options": {"batch_size": 20, "labeled_batch_size": 6}},
         "net": {"family": "mlp", "width": 0.1, "latent_dim": 10},
     }

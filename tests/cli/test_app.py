@@ -101,7 +101,14 @@ def test_the_console_script_passes_the_exit_code_on(tmp_path: Path) -> None:
     assert done.stderr == "error: metrics/evaluate.json does not exist, so nothing was evaluated yet; run `dvc repro`\n"
 
 
-@pytest.mark.parametrize(("backend", "sent"), [("inline", signal.SIGTERM), ("ray", signal.SIGTERM), ("ray", signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("backend", "sent"),
+    [
+        ("inline", signal.SIGTERM),
+        pytest.param("ray", signal.SIGTERM, marks=pytest.mark.ray),
+        pytest.param("ray", signal.SIGINT, marks=pytest.mark.ray),
+    ],
+)
 def test_ctrl_c_and_a_cluster_that_ends_the_job(backend: str, sent: signal.Signals, splits: SplitFiles, tmp_path: Path) -> None:
     """One sentence and 130; Ray itself dumps its C++ stack at SIGTERM, and ends with 0 or 1 without a word at SIGINT."""
     (tmp_path / "data").mkdir()

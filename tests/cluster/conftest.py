@@ -101,14 +101,20 @@ class World:
     def heal(self) -> None:
         """Two nodes again, whatever the last test has killed."""
         if "head" not in self.nodes.processes:
-            self.nodes.stop()
+            self.end_nodes()
             self.nodes = self._new_nodes().start()
         elif WORKER not in self.nodes.processes:
             self.nodes.add_worker(WORKER)
             self.nodes.wait(2)
 
-    def stop(self) -> None:
+    def end_nodes(self) -> None:
+        """At once: their goodbye takes some fifteen seconds, and no test here is about it."""
+        for name in list(self.nodes.processes):
+            self.nodes.kill(name)
         self.nodes.stop()
+
+    def stop(self) -> None:
+        self.end_nodes()
         self.s3.stop()
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from ssgan.runtime.watchdog import HUNG, Watchdog, stacks
 
+pytestmark = pytest.mark.alone
+
 
 def test_a_step_that_hangs_is_told_and_ended() -> None:
     told: list[str] = []
