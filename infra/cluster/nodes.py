@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import psutil
 from ssgan.runtime.ray_environment import ENVIRONMENT
 
 START_S, GRACE_S = 90.0, 60.0
+TRIES = 3  # to start a node
 OBJECT_STORE_BYTES = 100 << 20
 
 
@@ -70,40 +71,37 @@ class Nodes:
         """Start the head and its workers and wait until all are there."""
         self.start_head()
         for i in range(workers):
-            self.start_worker(f"worker-{i + 1}")
+            self.add_worker(f"worker-{i + 1}")
         self.wait(1 + workers)
         return self
 
     def start_head(self) -> None:
-        self._start(
-            "head",
-            "--head",
-            f"--port={self.port}",
-            f"--dashboard-port={self.dashboard_port}",
-            "--dashboard-host=127.0.0.1",
-            f"--ray-client-server-port={free_port()}",
-            f"--temp-dir={self.temporary}",
-        )
+        """Start the head and wait until it answers. Raises NodesError if it does not."""
+        options = [f"--port={self.port}", f"--dashboard-port={self.dashboard_port}", f"--temp-dir={self.temporary}"]
+        options += ["--dashboard-host=127.0.0.1", f"--ray-client-server-port={free_port()}"]
+        self._insist("head", lambda: self._start("head", "--head", *options))
         self.wait(1)
 
     def start_worker(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """Start a worker; ``environment`` is laid over that of the other nodes."""
         self._start(name, f"--address=127.0.0.1:{self.port}", **(environment or {}))
 
-    def add_worker(self, name: str, environment: Mapping[str, str] | None = None, tries: int = 3) -> None:
-        """Start a worker and wait until it has joined. Raises NodesError if it does not.
+    def add_worker(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start a worker and wait until it has joined. Raises NodesError if it does not."""
+        self._insist(name, lambda: self.start_worker(name, environment))
 
-        Tried again, because Ray's node gives up where its own helpers take more than some seconds, as on a busy machine.
-        """
-        for _ in range(tries):
-            self.start_worker(name, environment)
+    def _insist(self, name: str, start: Callable[[], None]) -> None:
+        """Start a node until it is up; Ray's own gives up after half a minute, which a busy machine may need."""
+        for _ in range(TRIES):
+            start()
             deadline = time.monotonic() + START_S
             while self.processes[name].poll() is None and time.monotonic() < deadline:
                 if "Ray runtime started" in self._log(name):
                     return
                 time.sleep(0.2)
+            last_words = self._last_words(name)
             self.kill(name)
-        raise NodesError(f"{name} did not join: {self._last_words(name)}")
+        raise NodesError(f"{name} did not start, {TRIES} times: {last_words}")
 
     def _start(self, name: str, *options: str, **environment: str) -> None:
         log = (self.folder / f"{name}.log").open("wb")
@@ -158,6 +156,8 @@ class Nodes:
         for one in tree:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what a node leaves behind that has ended by itself
         process.wait()
 
     def freeze(self, name: str) -> None:

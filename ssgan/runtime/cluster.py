@@ -23,6 +23,7 @@ from ssgan.runtime.publish import publish, require_shared
 
 POLL_S = 2.0
 MISCONFIGURED = 2  # exit code of a stage whose parameters are wrong
+NODE_LOG = re.compile(r"\s+\[(state-dump\]|[^]]+\] \(raylet\) )")  # the last lines of a lost node, below the line that says so
 TRIES = 3  # when several submitters want the same attempt
 
 Say = Callable[[str], None]
@@ -125,5 +126,6 @@ def explained(job: Job, log: str) -> SsganError:
 
 
 def is_noise(line: str) -> bool:
-    """Lines that Ray puts into every job's log, which say nothing about the training."""
-    return "job_manager.py" in line or "job_supervisor.py" in line or "Connecting to existing Ray cluster" in line
+    """Lines that Ray puts into a job's log, which say nothing about the training; `ssgan jobs logs` shows them too."""
+    known = "job_manager.py", "job_supervisor.py", "Connecting to existing Ray cluster"
+    return any(name in line for name in known) or NODE_LOG.match(line) is not None

@@ -19,7 +19,7 @@ from ssgan.experiment import Role, final_key, roles
 from ssgan.hashing import file_sha256
 from ssgan.runtime.handshake import SUBMISSION, require_submission
 from ssgan.runtime.identity import identity, labeled_ids_sha256, run_id
-from ssgan.runtime.publish import located, reopened
+from ssgan.runtime.publish import located
 from ssgan.runtime.start import publish_start, submitted_start
 from ssgan.runtime.storage import open_store
 from ssgan.runtime.storage_once import open_once
@@ -59,7 +59,6 @@ def train(config: Config, splits: Path, out: Path, on_tick: Callable[[Role, Tick
     if not in_job():
         return _collect(config, files, store, run, same, out)
     # Ray removes a job's own folder as soon as its driver has left Ray; the submitter fetches the results for itself.
-    files = reopened(config.storage.url, files)
     with tempfile.TemporaryDirectory(prefix="ssgan-results-") as folder:
         return _collect(config, files, store, run, same, Path(folder, "train"))
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from fsspec.implementations.local import LocalFileSystem
 
 from ssgan.data.files import SplitFiles
 from ssgan.errors import ConfigError, DataError
@@ -98,8 +97,3 @@ def located(storage_url: str, splits: Path, pointer: Path = POINTER) -> SplitFil
             "run `ssgan publish` and submit again"
         )
     return files
-
-
-def reopened(storage_url: str, files: SplitFiles) -> SplitFiles:
-    """The same splits, read with the credentials of now: those of the start of a long training may have expired."""
-    return files if isinstance(files.fs, LocalFileSystem) else SplitFiles(files.root, filesystem(storage_url)[0])

@@ -12,7 +12,7 @@ import pytest
 from ssgan.config import Config, parse
 from ssgan.errors import ConfigError, TrainingError
 from ssgan.runtime import jobs
-from ssgan.runtime.cluster import explained
+from ssgan.runtime.cluster import explained, is_noise
 from ssgan.runtime.jobs import Job, require_authentication
 
 
@@ -90,6 +90,18 @@ def test_a_failed_job_is_explained_by_its_own_first_error() -> None:
     error = explained(failed(1), log)
     assert type(error) is TrainingError
     assert str(error).startswith("the label budget is 3, not 4; mend it (job run-1-1; `ssgan jobs logs run-1-1`")
+
+
+def test_of_a_lost_node_only_the_news_is_shown() -> None:
+    """As Ray 2.60 writes it when a frozen node has woken up and ended."""
+    lines = [
+        "(raylet) Raylet is terminated. Termination is unexpected. Possible reasons include: (1) SIGKILL",
+        "    [state-dump] \tNodeManagerService.grpc_server.PinObjectIDs.HandleRequestImpl - 1 total (0 active)",
+        "    [state-dump]",
+        "    [2026-11-25 18:52:44,090 I 9205 9205] (raylet) node_manager.cc:1488: Got disconnect message",
+        "semi-supervised: step 251/1,500, 2,992 images/s [raylet]",
+    ]
+    assert [line for line in lines if not is_noise(line)] == [lines[0], lines[-1]]
 
 
 def test_wrong_parameters_stay_an_error_of_parameters() -> None:

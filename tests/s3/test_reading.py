@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from ray import cloudpickle
 from ssgan import experiment
 from ssgan.data.files import SplitFiles
 from ssgan.errors import DataError, StorageError
+from ssgan.runtime.identity import labeled_ids_sha256
+from ssgan.runtime.publish import located, publish
 from ssgan.runtime.s3_reading import PatientFileSystem
 from ssgan.runtime.storage import filesystem
 from tests.s3.conftest import FAST, READ_ONLY
@@ -95,6 +98,20 @@ def test_a_streamed_training_goes_on_with_renewed_keys_and_changes_no_bit(
     assert fault.hits
     assert "the credentials have expired (400 ExpiredToken), attempt 2 of" in caplog.text
     assert same(final_weights(tmp_path / "reference"), final_weights(tmp_path / "streamed"))
+
+
+def test_at_the_end_of_a_job_the_splits_are_read_with_the_keys_of_then(
+    proxy: FaultProxy, s3: str, splits: SplitFiles, profile: Path, keys: dict[str, str], tmp_path: Path
+) -> None:
+    """What ``launch`` reads once more, hours later, to check the results: of what the driver opened when it started."""
+    pointer = tmp_path / "published.json"
+    pointer.write_text(json.dumps(publish(s3, Path(splits.root))))
+    files = located(s3, tmp_path / "not here", pointer)
+    fault = proxy.add("status", code=400, s3code="ExpiredToken", signer=keys["AWS_ACCESS_KEY_ID"])
+    write_profile(profile, *READ_ONLY)
+    assert labeled_ids_sha256(files) == labeled_ids_sha256(splits)
+    assert files.num_rows("labeled") == splits.num_rows("labeled")
+    assert fault.hits == 1
 
 
 def test_keys_that_nobody_renews_end_with_the_remedy(proxy: FaultProxy, published: SplitFiles) -> None:
