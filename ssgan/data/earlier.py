@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from ssgan.data.digests import I64, from_hex
 from ssgan.data.image_shards import ImageRow, Pictures, ShardWriter
 from ssgan.data.recipe import Recipe
-from ssgan.data.row_writer import column, numbers
+from ssgan.data.row_writer import column, numbers, values
 from ssgan.data.schema import METADATA_KEY, images_schema, pixels_to_numpy
 from ssgan.data.sources import Item, text
 from ssgan.errors import DataError
@@ -86,11 +86,13 @@ class Earlier:
 
         ``rows``: (M,) of each item's image; negative: of none. All other items are left to ``keep``.
         """
+        kept = np.zeros(len(rows), np.bool_)
         some = np.flatnonzero(rows >= 0)
+        if not len(some):
+            return kept
         _, first, counts = np.unique(rows[some], return_index=True, return_counts=True)
         once = np.sort(some[first[counts == 1]])
         once = once[~self._stays[rows[once]]]
-        kept = np.zeros(len(rows), np.bool_)
         kept[once] = self._unmoved(rows[once], [items[i] for i in once.tolist()])
         self._stays[rows[kept]] = True
         return kept
@@ -102,10 +104,10 @@ class Earlier:
             "folder_class": [item.folder_class for item in items],
             "official_split": [item.official_split for item in items],
         }
-        same = []
-        for name, values in columns.items():
-            now = column(values, pa.string())
-            same.append(pc.equal(before[name].fill_null(NO_NAME), now.fill_null(NO_NAME)).to_numpy())
+        same, no_name = [], column([NO_NAME], pa.string())[0]  # ``fill_null`` makes a scalar by importing pandas
+        for name, texts in columns.items():
+            now = column(texts, pa.string())
+            same.append(values(pc.equal(before[name].fill_null(no_name), now.fill_null(no_name))))
         return np.logical_and.reduce(same)
 
     def keep(self, row: int, place: Place) -> bool:

@@ -24,10 +24,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ssgan.data.batches import I64, TO_READ, Batch
+from ssgan.data.batches import I64, TO_READ, Batch, all_to_read
 from ssgan.data.digests import NONE, DigestMap, from_binary
 from ssgan.data.recipe import Recipe
-from ssgan.data.row_writer import column, numbers
+from ssgan.data.row_writer import column, numbers, values
 from ssgan.data.sources import Item
 
 VERSION = 2
@@ -65,8 +65,8 @@ class Index:
     def __init__(self, path: Path, recipe: Recipe, source: str, places: DigestMap) -> None:
         self.table, self.run = _opened(path, _schema(recipe, source, 0))
         self.numbers = places.get(from_binary(self.table["digest"]))
-        self._sizes = self.table["size"].to_numpy()
-        self._usable = (self.numbers != NONE) | (pc.binary_length(self.table["reason"]).to_numpy() > 0)
+        self._sizes = values(self.table["size"])
+        self._usable = (self.numbers != NONE) | (values(pc.binary_length(self.table["reason"])) > 0)
         self._hits, self._next = self.run, 0
         self._checked: dict[str, bytes] = {}
 
@@ -76,14 +76,18 @@ class Index:
         The items come in the order of the listing, as they did when the index was written: so those of one call are among
         the entries from where the last call ended to the last item's.
         """
+        if not len(self.table):
+            return all_to_read(items)
         paths, start = self.table["path"], self._next
         self._next = bisect_right(paths, _key(_path(items[-1])), start, key=lambda path: _key(path.as_py()))
         window = self.table.slice(start, self._next - start)
         at = pc.index_in(_paths(items), value_set=window["path"])
-        stamps = column([item.stamp or "" for item in items], pa.string())
-        same = pc.equal(window["stamp"].take(at), stamps).fill_null(False).to_numpy()
-        known = np.where(same, start + at.fill_null(0).to_numpy().astype(np.int64), TO_READ)
-        known[same] = np.where(self._usable[known[same]], known[same], TO_READ)
+        found, entries = np.flatnonzero(values(at.is_valid())), start + values(at.drop_null())
+        stamps = column([items[i].stamp or "" for i in found.tolist()], pa.string())
+        same = values(pc.equal(self.table["stamp"].take(numbers(entries, pa.int64())), stamps)) == 1
+        same &= self._usable[entries]
+        known = all_to_read(items)
+        known[found[same]] = entries[same]
         self._check(items, known)
         return known
 
@@ -98,6 +102,8 @@ class Index:
 
     def outcomes(self, entries: I64) -> list[Outcome]:
         """What became of the bytes of these entries."""
+        if not len(entries):
+            return []
         rows = self.table.select(Outcome._fields).take(numbers(entries, pa.int64()))
         return [Outcome(*row) for row in zip(*(one.to_pylist() for one in rows.columns), strict=True)]
 
@@ -134,19 +140,20 @@ class IndexWriter:
     def add(self, batch: Batch, read: Sequence[Outcome]) -> None:
         """Remember what became of the items of a batch: ``read``, (U,), of those that had to be read."""
         kept = np.flatnonzero(batch.known != TO_READ)
-        told = self._old.take(numbers(batch.known[kept], pa.int64()))
         pairs = [(i, one) for i, one in zip(batch.unread.tolist(), read, strict=True) if one.digest and batch.items[i].stamp]
+        parts = [self._old.take(numbers(batch.known[kept], pa.int64()))] if len(kept) else []
         if pairs:
+            parts.append(self._table([(_path(batch.items[i]), batch.items[i].stamp, *one) for i, one in pairs]))
+        if len(parts) == 2:
             order = np.argsort(np.concatenate([kept, [i for i, _ in pairs]]))
-            entries = [(_path(batch.items[i]), batch.items[i].stamp, *one) for i, one in pairs]
-            told = pa.concat_tables([told, self._table(entries)]).take(numbers(order, pa.int64()))
-        self._waiting.append(told)
+            parts = [pa.concat_tables(parts).take(numbers(order, pa.int64()))]
+        self._waiting += parts
         if sum(map(len, self._waiting)) >= ROW_GROUP:
             self._flush()
 
     def _table(self, entries: list[tuple[Any, ...]]) -> pa.Table:
         columns = zip(*entries, strict=True)
-        arrays = [column(values, field.type) for values, field in zip(columns, self._schema, strict=True)]
+        arrays = [column(one, field.type) for one, field in zip(columns, self._schema, strict=True)]
         return pa.Table.from_arrays(arrays, schema=self._schema)
 
     def close(self) -> None:

@@ -69,3 +69,10 @@ def _joined(values: Sequence[bytes], kind: pa.DataType) -> pa.Array:
 def numbers(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
     """The same numbers as a column; they are copied."""
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values.tobytes())])
+
+
+def values(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """(N,) the integers or flags (0 and 1) of a column without nulls: what ``to_numpy`` does, which imports pandas too."""
+    chunks = column.cast(pa.int64()).chunks if isinstance(column, pa.ChunkedArray) else [column.cast(pa.int64())]
+    parts = [np.frombuffer(one.buffers()[1], np.int64)[one.offset :][: len(one)] for one in chunks if len(one)]
+    return np.concatenate([np.empty(0, np.int64), *parts])
