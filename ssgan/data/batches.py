@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
 from typing import NamedTuple
 
-from ssgan.data.ingest_index import Outcome
+import numpy as np
+import numpy.typing as npt
+
 from ssgan.data.sources import Item
 
-LONGEST_BATCH = 4096  # items, at least as many as a pool takes at once
+I64 = npt.NDArray[np.int64]
 
-Remembered = tuple[Item, Outcome | None]
+LONGEST_BATCH = 4096  # items, at least as many as a pool takes at once
+TO_READ = -1
+
+Recall = Callable[[list[Item]], I64]  # (N,) for N consecutive items of a listing: what a batch knows of them
 
 
 class Batch(NamedTuple):
-    """Consecutive items of a listing. ``memories``: what is known of each one; None: it has to be read."""
+    """N consecutive items of a listing. ``known``: (N,) where it stands what each one is; TO_READ: it has to be read."""
 
     items: list[Item]
-    memories: list[Outcome | None]
+    known: I64
+
+    @property
+    def unread(self) -> I64:
+        """(U,) positions of the items that have to be read."""
+        return np.flatnonzero(self.known == TO_READ)
+
+    def cut(self, size: int) -> Iterator[Batch]:
+        """Parts with up to ``size`` items that have to be read, and those between them that have not."""
+        ends = (self.unread[size - 1 : -1 : size] + 1).tolist()
+        for start, stop in pairwise([0, *ends, len(self.items)]):
+            yield Batch(self.items[start:stop], self.known[start:stop])
 
 
-def batches(items: Iterator[Remembered], size: int) -> Iterator[Batch]:
-    """Up to ``size`` items that have to be read, with those between them that have not; bounded all the same."""
-    batch, left = Batch([], []), size
-    for item, memory in items:
-        batch.items.append(item)
-        batch.memories.append(memory)
-        left -= memory is None
-        if not left or len(batch.items) == LONGEST_BATCH:
-            yield batch
-            batch, left = Batch([], []), size
-    if batch.items:
-        yield batch
+def batches(items: Iterator[Item], recall: Recall) -> Iterator[Batch]:
+    """A listing in pieces of LONGEST_BATCH items."""
+    while piece := list(islice(items, LONGEST_BATCH)):
+        yield Batch(piece, recall(piece))
+
+
+def all_to_read(items: list[Item]) -> I64:
+    """Nothing is known."""
+    return np.full(len(items), TO_READ, np.int64)

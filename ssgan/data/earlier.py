@@ -13,23 +13,31 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import compress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ssgan.data.digests import I64, from_hex
 from ssgan.data.image_shards import ImageRow, Pictures, ShardWriter
 from ssgan.data.recipe import Recipe
+from ssgan.data.row_writer import column, numbers, values
 from ssgan.data.schema import METADATA_KEY, images_schema, pixels_to_numpy
+from ssgan.data.sources import Item, text
 from ssgan.errors import DataError
+
+Mask = npt.NDArray[np.bool_]
 
 PLACE = ["path", "folder_class", "official_split"]  # columns that do not follow from the bytes
 Place = tuple[str, str | None, str | None]
+NO_NAME = "/"  # stands for null where columns are compared: no class is called so
 MERGE_BELOW = 2  # times what is to be written anyway
 
 
@@ -46,44 +54,74 @@ class Shard(NamedTuple):
 
 
 class Earlier:
-    """Shards in ``folder`` that were made by ``recipe``. Others, and what is no shard at all, count as not there."""
+    """Shards in ``folder`` that were made by ``recipe``. Others, and what is no shard at all, count as not there.
+
+    ``digests``: (N, 32) the sha256 of all their rows.
+    """
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self._recipe = recipe
         self.shards: list[Shard] = []
-        self.row_of: dict[bytes, int] = {}
-        self._places: list[Place] = []
-        metadata = images_schema(recipe.spec, recipe.made_by()).metadata[METADATA_KEY]
+        schema = images_schema(recipe.spec, recipe.made_by())
+        tables = [pa.Table.from_batches([], pa.schema([schema.field(name) for name in ("id", *PLACE)]))]
         for path in sorted(folder.glob("*.parquet")):
             with suppress(OSError, pa.ArrowInvalid), pq.ParquetFile(path) as file:
-                if (file.schema_arrow.metadata or {}).get(METADATA_KEY) == metadata:
-                    self._add(path, file.read(["id", *PLACE]))
-        self._stays = bytearray(len(self._places))
+                if (file.schema_arrow.metadata or {}).get(METADATA_KEY) == schema.metadata[METADATA_KEY]:
+                    table = file.read(["id", *PLACE]).replace_schema_metadata()
+                    self.shards.append(Shard(path, sum(map(len, tables)), len(table)))
+                    tables.append(table)
+        rows = pa.concat_tables(tables).combine_chunks()
+        self.digests = from_hex(rows["id"])
+        self._places = rows.select(PLACE)
+        self._stays = np.zeros(len(rows), np.bool_)
         self._moved: dict[int, Place] = {}
-
-    def _add(self, path: Path, table: pa.Table) -> None:
-        first = len(self._places)
-        self.shards.append(Shard(path, first, table.num_rows))
-        self.row_of.update((bytes.fromhex(one), first + i) for i, one in enumerate(table["id"].to_pylist()))
-        self._places += zip(*(table[name].to_pylist() for name in PLACE), strict=True)
 
     @property
     def next_number(self) -> int:
         """Above the numbers of all shards."""
         return 1 + max((int(shard.path.stem) for shard in self.shards if shard.path.stem.isdigit()), default=-1)
 
+    def keep_unmoved(self, rows: I64, items: list[Item]) -> Mask:
+        """(M,) which of M items keep their image as it is: the only one of them with that image, and where it lay before.
+
+        ``rows``: (M,) of each item's image; negative: of none. All other items are left to ``keep``.
+        """
+        kept = np.zeros(len(rows), np.bool_)
+        some = np.flatnonzero(rows >= 0)
+        if not len(some):
+            return kept
+        _, first, counts = np.unique(rows[some], return_index=True, return_counts=True)
+        once = np.sort(some[first[counts == 1]])
+        once = once[~self._stays[rows[once]]]
+        kept[once] = self._unmoved(rows[once], [items[i] for i in once.tolist()])
+        self._stays[rows[kept]] = True
+        return kept
+
+    def _unmoved(self, rows: I64, items: list[Item]) -> Mask:
+        before = self._places.take(numbers(rows, pa.int64()))
+        columns: dict[str, Sequence[str | None]] = {
+            "path": [text(item.path) for item in items],
+            "folder_class": [item.folder_class for item in items],
+            "official_split": [item.official_split for item in items],
+        }
+        same, no_name = [], column([NO_NAME], pa.string())[0]  # ``fill_null`` makes a scalar by importing pandas
+        for name, texts in columns.items():
+            now = column(texts, pa.string())
+            same.append(values(pc.equal(before[name].fill_null(no_name), now.fill_null(no_name))))
+        return np.logical_and.reduce(same)
+
     def keep(self, row: int, place: Place) -> bool:
         """The image in this row stays, at this place. Returns False where that was said before: the first place counts."""
         if self._stays[row]:
             return False
-        self._stays[row] = 1
-        if self._places[row] != place:
+        self._stays[row] = True
+        if tuple(one[row].as_py() for one in self._places.columns) != place:
             self._moved[row] = place
         return True
 
     def carry(self, writer: ShardWriter, folder: Path) -> int:
         """Bring what stays into ``folder``; small shards go into ``writer``. Returns how many files were kept as they are."""
-        staying = sorted((sum(self._stays[s.span]), s) for s in self.shards if any(self._stays[s.span]))
+        staying = sorted((int(self._stays[s.span].sum()), s) for s in self.shards if self._stays[s.span].any())
         moved = np.array(sorted(self._moved), np.int64)
         kept = 0
         for count, shard in staying:
@@ -105,11 +143,10 @@ class Earlier:
             with pq.ParquetFile(shard.path, page_checksum_verification=True) as file:
                 for group in range(file.num_row_groups):
                     table = file.read_row_group(group)
-                    numbers = range(start, start + table.num_rows)
+                    stays = self._stays[start : start + table.num_rows]
+                    columns = [table[name].to_pylist() for name in ImageRow._fields]
+                    rows = [self._at_its_place(start + i, ImageRow(*row)) for i, row in enumerate(zip(*columns, strict=True))]
                     start += table.num_rows
-                    stays = np.frombuffer(self._stays, np.uint8)[numbers.start : numbers.stop].astype(bool)
-                    texts = zip(*(table[name].to_pylist() for name in ("id", "height", "width", "mode")), strict=True)
-                    rows = [self._row(number, text) for number, text in zip(numbers, texts, strict=True)]
                     yield Pictures(
                         list(compress(rows, stays)),
                         pixels_to_numpy(table["pixels"], spec)[stays],
@@ -120,10 +157,11 @@ class Earlier:
                 f"{shard.path} is damaged ({error}); delete it and run ingest again, which decodes its images"
             ) from None
 
-    def _row(self, number: int, text: tuple[Any, ...]) -> ImageRow:
-        image, height, width, mode = text
-        path, folder_class, official_split = self._moved.get(number) or self._places[number]
-        return ImageRow(image, path, height, width, mode, folder_class, official_split)
+    def _at_its_place(self, number: int, row: ImageRow) -> ImageRow:
+        if number not in self._moved:
+            return row
+        path, folder_class, official_split = self._moved[number]
+        return row._replace(path=path, folder_class=folder_class, official_split=official_split)
 
 
 def _joined(parts: list[Pictures]) -> Pictures:

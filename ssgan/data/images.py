@@ -18,9 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from ssgan.config import DataConfig, ImageSpec
-from ssgan.data.batches import Batch
+from ssgan.data.batches import I64, TO_READ, Batch
 from ssgan.data.decode import Limits
+from ssgan.data.digests import NONE, DigestMap, digests
 from ssgan.data.earlier import Earlier
 from ssgan.data.image_shards import ImageRow, Pictures, ShardWriter, finish_duplicates
 from ssgan.data.ingest_index import Index, IndexWriter, Outcome, StaleIndexError
@@ -29,11 +32,13 @@ from ssgan.data.recipe import Recipe, recipe
 from ssgan.data.replacing import replacing_all
 from ssgan.data.row_writer import RowWriter
 from ssgan.data.schema import duplicates_schema, rejected_schema
-from ssgan.data.sources import ImageSource, Item
+from ssgan.data.sources import ImageSource, Item, text
 from ssgan.data.workers import Elsewhere, Job, Kind, Prepared, prepared_new
 from ssgan.errors import ConfigError, DataError
 
 INDEX = ".ingest-index.parquet"  # a cache of this machine, which DVC does not see
+REMOVED = -2  # in place of a row
+NO_DIGEST = bytes(32)  # of a file that was not read: no file's
 OUTPUTS = ("rejected.parquet", "duplicates.parquet", "images", INDEX)
 
 
@@ -123,68 +128,79 @@ class _Build:
         self, source: ImageSource, made_by: Recipe, shard_bytes: int, out: Path, folder: Path, removed: frozenset[bytes]
     ) -> None:
         self.summary = IngestSummary(source.name, source.classes())
-        self._source, self._folder, self._removed = source, folder, removed
-        self._earlier = Earlier(out / "images", made_by)
-        self._index = Index(out / INDEX, made_by, source.name)
-        self._shards = ShardWriter(folder / "images", made_by, shard_bytes, self._earlier.next_number)
+        self._source, self._folder = source, folder
+        self._earlier = earlier = Earlier(out / "images", made_by)
+        rows = np.concatenate([np.full(len(removed), REMOVED), np.arange(len(earlier.digests))])
+        self._rows = DigestMap(np.concatenate([digests(removed), earlier.digests]), rows)
+        self._index = Index(out / INDEX, made_by, source.name, self._rows)
+        self._shards = ShardWriter(folder / "images", made_by, shard_bytes, earlier.next_number)
         self._rejected = RowWriter(folder / "rejected.parquet", rejected_schema())
         self._duplicates = RowWriter(folder / "found.parquet", duplicates_schema())
-        self._next_index = IndexWriter(folder / INDEX, made_by, source.name, self._index.run + 1)
+        self._next_index = IndexWriter(folder / INDEX, made_by, source.name, self._index)
         self._seen: set[bytes] = set()  # the beginnings of ids that no earlier shard holds
-        known = self._earlier.row_of.keys() | removed if removed else self._earlier.row_of
-        self.job = Job(source, made_by.spec, made_by.limits, known)
-
-    def recall(self, items: Iterator[Item]) -> Iterator[tuple[Item, Outcome | None]]:
-        """Every item, with what it is, unless it has to be read: an index may be of other shards than these."""
-        return self._index.recalled(items, lambda one: bool(one.reason) or one.digest in self.job.known)
+        self.recall = self._index.recall
+        self.job = Job(source, made_by.spec, made_by.limits, self._rows)
 
     def add(self, batch: Batch, made: Prepared) -> None:
         """Give every item of a batch its place."""
-        read = iter(range(len(made.read)))
-        row_of = {number: row for row, number in enumerate(made.accepted)}
-        refused = {number: why for number, *why in made.rejected}
+        summary, unread = self.summary, batch.unread
+        read = self._outcomes(batch, made)
+        rows = self._rows_of(batch, read)
+        kept = self._earlier.keep_unmoved(rows, batch.items)
+        told = np.flatnonzero(~kept & (batch.known != TO_READ))
+        self._next_index.add(batch, read)
+        summary.seen += len(batch.items)
+        summary.decoded += len(made.accepted)
+        summary.accepted += int(kept.sum())
+        summary.bytes += sum(one.size for one in read) + self._index.bytes(batch.known)
+        outcomes = dict(zip(unread.tolist(), read, strict=True))
+        outcomes.update(zip(told.tolist(), self._index.outcomes(batch.known[told]), strict=True))
+        picture = {position: i for i, position in enumerate(unread[made.accepted].tolist())}
         new: list[ImageRow] = []
         chosen: list[int] = []
-        self.summary.seen += len(batch.items)
-        for item, memory in zip(batch.items, batch.memories, strict=True):
-            number = -1
-            if memory is None:
-                number = next(read)
-                why = refused.get(number, ["", ""])
-                if (found := made.read[number]) is None:
-                    self._reject(item, *why)
-                    continue
-                memory = Outcome(*found, *why)
-                self._index.check(item, memory)
-                self.summary.read += 1
-            self._next_index.record(item, memory)
-            self.summary.bytes += memory.size
-            if self._is_new(item, memory):
-                chosen.append(row_of[number])
-                new.append(_image_row(item, memory, made.headers[chosen[-1]]))
-        self.summary.decoded += len(made.accepted)
+        for i in np.flatnonzero(~kept).tolist():
+            if self._is_new(batch.items[i], outcomes[i], int(rows[i])):
+                chosen.append(picture[i])
+                new.append(_image_row(batch.items[i], outcomes[i], made.headers[picture[i]]))
         if len(new) == len(made.accepted):  # mostly: pixels are not copied
             self._shards.add(Pictures(new, made.pixels, made.hashes))
         else:
             self._shards.add(Pictures(new, made.pixels[chosen], made.hashes[chosen]))
 
-    def _is_new(self, item: Item, memory: Outcome) -> bool:
+    def _outcomes(self, batch: Batch, made: Prepared) -> list[Outcome]:
+        """What became of every item that was to be read."""
+        refused = {number: why for number, *why in made.rejected}
+        read = [Outcome(*(found or (b"", 0)), *refused.get(i, ())) for i, found in enumerate(made.read)]
+        for position, outcome in zip(batch.unread.tolist(), read, strict=True):
+            if outcome.digest:
+                self._index.verify(batch.items[position], outcome)
+                self.summary.read += 1
+        return read
+
+    def _rows_of(self, batch: Batch, read: list[Outcome]) -> I64:
+        """(N,) the row of every item's image in earlier shards; NONE, REMOVED."""
+        told = batch.known != TO_READ
+        rows = np.empty(len(told), np.int64)
+        rows[told] = self._index.numbers[batch.known[told]]
+        rows[~told] = self._rows.get(digests(one.digest or NO_DIGEST for one in read))
+        return rows
+
+    def _is_new(self, item: Item, outcome: Outcome, row: int) -> bool:
         """Whether the file is an image that no shard holds; if it is not, it is accounted for."""
-        if memory.digest in self._removed:
+        if row == REMOVED:
             self.summary.removed += 1
             return False
-        if memory.reason:
-            self._reject(item, memory.reason, memory.detail)
+        if outcome.reason:
+            self._reject(item, outcome)
             return False
-        row = self._earlier.row_of.get(memory.digest)
-        place = (_text(item.path), item.folder_class, item.official_split)
-        first = self._add_id(memory.digest) if row is None else self._earlier.keep(row, place)
+        place = (text(item.path), item.folder_class, item.official_split)
+        first = self._add_id(outcome.digest) if row == NONE else self._earlier.keep(row, place)
         if first:
             self.summary.accepted += 1
         else:
             self.summary.duplicates += 1
-            self._duplicates.add((memory.digest.hex(), *place, False))
-        return first and row is None
+            self._duplicates.add((outcome.digest.hex(), *place, False))
+        return first and row == NONE
 
     def _add_id(self, digest: bytes) -> bool:
         """Whether it was not there before. Of 128 bits, no collision is to be expected before 10**18 images."""
@@ -192,9 +208,9 @@ class _Build:
         self._seen.add(digest[:16])
         return len(self._seen) > before
 
-    def _reject(self, item: Item, reason: str, detail: str) -> None:
-        self.summary.rejected[reason] += 1
-        self._rejected.add((_text(item.path), reason, _text(detail)))
+    def _reject(self, item: Item, outcome: Outcome) -> None:
+        self.summary.rejected[outcome.reason] += 1
+        self._rejected.add((text(item.path), outcome.reason, text(outcome.detail)))
 
     def finish(self) -> None:
         """Write the rest. Raises DataError where there is no image."""
@@ -211,8 +227,8 @@ class _Build:
         summary.check()
 
 
-def _image_row(item: Item, memory: Outcome, header: tuple[int, int, str]) -> ImageRow:
-    return ImageRow(memory.digest.hex(), _text(item.path), *header, item.folder_class, item.official_split)
+def _image_row(item: Item, outcome: Outcome, header: tuple[int, int, str]) -> ImageRow:
+    return ImageRow(outcome.digest.hex(), text(item.path), *header, item.folder_class, item.official_split)
 
 
 def _nothing_accepted(source: ImageSource, summary: IngestSummary) -> DataError:
@@ -224,10 +240,3 @@ def _nothing_accepted(source: ImageSource, summary: IngestSummary) -> DataError:
         f"none of the {summary.seen} files of {source.name} is an image that can be used ({top}{removed}); "
         "correct data.source or the limits"
     )
-
-
-def _text(path: str) -> str:
-    """File names may hold any bytes; those that are not UTF-8 are spelled out (\\xff), as Parquet holds text only."""
-    if path.isascii():
-        return path
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

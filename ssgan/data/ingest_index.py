@@ -7,24 +7,32 @@ still only bytes that no shard holds are decoded.
 A stamp could be wrong all the same (a file system that keeps no times, a clock that was set back). So the index only ever
 says which bytes a path had; whether a shard holds them is asked of the shard. And every run reads one in CHECK of the files
 that it could leave unread: if one of them has other bytes than the index says, the index is dropped (``StaleIndexError``).
+
+Files that have not changed stay columns of Arrow, from the old index into the new one: nothing is done for each of them in
+Python, and memory is about 120 bytes for each. Letters: K entries of the index, N items of a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ssgan.data.batches import I64, TO_READ, Batch, all_to_read
+from ssgan.data.digests import NONE, DigestMap, from_binary
 from ssgan.data.recipe import Recipe
-from ssgan.data.row_writer import RowWriter
+from ssgan.data.row_writer import column, numbers, values
 from ssgan.data.sources import Item
 
-VERSION = 1
+VERSION = 2
 CHECK = 1000
-_BATCH = 8192  # entries in memory at a time, while reading
+ROW_GROUP = 16_384  # entries that are written at once
 
 
 class StaleIndexError(Exception):
@@ -34,85 +42,139 @@ class StaleIndexError(Exception):
 class Outcome(NamedTuple):
     """What became of the bytes of a file. ``reason`` and ``detail`` are empty where they are an image."""
 
-    digest: bytes  # sha256
+    digest: bytes  # sha256; empty: it was not read
     size: int  # bytes
     reason: str = ""
     detail: str = ""
 
 
-END = ("", "", Outcome(b"", 0))
-
-
 def _schema(recipe: Recipe, source: str, run: int) -> pa.Schema:
-    fields = [("path", pa.string()), ("stamp", pa.string()), ("digest", pa.binary(32)), ("size", pa.int64())]
+    fields = [("path", pa.binary()), ("stamp", pa.string()), ("digest", pa.binary(32)), ("size", pa.int64())]
     key = repr((VERSION, source, recipe))
     return pa.schema([*fields, ("reason", pa.string()), ("detail", pa.string())], {"key": key, "run": str(run)})
 
 
 class Index:
-    """Reads the index of the run before; nothing where it is absent, damaged, of another source or of another recipe."""
+    """Reads the index of the run before; nothing where it is absent, damaged, of another source or of another recipe.
 
-    def __init__(self, path: Path, recipe: Recipe, source: str) -> None:
-        self._file, self.run = _opened(path, _schema(recipe, source, 0).metadata[b"key"])
+    Attributes:
+        table: K entries in the order of the listing.
+        numbers: (K,) what ``places`` says of the bytes of each entry; NONE: nothing.
+    """
+
+    def __init__(self, path: Path, recipe: Recipe, source: str, places: DigestMap) -> None:
+        self.table, self.run = _opened(path, _schema(recipe, source, 0))
+        self.numbers = places.get(from_binary(self.table["digest"]))
+        self._sizes = values(self.table["size"])
+        self._usable = (self.numbers != NONE) | (values(pc.binary_length(self.table["reason"])) > 0)
+        self._hits, self._next = self.run, 0
         self._checked: dict[str, bytes] = {}
 
-    def recalled(self, items: Iterable[Item], usable: Callable[[Outcome], bool]) -> Iterator[tuple[Item, Outcome | None]]:
-        """Items with what is known of them; None: to be read, since it is new, has changed or is to be checked.
+    def recall(self, items: list[Item]) -> I64:
+        """(N,) the entry of each item; TO_READ: it is new, has changed, is not to be found by its bytes, or is to be checked.
 
-        The items come in the order of the listing, as they did when the index was written: so one pass over both suffices.
+        The items come in the order of the listing, as they did when the index was written: so those of one call are among
+        the entries from where the last call ended to the last item's.
         """
-        entries, hits = self._entries(), self.run
-        path, stamp, outcome = next(entries, END)
-        for item in items:
-            if item.path != path and path:
-                key = item.path.split("/")
-                while path and path.split("/") < key:
-                    path, stamp, outcome = next(entries, END)
-            if item.path != path or item.stamp != stamp or not usable(outcome):
-                yield item, None
-                continue
-            hits += 1
-            if hits % CHECK == 0:  # another one in every run
-                self._checked[path] = outcome.digest
-                yield item, None
-            else:
-                yield item, outcome
+        if not len(self.table):
+            return all_to_read(items)
+        paths, start = self.table["path"], self._next
+        self._next = bisect_right(paths, _key(_path(items[-1])), start, key=lambda path: _key(path.as_py()))
+        window = self.table.slice(start, self._next - start)
+        at = pc.index_in(_paths(items), value_set=window["path"])
+        found, entries = np.flatnonzero(values(at.is_valid())), start + values(at.drop_null())
+        stamps = column([items[i].stamp or "" for i in found.tolist()], pa.string())
+        same = values(pc.equal(self.table["stamp"].take(numbers(entries, pa.int64())), stamps)) == 1
+        same &= self._usable[entries]
+        known = all_to_read(items)
+        known[found[same]] = entries[same]
+        self._check(items, known)
+        return known
 
-    def _entries(self) -> Iterator[tuple[str, str, Outcome]]:
-        for batch in self._file.iter_batches(_BATCH) if self._file else ():
-            path, stamp, *rest = (column.to_pylist() for column in batch.columns)
-            yield from zip(path, stamp, map(Outcome._make, zip(*rest, strict=True)), strict=True)
+    def _check(self, items: list[Item], known: I64) -> None:
+        """Have one in CHECK of the known items read all the same: another one in every run."""
+        hits = np.flatnonzero(known != TO_READ)
+        chosen = hits[(self._hits + 1 + np.arange(len(hits))) % CHECK == 0]
+        self._hits += len(hits)
+        for position, outcome in zip(chosen.tolist(), self.outcomes(known[chosen]), strict=True):
+            self._checked[items[position].path] = outcome.digest
+        known[chosen] = TO_READ
 
-    def check(self, item: Item, outcome: Outcome) -> None:
+    def outcomes(self, entries: I64) -> list[Outcome]:
+        """What became of the bytes of these entries."""
+        if not len(entries):
+            return []
+        rows = self.table.select(Outcome._fields).take(numbers(entries, pa.int64()))
+        return [Outcome(*row) for row in zip(*(one.to_pylist() for one in rows.columns), strict=True)]
+
+    def bytes(self, known: I64) -> int:
+        """Of all files whose entries are ``known``."""
+        return int(self._sizes[known[known != TO_READ]].sum())
+
+    def verify(self, item: Item, outcome: Outcome) -> None:
         """Raise StaleIndexError where a file that was read only to check the index turns out to be another one."""
         if self._checked and self._checked.pop(item.path, outcome.digest) != outcome.digest:
             raise StaleIndexError(f"{item.path} has changed, but its size and times have not")
 
 
-def _opened(path: Path, key: bytes) -> tuple[pq.ParquetFile | None, int]:
+def _opened(path: Path, schema: pa.Schema) -> tuple[pa.Table, int]:
     try:
-        file = pq.ParquetFile(path)
+        with pq.ParquetFile(path) as file:
+            metadata = file.schema_arrow.metadata or {}
+            if metadata.get(b"key") == schema.metadata[b"key"]:
+                return file.read().combine_chunks(), int(metadata[b"run"])
     except (OSError, pa.ArrowInvalid):
-        return None, 0
-    metadata = file.schema_arrow.metadata or {}
-    return (file, int(metadata[b"run"])) if metadata.get(b"key") == key else (None, 0)
+        pass
+    return pa.Table.from_batches([], schema), 0
 
 
-class IndexWriter(RowWriter):
-    """Writes the index of this run. Paths that are no text are left out: their files are read again."""
+class IndexWriter:
+    """Writes the index of this run; what stays is taken over from ``old``."""
 
-    def __init__(self, path: Path, recipe: Recipe, source: str, run: int) -> None:
-        super().__init__(path, _schema(recipe, source, run), use_dictionary=False, write_statistics=False)
+    def __init__(self, path: Path, recipe: Recipe, source: str, old: Index) -> None:
+        self._schema = _schema(recipe, source, old.run + 1)
+        self._writer = pq.ParquetWriter(path, self._schema, use_dictionary=False, write_statistics=False, compression="NONE")
+        self._old = old.table.replace_schema_metadata(self._schema.metadata)
+        self._waiting: list[pa.Table] = []
 
-    def record(self, item: Item, outcome: Outcome) -> None:
-        """Remember what became of an item."""
-        if item.stamp is not None and _is_text(item.path):
-            self.add((item.path, item.stamp, *outcome))
+    def add(self, batch: Batch, read: Sequence[Outcome]) -> None:
+        """Remember what became of the items of a batch: ``read``, (U,), of those that had to be read."""
+        kept = np.flatnonzero(batch.known != TO_READ)
+        pairs = [(i, one) for i, one in zip(batch.unread.tolist(), read, strict=True) if one.digest and batch.items[i].stamp]
+        parts = [self._old.take(numbers(batch.known[kept], pa.int64()))] if len(kept) else []
+        if pairs:
+            parts.append(self._table([(_path(batch.items[i]), batch.items[i].stamp, *one) for i, one in pairs]))
+        if len(parts) == 2:
+            order = np.argsort(np.concatenate([kept, [i for i, _ in pairs]]))
+            parts = [pa.concat_tables(parts).take(numbers(order, pa.int64()))]
+        self._waiting += parts
+        if sum(map(len, self._waiting)) >= ROW_GROUP:
+            self._flush()
+
+    def _table(self, entries: list[tuple[Any, ...]]) -> pa.Table:
+        columns = zip(*entries, strict=True)
+        arrays = [column(one, field.type) for one, field in zip(columns, self._schema, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=self._schema)
+
+    def close(self) -> None:
+        """Write the rest and the footer."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+        self._waiting = []
 
 
-def _is_text(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _path(item: Item) -> bytes:
+    """Names may hold any bytes; in this form, their order is that of the text."""
+    return item.path.encode("utf-8", "surrogatepass")
+
+
+def _paths(items: list[Item]) -> pa.Array:
+    return column([_path(item) for item in items], pa.binary())
+
+
+def _key(path: bytes) -> list[bytes]:
+    return path.split(b"/")

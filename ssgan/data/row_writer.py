@@ -47,24 +47,32 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return numbers(np.array(values, np.dtype(str(kind))), kind)
     if pa.types.is_fixed_size_binary(kind):
         return pa.FixedSizeBinaryArray.from_buffers(kind, len(values), [None, pa.py_buffer(b"".join(values))])
+    if pa.types.is_binary(kind):
+        return _joined(values, kind)
     if kind != pa.string():
         return pa.array(values, kind)
     distinct = dict.fromkeys(values)
     if len(distinct) > 100 and None not in distinct:
-        return _texts(values)
+        return _joined([value.encode() for value in values], kind)
     builder = pa.lib.StringBuilder()  # slow per value: a few classes are built once and taken many times
     builder.append_values(list(distinct))
     code = {value: i for i, value in enumerate(distinct)}
     return builder.finish().take(numbers(np.array([code[value] for value in values], np.int32), pa.int32()))
 
 
-def _texts(values: Sequence[str]) -> pa.Array:
-    encoded = [value.encode() for value in values]
-    ends = np.cumsum(np.fromiter(map(len, encoded), np.int32, len(encoded)), dtype=np.int32)
+def _joined(values: Sequence[bytes], kind: pa.DataType) -> pa.Array:
+    ends = np.cumsum(np.fromiter(map(len, values), np.int32, len(values)), dtype=np.int32)
     starts = pa.py_buffer(b"\x00\x00\x00\x00" + ends.tobytes())
-    return pa.Array.from_buffers(pa.string(), len(values), [None, starts, pa.py_buffer(b"".join(encoded))])
+    return pa.Array.from_buffers(kind, len(values), [None, starts, pa.py_buffer(b"".join(values))])
 
 
 def numbers(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
     """The same numbers as a column; they are copied."""
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values.tobytes())])
+
+
+def values(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """(N,) the integers or flags (0 and 1) of a column without nulls: what ``to_numpy`` does, which imports pandas too."""
+    chunks = column.cast(pa.int64()).chunks if isinstance(column, pa.ChunkedArray) else [column.cast(pa.int64())]
+    parts = [np.frombuffer(one.buffers()[1], np.int64)[one.offset :][: len(one)] for one in chunks if len(one)]
+    return np.concatenate([np.empty(0, np.int64), *parts])

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ssgan.config import MIB, ImageSpec
-from ssgan.data.batches import Batch, Remembered, batches
+from ssgan.data.batches import Batch, Recall, all_to_read, batches
 from ssgan.data.decode import Limits, decode_info
 from ssgan.data.phash import phash
 from ssgan.data.rejections import Rejected
@@ -40,7 +40,7 @@ BATCH_BYTES = 2 * MIB  # of pixels that one task makes
 BATCH_FILES = 256
 WORTH_FORKING = 2048  # files; fewer are done before the processes have started
 
-LOOK_AHEAD = 1 << 16  # items that are looked through for so many that have to be read
+LOOK_AHEAD = 16  # batches that are looked through for so many that have to be read
 
 Kind = Literal["auto", "threads", "processes"]
 
@@ -70,7 +70,6 @@ class Job(NamedTuple):
     known: Container[bytes] = ()  # sha256 of files that are read, but not decoded
 
 
-Recall = Callable[[Iterator[Item]], Iterator[Remembered]]
 NOTHING = Prepared([], [], np.empty((0, 0, 0, 0), np.uint8), np.empty(0, np.uint64), [], [])
 
 
@@ -119,7 +118,7 @@ def prepared(
     job: Job, workers: int | None = None, kind: Kind = "auto", elsewhere: Elsewhere | None = None
 ) -> Generator[tuple[list[Item], Prepared], None, None]:
     """Batches of items and what was made of them, in the order of the listing; all are read. Raises like ``prepared_new``."""
-    with closing(prepared_new(job, lambda items: ((item, None) for item in items), workers, kind, elsewhere)) as found:
+    with closing(prepared_new(job, all_to_read, workers, kind, elsewhere)) as found:
         for batch, outcome in found:
             yield batch.items, outcome
 
@@ -130,7 +129,7 @@ def prepared_new(
     """Batches of items and what was made of those that nobody recalls, in the order of the listing.
 
     Args:
-        recall: pairs the items with what is known of them already; such an item is not read.
+        recall: what is known already of items of the listing; those are not read.
         workers: None: one per core, or more threads where the source asks for them.
         kind: auto: processes where they are faster and safe.
         elsewhere: workers of another kind; ``workers`` and ``kind`` mean nothing then.
@@ -139,25 +138,25 @@ def prepared_new(
         DataError: a worker was killed.
         StorageError: the source cannot be read.
     """
-    items = recall(job.source.items())
-    head = _until_worth_forking(items)
+    listed = batches(job.source.items(), recall)
+    head = _until_worth_forking(listed)
     if kind == "auto":
-        many = sum(memory is None for _, memory in head) == WORTH_FORKING
+        many = sum(len(batch.unread) for batch in head) >= WORTH_FORKING
         kind = "processes" if many and _may_fork(job.source) else "threads"
     count = workers or max(cores(), job.source.threads)
     with one_thread_below(), elsewhere(job) if elsewhere else _pool(job, kind, count) as pool:
         size = max(1, min(pool.batch_files, BATCH_BYTES // job.spec.bytes))
-        yield from _in_order(pool, batches(chain(head, items), size))
+        yield from _in_order(pool, (part for batch in chain(head, listed) for part in batch.cut(size)))
 
 
-def _until_worth_forking(items: Iterator[Remembered]) -> list[Remembered]:
-    """The first items, until it is known whether there are many to read."""
-    head: list[Remembered] = []
+def _until_worth_forking(listed: Iterator[Batch]) -> list[Batch]:
+    """The first batches, until it is known whether there are many files to read."""
+    head: list[Batch] = []
     left = WORTH_FORKING
-    for one in islice(items, LOOK_AHEAD):
-        head.append(one)
-        left -= one[1] is None
-        if not left:
+    for batch in islice(listed, LOOK_AHEAD):
+        head.append(batch)
+        left -= len(batch.unread)
+        if left <= 0:
             break
     return head
 
@@ -166,7 +165,7 @@ def _in_order(pool: Pool, todo: Iterator[Batch]) -> Iterator[tuple[Batch, Prepar
     pending: deque[tuple[Batch, Callable[[], Prepared]]] = deque()
     while True:
         while len(pending) < pool.ahead() and (batch := next(todo, None)):
-            unread = [item for item, memory in zip(*batch, strict=True) if memory is None]
+            unread = [batch.items[i] for i in batch.unread.tolist()]
             pending.append((batch, pool.begin(unread) if unread else lambda: NOTHING))
         if not pending:
             return

@@ -23,6 +23,7 @@ from ssgan.config import MIB, DataConfig, SplitConfig
 from ssgan.data import batches, earlier, images, recipe, replacing, workers
 from ssgan.data.images import IngestSummary, ingest
 from ssgan.data.schema import SETS, read_set
+from ssgan.data.sources import Item
 from ssgan.data.sources import folder as folder_source
 from ssgan.data.sources.folder import Folder
 from ssgan.data.splits import split
@@ -98,6 +99,75 @@ def test_an_index_of_other_shards_is_no_proof_that_an_image_is_there(tmp_path: P
     assert digest(out) == whole
 
 
+def test_only_what_differs_is_looked_at_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes an unchanged file cheap; without the index, too. Each run: how many are looked at, how many are read."""
+    raw, out = write(tmp_path / "raw", many(50) | {"a/bad": b"text", "a/twin.png": blob(2)}), tmp_path / "out"
+    seen: list[str] = []
+    real = images._Build._is_new
+    monkeypatch.setattr(images._Build, "_is_new", lambda self, item, *more: seen.append(item.path) or real(self, item, *more))
+    run(raw, out)
+    assert len(seen) == 52
+    alike = ["a/0002.png", "a/bad", "a/twin.png"]
+    for before in (lambda: None, (out / images.INDEX).unlink):
+        seen.clear()
+        before()
+        run(raw, out)
+        assert seen == alike
+    write(raw, {"b/0000-new.png": blob(77), "a/0000-again.png": blob(5)})
+    seen.clear()
+    assert work(run(raw, out)) == (2, 1)
+    assert seen == ["a/0000-again.png", *alike, "b/0000-new.png", "b/0005.png"]
+
+
+TWICE = """
+import sys
+from pathlib import Path
+from ssgan.config import DataConfig
+from ssgan.data.images import ingest
+from ssgan.data.sources import folder
+from ssgan.data.sources.folder import Folder
+folder.RACY_NS = -(10**12)
+for _ in range(2):
+    ingest(Folder(sys.argv[1], "classes"), DataConfig(image_size=8, channels=1), Path(sys.argv[2]))
+assert "pandas" not in sys.modules
+"""
+
+
+def test_it_does_not_import_pandas(tmp_path: Path) -> None:
+    """That takes longer than ten thousand unchanged files; much of pyarrow does it unasked."""
+    raw = write(tmp_path / "raw", many(6) | {"a/bad": b"text"})
+    subprocess.run([sys.executable, "-c", TWICE, raw, tmp_path / "out"], check=True)
+
+
+def test_another_layout_is_seen_in_files_that_have_not_changed(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", many(20)), tmp_path / "out"
+    run(raw, out)
+    assert work(ingest(Folder(str(raw), "flat"), CONFIG, out)) == (0, 0)
+    assert set(read_set(out / "images")["folder_class"].to_pylist()) == {None}
+    ingest(Folder(str(raw), "flat"), CONFIG, tmp_path / "fresh")
+    assert digest(out) == digest(tmp_path / "fresh")
+
+
+def test_names_of_any_bytes_are_remembered(tmp_path: Path) -> None:
+    raw, out = write(tmp_path / "raw", many(4)), tmp_path / "out"
+    for name in (b"\xff.png", b"z\xc3\xa9.png", b"\xed\xb3\xbf.png"):
+        (raw / "a" / os.fsdecode(name)).write_bytes(blob(20 + name[0]))
+    assert work(run(raw, out)) == (7, 7)
+    before = digest(out)
+    assert work(run(raw, out)) == (0, 0)
+    assert digest(out) == before
+
+
+@given(known=st.lists(st.sampled_from([batches.TO_READ, 5]), min_size=1, max_size=40), size=st.integers(1, 9))
+def test_a_batch_is_cut_by_what_has_to_be_read(known: list[int], size: int) -> None:
+    items = [Item(str(i)) for i in range(len(known))]
+    parts = list(batches.Batch(items, np.array(known)).cut(size))
+    assert [item for part in parts for item in part.items] == items
+    assert [one for part in parts for one in part.known.tolist()] == known
+    assert all(part.items and len(part.unread) <= size for part in parts)
+    assert all(len(part.unread) == size for part in parts[:-1])
+
+
 CHANGES = {
     "size": lambda c: c.model_copy(update={"image_size": 12}),
     "limits": lambda c: c.model_copy(update={"max_pixels": 10**6}),
@@ -169,11 +239,21 @@ def content(value: Any) -> bytes:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(files, min_size=1, max_size=4), removed=st.lists(st.sets(st.integers(0, 11)), min_size=4, max_size=4))
+@given(
+    steps=st.lists(files, min_size=1, max_size=4),
+    removed=st.lists(st.sets(st.integers(0, 11)), min_size=4, max_size=4),
+    longest=st.sampled_from([1, 5, batches.LONGEST_BATCH]),
+)
 def test_any_history_ends_with_what_a_fresh_ingest_makes(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, Any]], removed: list[set[int]]
+    tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, Any]], removed: list[set[int]], longest: int
 ) -> None:
     """Files come, go, change, move, and are removed on request: tables, rows and the bytes of all splits are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "LONGEST_BATCH", longest)
+        _history(tmp_path_factory, steps, removed)
+
+
+def _history(tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, Any]], removed: list[set[int]]) -> None:
     root = tmp_path_factory.mktemp("history")
     always = {f"{c}/always-{i}": 100 + i for i, c in enumerate("abab" * 5)}
     metrics: dict[str, Any] = {}

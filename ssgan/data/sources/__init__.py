@@ -26,6 +26,13 @@ class Item(NamedTuple):
     stamp: str | None = None  # differs as soon as the bytes do (see ssgan.data.ingest_index); None: no such promise
 
 
+def text(path: str) -> str:
+    """File names may hold any bytes; those that are not UTF-8 are spelled out (\\xff), as Parquet holds text only."""
+    if path.isascii():
+        return path
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 class ImageSource(Protocol):
     """What ``ingest`` needs to know. All methods may be called from several threads."""
 

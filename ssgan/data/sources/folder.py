@@ -38,7 +38,7 @@ class Folder:
     @cached_property
     def _layout(self) -> Layout:
         top = _subfolders(self.folder)
-        return decide(self._kind, {name: _subfolders(f"{self.folder}/{name}") for name in top}, self.folder)
+        return decide(self._kind, top, lambda name: _subfolders(f"{self.folder}/{name}"), self.folder)
 
     @property
     def notes(self) -> list[str]:

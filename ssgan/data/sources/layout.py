@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from ssgan.errors import DataError
@@ -37,19 +37,20 @@ def _rank(part: str) -> tuple[bool, int, str]:
     return not number, int(part) if number else 0, part
 
 
-def decide(kind: str, folders: Mapping[str, Collection[str]], where: str) -> Layout:
+def decide(kind: str, folders: Collection[str], inner: Callable[[str], Collection[str]], where: str) -> Layout:
     """The layout of a source.
 
     Args:
         kind: the configured one; ``auto`` decides by the names of the folders.
-        folders: every visible folder at the top, with the names of the visible folders in it.
+        folders: every visible folder at the top.
+        inner: the visible folders in one of them; asked only where it matters, for it may mean to list a million files.
         where: the source, for messages.
 
     Raises:
         DataError: the folders contradict ``kind``, or allow no decision.
     """
     if kind == "auto":
-        kind = _guess(folders, where)
+        kind = _guess(folders, inner, where)
         how = "layout auto found"
     else:
         how = "layout is"
@@ -63,19 +64,19 @@ def decide(kind: str, folders: Mapping[str, Collection[str]], where: str) -> Lay
     splits = [name for name in SPLITS if name in folders]
     if not splits:
         raise DataError(f"{where} holds no folder `train` or `test`, which `layout: split_classes` needs")
-    classes = natural({name for split in splits for name in folders[split]} - {UNLABELED})
+    classes = natural({name for split in splits for name in inner(split)} - {UNLABELED})
     others = natural([name for name in folders if name not in SPLITS and name != UNLABELED])
     ignored = f"; images in {_listed(others)} get neither class nor split" if others else ""
     return Layout(kind, classes, f"{how} split_classes: official split in {_listed(splits)}, {_listed(classes)}{ignored}")
 
 
-def _guess(folders: Mapping[str, Collection[str]], where: str) -> str:
+def _guess(folders: Collection[str], inner: Callable[[str], Collection[str]], where: str) -> str:
     if "train" in folders and ("test" in folders or set(folders) <= {*SPLITS, UNLABELED}):
         return "split_classes"
     if len(folders) > 1:
         return "classes"
-    for name, inner in folders.items():
-        if inner:
+    for name in folders:
+        if inner(name):
             raise DataError(
                 f"{where} holds one folder, `{name}`, which holds folders itself: point data.source at `{name}`, or set "
                 "`layout: flat` if there are no classes"

@@ -67,7 +67,7 @@ class Bucket:
                 inner = folders.setdefault(parts[0], set())
                 if len(parts) > 2 and not is_hidden(parts[1]):
                     inner.add(parts[1])
-        return decide(self._kind, folders, self.name)
+        return decide(self._kind, folders, folders.__getitem__, self.name)
 
     @property
     def notes(self) -> list[str]:

@@ -1,0 +1,65 @@
+"""A number for each of many sha256, found by arrays: no object for each one, and many looked up at once."""
+
+from __future__ import annotations
+
+from binascii import unhexlify
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+I64 = npt.NDArray[np.int64]
+Digests = npt.NDArray[np.uint8]  # (N, 32)
+
+NONE = -1
+
+
+def digests(values: Iterable[bytes | memoryview]) -> Digests:
+    """(N, 32) of sha256 as bytes."""
+    return np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
+
+
+def from_binary(column: pa.ChunkedArray) -> Digests:
+    """(N, 32) of a column of N fields of 32 bytes."""
+    return digests(memoryview(one.buffers()[1])[32 * one.offset :][: 32 * len(one)] for one in column.chunks if len(one))
+
+
+def from_hex(column: pa.ChunkedArray) -> Digests:
+    """(N, 32) of a column of N texts of 64 hex digits."""
+    chunks = [one for one in column.chunks if len(one)]
+    starts = [int(np.frombuffer(one.buffers()[1], np.int32)[one.offset]) for one in chunks]
+    return digests(unhexlify(one.buffers()[2][at : at + 64 * len(one)]) for one, at in zip(chunks, starts, strict=True))
+
+
+class DigestMap:
+    """Which number, of (N,) int64, belongs to which of N sha256; 48 bytes for each. Of equal ones the first counts.
+
+    They are found by their first 64 bits. Where two of them share these (by chance: one in a million sets of five million),
+    only the first is found; to an ingest, the other is an image that it does not know.
+    """
+
+    def __init__(self, known: Digests, values: I64) -> None:
+        heads = _heads(known)
+        order = np.argsort(heads, kind="stable")
+        self._heads, self._known, self._values = heads[order], known[order], values[order]
+
+    def get(self, wanted: Digests) -> I64:
+        """(M,) the number of each of (M, 32) digests; NONE where it is not among them."""
+        found = np.full(len(wanted), NONE, np.int64)
+        if len(self._heads):
+            at = np.minimum(np.searchsorted(self._heads, _heads(wanted)), len(self._heads) - 1)
+            same = (self._known[at].view(np.uint64) == wanted.view(np.uint64)).all(axis=1)
+            found[same] = self._values[at[same]]
+        return found
+
+    def __contains__(self, digest: object) -> bool:
+        if not isinstance(digest, bytes) or not len(self._heads):  # the first ingest should not pay for a search
+            return False
+        at = int(self._heads.searchsorted(np.uint64(int.from_bytes(digest[:8], "big"))))
+        return at < len(self._heads) and self._known[at].tobytes() == digest
+
+
+def _heads(values: Digests) -> npt.NDArray[np.uint64]:
+    """(N,) the first 64 bits."""
+    return np.ascontiguousarray(values[:, :8]).view(">u8")[:, 0].astype(np.uint64)
