@@ -39,8 +39,10 @@ demo: env ## run the whole job on handwritten digits with 40 labels, and say how
 	@ssgan summary
 
 test: env ## run the tests: first on all cores, then those that want the machine for themselves
-	pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder -m "not ($(ALONE))"
-	pytest -m "$(ALONE)"
+	@failed=0; set -x; \
+	pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder -m "not ($(ALONE))" || failed=1; \
+	pytest -m "$(ALONE)" || failed=1; \
+	exit $$failed
 
 check: env ## ruff, mypy and the rules of import
 	ruff check .

@@ -31,6 +31,7 @@ def _entry(rank: int, function: Callable[..., Any], world: int, port: int, folde
     torch.set_num_threads(1)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+    dist.barrier()  # who is done at once must not leave while others still connect: their start would fail
     try:
         torch.save(function(*args), Path(folder) / f"rank{rank}.pt")
     finally:

@@ -13,6 +13,7 @@ from ssgan.config import FolderSource
 from ssgan.runtime.originals import originals
 from tests.labelpage.pages import Page, serve
 
+ALL_THERE = "() => Promise.all(asked.values()).then(() => asked.size === 3)"  # the server has answered for three images
 CLASSES = ["cat", "dog", "border collie", *(f"class {i}" for i in range(4, 12))]
 
 
@@ -166,12 +167,12 @@ def test_each_original_is_asked_for_once_and_before_it_is_due(tmp_path: Path, ch
         tab = chromium.new_page()
         tab.goto(page.url)
         shows(tab, 1)
-        tab.wait_for_function("asked.size === 3")
+        tab.wait_for_function(ALL_THERE)
         assert asked == ["0.png", "1.png", "2.png"]
         for number in range(2, 4):
             tab.keyboard.press("1")
             shows(tab, number)
-        tab.wait_for_function("asked.size === 3")
+        tab.wait_for_function(ALL_THERE)
         assert asked == ["0.png", "1.png", "2.png", "3.png", "4.png"]
         tab.context.close()
 
