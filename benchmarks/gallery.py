@@ -1,8 +1,9 @@
 """Every method with the same labels and network: what its generator draws, and its error against time, as two pictures.
 
 PARAMS is a ``params.yaml``: its networks, augmentation, steps, precision, batch sizes and tail of the rate hold for all
-methods; their other options are the defaults. Methods run one after the other and are judged on val. A method that stands
-in OUT/runs.jsonl with the same settings is not run again.
+methods; their other options are the defaults. Methods run one after the other and are judged on val. Time is CPU time of
+this process, so that whatever else the machine does costs no method anything. A method that stands in OUT/runs.jsonl with the
+same settings is not run again.
 
     python -m benchmarks.gallery data/splits params.yaml OUT --threads 1
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,12 @@ def config_of(method: str, base: Config) -> Config:
     return configs.parse(Config, whole, "benchmarks.gallery")
 
 
-def line_of(config: Config, threads: int, finished: Finished) -> dict[str, Any]:
+def line_of(config: Config, threads: int, finished: Finished, cpu_seconds: float) -> dict[str, Any]:
+    """What is recorded; the curve's seconds by the clock become shares of the CPU time of the whole run."""
     settings = {"config": config.model_dump(mode="json"), "threads": threads}
-    return {"method": config.method.name, "settings": settings, "curve": finished.curve}
+    factor = cpu_seconds / finished.curve[-1][0]
+    curve = [(factor * seconds, error) for seconds, error in finished.curve]
+    return {"method": config.method.name, "settings": settings, "curve": curve}
 
 
 def squares(out: Path, methods: list[str]) -> Figure:
@@ -65,7 +70,7 @@ def squares(out: Path, methods: list[str]) -> Figure:
 
 
 def curves(lines: list[dict[str, Any]]) -> Figure:
-    """Error on val against seconds of training."""
+    """Error on val against CPU seconds of training."""
     figure = Figure(figsize=(7.2, 5), layout="constrained")
     axes = figure.subplots()
     colors = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
@@ -73,7 +78,7 @@ def curves(lines: list[dict[str, Any]]) -> Figure:
         seconds, errors = zip(*line["curve"], strict=True)
         style = LINES[i // len(colors) % len(LINES)] if i >= len(colors) else "-"
         axes.plot(seconds, 100 * np.array(errors), style, color=colors[i % len(colors)], label=line["method"], linewidth=1.6)
-    axes.set(xlabel="seconds of training", ylabel="wrong answers on val, %", yscale="log")
+    axes.set(xlabel="CPU seconds of training", ylabel="wrong answers on val, %", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(which="both", linewidth=0.5, color="#d5dae0")
@@ -100,16 +105,17 @@ def main() -> None:
         settings = {"config": config.model_dump(mode="json"), "threads": arguments.threads}
         if any(line["settings"] == settings for line in known):
             continue
+        start = time.process_time()
         finished = train(config, files, arguments.threads)
+        spent = time.process_time() - start
         images = finished.model.sample(SIDE * SIDE)
         if images is not None:
             np.save(out / f"{method}.npy", images)
-        line = line_of(config, arguments.threads, finished)
+        line = line_of(config, arguments.threads, finished, spent)
         with record.open("a") as file:
             file.write(json.dumps(line) + "\n")
         known.append(line)
-        seconds, error = finished.curve[-1]
-        print(f"{method}: {100 * error:.1f} % wrong on val after {seconds:.0f} s", flush=True)
+        print(f"{method}: {100 * finished.curve[-1][1]:.1f} % wrong on val after {spent:.0f} CPU seconds", flush=True)
     latest = {line["method"]: line for line in known}
     squares(out, methods).savefig(out / "generated.png", dpi=120)
     curves([latest[m] for m in methods if m in latest]).savefig(out / "error-against-time.png", dpi=120)

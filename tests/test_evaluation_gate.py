@@ -14,7 +14,7 @@ from ssgan.evaluation.versus_gate import Rule, judge_gate, passes
 
 CLASSES = [f"class {k}" for k in range(5)]
 CONFIG = EvaluateConfig(bootstrap_samples=400)
-MODEL = {"main": {"ece_calibrated": 0.03}, "gain": {"error_rate": 0.02}}
+MODEL = {"main": {"ece_calibrated": 0.03, "temperature_note": "not fitted: val holds 3 images"}, "gain": {"error_rate": 0.02}}
 
 
 def model(rng: np.random.Generator, labels: np.ndarray, hard: np.ndarray) -> Answers:
@@ -114,7 +114,9 @@ def test_shared_images(limit: float, passed: bool) -> None:
 
 @pytest.mark.parametrize(("limit", "passed"), [(0.03, True), (0.029, False), (None, None)])
 def test_calibration(limit: float | None, passed: bool | None) -> None:
-    assert rule("calibration", numbers(), GateConfig(max_ece=limit)).passed is passed
+    found = rule("calibration", numbers(), GateConfig(max_ece=limit))
+    assert found.passed is passed
+    assert ("val holds 3 images" in found.said) is (passed is False), "who is stopped by it has to know what to do"
 
 
 @pytest.mark.parametrize(

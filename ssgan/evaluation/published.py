@@ -86,7 +86,10 @@ def _raw(model_id: str, why: str) -> Published:
 
 def _judged(model_id: str, numbers: dict[str, Any], metrics: Path) -> Published:
     temperature, promise = float(numbers["temperature"]), numbers.get("abstention")
-    note = f"calibrated, temperature {temperature:g} ({metrics})"
+    said = str(numbers["temperature_note"])
+    unfitted = said.removeprefix("not fitted: ")
+    why = f"calibrated, temperature {temperature:.4g} {said}" if unfitted == said else f"not calibrated: {unfitted}"
+    note = f"{why} ({metrics})"
     if promise is None:
         return Published(model_id, temperature, None, True, note, "never (evaluate.max_risk is null)")
     if promise["threshold"] is None:

@@ -112,6 +112,8 @@ def _calibration(challenger: dict[str, Any], gate: GateConfig) -> Rule:
         return _off("calibration", "max_ece")
     value = challenger["main"]["ece_calibrated"]
     said = f"probabilities are off by {_points(value)} points on average (ECE), {_points(gate.max_ece)} are allowed"
+    if value > gate.max_ece:
+        said += f"; the temperature is {challenger['main']['temperature_note']}"
     return Rule("calibration", gate.max_ece, value, value <= gate.max_ece, said)
 
 

@@ -89,3 +89,17 @@ def test_where_there_is_no_threshold_the_reason_is_said(project: Path, change, w
     facts = published(MODEL, METRICS)
     assert facts.threshold is None
     assert facts.abstention == words
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        ("fitted on 178 val images", "calibrated, temperature 1 fitted on 178 val images (metrics/evaluate.json)"),
+        ("not fitted: val holds 3 images", "not calibrated: val holds 3 images (metrics/evaluate.json)"),
+    ],
+)
+def test_probabilities_are_called_calibrated_only_if_a_temperature_was_fitted(project: Path, note: str, words: str) -> None:
+    numbers = json.loads(METRICS.read_text())
+    numbers["main"] |= {"temperature": 1.0, "temperature_note": note}
+    METRICS.write_text(json.dumps(numbers))
+    assert published(MODEL, METRICS).note == words
