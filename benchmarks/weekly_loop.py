@@ -8,7 +8,8 @@ It is done twice: the images to label are those that `ssgan next` chose, or draw
     python -m benchmarks.weekly_loop IMAGES params.yaml OUT --weeks 8 --budget 40
 
 A line per week goes to OUT/runs.jsonl, a table is printed, and OUT/weekly.png shows error against labels. "Picks less random":
-on the images chosen a week ago the model was wrong more often, by so many points, than on their random control.
+on the images chosen a week ago the model was wrong more often, by so many points, than on their random control. "Promoted: no"
+names the rules of the gate that held the model.
 """
 
 from __future__ import annotations
@@ -76,8 +77,9 @@ def _week(project: Project, stream: Stream, labeled: list[Image], week: int, see
     worth = _worth(project) if week and (project.folder / SELECTION).exists() else None
     for stage in ("split", "train", "evaluate"):
         project.run(stage)
-    passed, _ = project.run("compare", may_need_person=True)
-    if passed == 0:
+    project.run("compare", may_need_person=True)
+    held = project.held_by()
+    if not held:
         project.run("promote")
     numbers, ingest = project.metrics("evaluate"), project.metrics("ingest")
     return {
@@ -90,7 +92,7 @@ def _week(project: Project, stream: Stream, labeled: list[Image], week: int, see
         "decided": decided,
         "error": [numbers["main"][key] for key in ("error_rate", "error_rate_low", "error_rate_high")],
         "twin": numbers["twin"] and numbers["twin"]["error_rate"],
-        "promoted": passed == 0,
+        "held_by": held,
         "worth": worth,
     }
 
@@ -122,7 +124,7 @@ def describe(record: dict[str, Any]) -> str:
     return (
         f"| {record['arm']} | {record['week']} | {record['images']} | {record['labels']} + {record['val']} "
         f"| {error:.1f} ({low:.1f} to {high:.1f}) | {100 * record['twin']:.1f} | {more} "
-        f"| {'yes' if record['promoted'] else 'no'} | {refused}; {record['decided']} decided | {took} |"
+        f"| {'no: ' + ', '.join(record['held_by']) if record['held_by'] else 'yes'} | {refused}; {record['decided']} decided | {took} |"
     )
 
 

@@ -61,6 +61,11 @@ class Project:
         found: dict[str, Any] = json.loads((self.folder / f"metrics/{name}.json").read_text())
         return found
 
+    def held_by(self) -> list[str]:
+        """The rules of the gate that the last comparison failed."""
+        verdict = json.loads((self.folder / "reports/compare/verdict.json").read_text())
+        return [rule["name"] for rule in verdict["rules"] if rule["passed"] is False]
+
     def picks(self) -> list[str]:
         """The images that `ssgan next` chose, by their sha256."""
         record = json.loads((self.folder / SELECTION / "selection.json").read_text())
