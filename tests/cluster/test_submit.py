@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from ssgan.runtime import inline
+from ssgan.runtime.start import publish_start
 from ssgan.runtime.storage import open_store
+from ssgan.runtime.storage_once import open_once
 from tests.architecture.closure import ROOT
 from tests.cluster.conftest import Project, World, finish
 from tests.support import config, final_weights, same
@@ -19,14 +21,14 @@ from tests.support import config, final_weights, same
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def reference(project: Project, folder: Path, steps: int) -> Path:
+def reference(project: Project, folder: Path, steps: int, start_from: Path | None = None) -> Path:
     """The same training in this process."""
     from ssgan.data.files import SplitFiles
 
-    c = config(
-        train={"cpus_per_worker": 1, "steps": steps, "val_every": 50, "checkpoint_every": 50}, storage={"url": str(folder)}
-    )
-    inline.run(c, SplitFiles(str(project.folder / "data/splits")), "run", {}, ["main"], lambda role, tick: None)
+    train = {"cpus_per_worker": 1, "steps": steps, "val_every": 50, "checkpoint_every": 50}
+    c = config(train={**train, "start_from": start_from and str(start_from)}, storage={"url": str(folder)})
+    identity = {"start": publish_start(c, folder, open_once(str(folder)))} if start_from else {}
+    inline.run(c, SplitFiles(str(project.folder / "data/splits")), "run", identity, ["main"], lambda role, tick: None)
     return folder
 
 
@@ -43,6 +45,16 @@ def test_a_job_trains_what_this_machine_would_and_the_test_set_stays_home(projec
     code, output = project.run("ssgan", "train")  # all is there: no job, only the results
     assert code == 0, output
     assert "submitted" not in output
+
+
+def test_a_job_starts_from_a_model_that_only_the_submitter_has(project: Project, tmp_path: Path) -> None:
+    model = reference(project, tmp_path / "first", 50) / "run/main/final/last"
+    project.configure(steps=50, start_from=str(model))
+    code, output = project.run("ssgan", "train")
+    assert code == 0, output
+    expected = final_weights(reference(project, tmp_path / "second", 50, model))
+    assert same(project.weights(), expected)
+    assert not same(expected, final_weights(tmp_path / "first"))
 
 
 def test_ctrl_c_leaves_the_job_running_and_the_next_call_comes_back(project: Project) -> None:
