@@ -26,6 +26,16 @@ with socket.create_server((sys.argv[1], 0)) as server:
 """
 CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1)"
 
+SAY = "import socket, sys; socket.socket(type=socket.SOCK_DGRAM).sendto(b'hello', (sys.argv[1], int(sys.argv[2])))"
+HEAR = """
+import socket, sys
+ear = socket.socket(type=socket.SOCK_DGRAM)
+ear.bind((sys.argv[1], 0))
+ear.settimeout(2)
+print(ear.getsockname()[1], flush=True)
+print(ear.recv(100).decode())
+"""
+
 
 @pytest.fixture
 def cable() -> Iterator[Cable]:
@@ -85,6 +95,21 @@ def test_a_pulled_cable_is_silent_and_loses_nothing_once_it_is_plugged_in(cable:
         connection.settimeout(30)
         assert connection.recv(100) == b"pulled"
         assert connect_from_inside(cable, server.getsockname()[1]) == ""
+
+
+@pytest.mark.parametrize("way", ["out", "in"])
+@pytest.mark.parametrize("pulled", [False, True])
+def test_each_direction_is_cut(cable: Cable, way: str, pulled: bool) -> None:
+    """By datagrams: a connection would be silent already if nothing came back."""
+    here, there, address = ([], cable.inside, cable.near) if way == "out" else (cable.inside, [], cable.far)
+    if pulled:
+        cable.pull()
+    hears = [*here, sys.executable, "-c", HEAR, address]
+    with subprocess.Popen(hears, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ear:
+        assert ear.stdout
+        subprocess.run([*there, sys.executable, "-c", SAY, address, ear.stdout.readline().strip()], check=True)
+        said, complaint = ear.communicate()
+    assert (said.strip(), "TimeoutError" in complaint) == (("", True) if pulled else ("hello", False))
 
 
 def test_plugging_in_what_is_plugged_in_does_nothing(cable: Cable, echo: tuple[str, int]) -> None:
