@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from infra.cluster.cable import Cable
 from ssgan.runtime.ray_environment import ENVIRONMENT
 
 START_S, GRACE_S = 90.0, 60.0
@@ -47,10 +48,20 @@ def new_token(path: Path) -> Path:
 
 
 class Nodes:
-    """A head and its workers. ``environment`` is what the nodes get besides this process's own: the keys of storage."""
+    """A head and its workers. ``environment`` is what the nodes get besides this process's own: the keys of storage.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], cpus: int = 1, dashboard_port: int | None = None) -> None:
-        self.folder, self.cpus = folder, cpus
+    With a ``cable`` all nodes talk over it, and one worker may be at its far end; the cable stays the caller's.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        cpus: int = 1,
+        dashboard_port: int | None = None,
+        cable: Cable | None = None,
+    ) -> None:
+        self.folder, self.cpus, self.cable = folder, cpus, cable
         # Ray finds "its" cluster by a file in this folder: two clusters that share one get each other's jobs. Short: it holds
         # sockets, whose paths have at most 107 bytes.
         self.temporary = Path(tempfile.mkdtemp(prefix="ssgan-ray-"))
@@ -60,6 +71,8 @@ class Nodes:
         self.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the `python` of a job is this one
         for inherited in ("RAY_ADDRESS", "RAY_AUTH_TOKEN"):
             self.environment.pop(inherited, None)
+        if cable:
+            self.environment |= _by_cable(cable, self.environment)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -79,16 +92,23 @@ class Nodes:
         """Start the head and wait until it answers. Raises NodesError if it does not."""
         options = [f"--port={self.port}", f"--dashboard-port={self.dashboard_port}", f"--temp-dir={self.temporary}"]
         options += ["--dashboard-host=127.0.0.1", f"--ray-client-server-port={free_port()}"]
-        self._insist("head", lambda: self._start("head", "--head", *options))
+        self._insist("head", lambda: self._start("head", "--head", *options, *self._own_address(far=False)))
         self.wait(1)
 
-    def start_worker(self, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start a worker; ``environment`` is laid over that of the other nodes."""
-        self._start(name, f"--address=127.0.0.1:{self.port}", **(environment or {}))
+    def start_worker(self, name: str, environment: Mapping[str, str] | None = None, far: bool = False) -> None:
+        """Start a worker; ``environment`` is laid over that of the other nodes, ``far``: at the far end of the cable."""
+        host = self.cable.near if self.cable else "127.0.0.1"
+        self._start(name, f"--address={host}:{self.port}", *self._own_address(far), far=far, **(environment or {}))
 
-    def add_worker(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+    def add_worker(self, name: str, environment: Mapping[str, str] | None = None, far: bool = False) -> None:
         """Start a worker and wait until it has joined. Raises NodesError if it does not."""
-        self._insist(name, lambda: self.start_worker(name, environment))
+        self._insist(name, lambda: self.start_worker(name, environment, far))
+
+    def _own_address(self, far: bool) -> list[str]:
+        """How the other nodes reach this one; without a cable Ray finds out by itself."""
+        if not self.cable:
+            return []
+        return [f"--node-ip-address={self.cable.far if far else self.cable.near}"]
 
     def _insist(self, name: str, start: Callable[[], None]) -> None:
         """Start a node until it is up; Ray's own gives up after half a minute, which a busy machine may need."""
@@ -103,12 +123,15 @@ class Nodes:
             self.kill(name)
         raise NodesError(f"{name} did not start, {TRIES} times: {last_words}")
 
-    def _start(self, name: str, *options: str, **environment: str) -> None:
+    def _start(self, name: str, *options: str, far: bool = False, **environment: str) -> None:
         log = (self.folder / f"{name}.log").open("wb")
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *options]
         command += [f"--node-name={name}", f"--num-cpus={self.cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
         # Any free port: jobs are started by the head's agent, which cannot be where another Ray of this machine has its own.
         command += ["--dashboard-agent-listen-port=0"]
+        if far:
+            assert self.cable, "a far end needs a cable"
+            command = [*self.cable.inside, *command]
         # A session of its own: Ctrl-C for the submitter must not reach the cluster.
         self.processes[name] = subprocess.Popen(
             command,
@@ -196,3 +219,9 @@ class Nodes:
                 os.killpg(process.pid, signal.SIGKILL)  # what a node leaves behind
             process.wait()
         shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def _by_cable(cable: Cable, environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables for talk over the cable: past any proxy, and gloo's sums by its interface, not by the host's name."""
+    direct = [environment.get("NO_PROXY", ""), cable.near, cable.far]
+    return {"NO_PROXY": ",".join(filter(None, direct)), "GLOO_SOCKET_IFNAME": cable.name}

@@ -18,12 +18,15 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from infra.cluster.cable import Cable
 from infra.cluster.nodes import Nodes
 from infra.s3.local import REGION, make_bucket
 from infra.s3.weed import Weed
 from ssgan.runtime.storage import open_store
 from tests.cluster import measure
-from tests.support import config, write_splits
+from tests.cluster.two_workers import train_on_rank
+from tests.ranks import run_ranks
+from tests.support import config, final_weights, write_splits
 
 BUCKET = "ssgan-cluster"
 BIN = Path(sys.executable).parent
@@ -61,16 +64,17 @@ class World:
         (folder / "nodes").mkdir()
         self.folder, self.credentials = folder, folder / "nodes/credentials"
         self.write_credentials(key, secret)
-        self.nodes = self._new_nodes()
+        self.nodes = self.new_nodes()
 
-    def _new_nodes(self) -> Nodes:
+    def new_nodes(self, cable: Cable | None = None) -> Nodes:
         """Nodes that are not started yet, with the keys of storage in a file."""
-        # A short heartbeat, so that a lost node is missed within seconds.
+        # A short heartbeat, so that a lost or silent node is missed within seconds.
         fast = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3"}
+        fast["RAY_health_check_timeout_ms"] = "3000"
         fast["RAY_worker_niceness"] = "0"  # Ray's 15 starves its workers where the machine has other things to do
         places = {name: value for name, value in self.keys.items() if "ACCESS_KEY" not in name}
         profile = {"AWS_PROFILE": "nodes", "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials)}
-        nodes = Nodes(self.folder / "nodes", {**places, **profile, **fast})
+        nodes = Nodes(self.folder / "nodes", {**places, **profile, **fast}, cable=cable)
         for name in self.keys.keys() - places.keys():
             nodes.environment.pop(name, None)  # they would win over the file
         return nodes
@@ -102,7 +106,7 @@ class World:
         """Two nodes again, whatever the last test has killed."""
         if "head" not in self.nodes.processes:
             self.end_nodes()
-            self.nodes = self._new_nodes().start()
+            self.nodes = self.new_nodes().start()
         elif WORKER not in self.nodes.processes:
             self.nodes.add_worker(WORKER)
             self.nodes.wait(2)
@@ -116,6 +120,15 @@ class World:
     def stop(self) -> None:
         self.end_nodes()
         self.s3.stop()
+
+
+@pytest.fixture(scope="package")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """The weights of ``TWO`` where nothing happens: two plain processes, left alone."""
+    folder = tmp_path_factory.mktemp("plain")
+    splits = write_splits(folder / "splits")
+    run_ranks(train_on_rank, 2, folder, splits.root, str(folder / "storage"))
+    return final_weights(folder / "storage")
 
 
 @pytest.fixture(scope="package")
@@ -185,6 +198,16 @@ class Project:
                     return found[0]
             time.sleep(0.2)
         raise AssertionError("no checkpoint came")
+
+    def wait_for_another_checkpoint(self, submitter: subprocess.Popen[str], known: list[str], seconds: float = 300.0) -> None:
+        """Until the run of ``known`` checkpoints has written one that is not among them, or is finished."""
+        run, deadline = known[0].split("/")[1], time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if set(self.keys(f"checkpoints/{run}/main")) - set(known) or self.keys(f"{run}/main"):
+                return
+            assert submitter.poll() is None, f"the submitter ended before another checkpoint came: {finish(submitter)}"
+            time.sleep(0.2)
+        raise AssertionError("no other checkpoint came")
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The result that came home."""

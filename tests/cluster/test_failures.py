@@ -6,62 +6,26 @@ import contextlib
 import json
 import threading
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 import torch
 
-from ssgan import experiment
-from ssgan.config import Config
-from ssgan.data.files import SplitFiles
 from tests.cluster.conftest import WORKER, Project, World, finish
 from tests.cluster.measure import Clock
-from tests.ranks import run_ranks
-from tests.support import config, edge, final_weights, same
+from tests.cluster.two_workers import TWO, processes, training_processes
+from tests.support import same
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
 
-TWO = {"num_workers": 2, "steps": 1500, "val_every": 500, "checkpoint_every": 250}
 
-
-def two_workers() -> Config:
-    return config(train={"backend": "ray", "cpus_per_worker": 1, **TWO})
-
-
-def train_on_rank(root: str, folder: str) -> None:
-    experiment.train(two_workers(), SplitFiles(root), "main", edge(Path(folder)))
-
-
-def processes(world: World, node: str, name: str) -> list[psutil.Process]:
-    """Ray's processes of that name below a node (a process that this test started)."""
-    found = []
-    for process in psutil.Process(world.nodes.processes[node].pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if name in " ".join(process.cmdline()):
-                found.append(process)
-    return found
-
-
-def training_processes(world: World, node: str) -> list[psutil.Process]:
-    return processes(world, node, "RayTrainWorker")
-
-
-def two_plain_processes(project: Project, folder: Path) -> dict[str, torch.Tensor]:
-    """The weights of the run of ``TWO`` where nothing happens."""
-    (folder / "plain").mkdir()
-    run_ranks(train_on_rank, 2, folder, str(project.folder / "data/splits"), str(folder / "plain"))
-    return final_weights(folder / "plain")
-
-
-def test_a_lost_node_changes_no_bit(project: Project, world: World, tmp_path: Path) -> None:
+def test_a_lost_node_changes_no_bit(project: Project, world: World, plain: dict[str, torch.Tensor]) -> None:
     """Two workers on two nodes, one node lost and replaced, against two plain processes that were left alone."""
-    plain = two_plain_processes(project, tmp_path)
     project.configure(**TWO)
     submitter = project.start("ssgan", "train")
     project.wait_for_checkpoint(submitter)
-    assert training_processes(world, WORKER), "the node must have had a worker"
-    assert processes(world, "head", "Mailbox"), "what the driver needs lives beside the driver"
+    assert training_processes(world.nodes, WORKER), "the node must have had a worker"
+    assert processes(world.nodes, "head", "Mailbox"), "what the driver needs lives beside the driver"
     world.nodes.kill(WORKER)
     clock = Clock("lost node, replaced")
     world.nodes.add_worker(WORKER)
@@ -75,7 +39,7 @@ def test_with_a_range_of_workers_a_lost_node_is_not_waited_for(project: Project,
     project.configure(**TWO, seed=9, min_workers=1)
     submitter = project.start("ssgan", "train")
     project.wait_for_checkpoint(submitter)
-    assert training_processes(world, WORKER), "the node must have had a worker"
+    assert training_processes(world.nodes, WORKER), "the node must have had a worker"
     world.nodes.kill(WORKER)
     clock = Clock("lost node, not replaced, train.min_workers")
     code, output = finish(submitter, 300)
@@ -110,7 +74,7 @@ def test_a_hung_rank_is_told_with_the_stacks_of_the_others_and_replaced(project:
     project.configure(**TWO, seed=8, step_timeout_s=6.0)
     submitter = project.start("ssgan", "train")
     project.wait_for_checkpoint(submitter)
-    (stopped,) = training_processes(world, WORKER)
+    (stopped,) = training_processes(world.nodes, WORKER)
     stopped.suspend()
     resume = threading.Timer(120, lambda: contextlib.suppress(psutil.Error).__enter__() or stopped.resume())
     resume.start()
