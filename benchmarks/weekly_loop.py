@@ -121,10 +121,11 @@ def describe(record: dict[str, Any]) -> str:
     took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in record["seconds"].items() if seconds)
     worth = record["worth"]
     more = "{:.0f} ({:.0f} to {:.0f})".format(*(100 * v for v in (worth["difference"], *worth["interval"]))) if worth else ""
+    promoted = f"no: {', '.join(record['held_by'])}" if record["held_by"] else "yes"
     return (
         f"| {record['arm']} | {record['week']} | {record['images']} | {record['labels']} + {record['val']} "
         f"| {error:.1f} ({low:.1f} to {high:.1f}) | {100 * record['twin']:.1f} | {more} "
-        f"| {'no: ' + ', '.join(record['held_by']) if record['held_by'] else 'yes'} | {refused}; {record['decided']} decided | {took} |"
+        f"| {promoted} | {refused}; {record['decided']} decided | {took} |"
     )
 
 
