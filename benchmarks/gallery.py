@@ -1,7 +1,8 @@
 """Every method with the same labels and network: what its generator draws, and its error against time, as two pictures.
 
 PARAMS is a ``params.yaml``: its networks, augmentation, steps, precision, batch sizes and tail of the rate hold for all
-methods; their other options are the defaults. Methods run one after the other and are judged on val. Time is CPU time of
+methods; their other options are the defaults. Methods run one after the other and are judged on val, the last averaged model
+once on test too: nothing is chosen by either. Time is CPU time of
 this process, so that whatever else the machine does costs no method anything. A method that stands in OUT/runs.jsonl with the
 same settings is not run again.
 
@@ -31,7 +32,7 @@ from ssgan.data.files import SplitFiles
 
 GENERATIVE = ("gan", "explicit_fake", "implicit_fake", "feature_matching", "categorical_gan", "bad_gan", "triple_gan", "ugan")
 OTHERS = ("teacher_gan", "supervised", "pseudo_label", "vat", "mean_teacher", "fixmatch")
-SHARED = ("batch_size", "labeled_batch_size", "lr_tail")  # options that all methods take over from PARAMS
+SHARED = ("batch_size", "labeled_batch_size", "lr_tail", "augment")  # options that all methods take over from PARAMS
 SIDE = 8  # generated images per side of a method's square
 LINES = ("-", "--", "-.", ":")
 
@@ -44,12 +45,12 @@ def config_of(method: str, base: Config) -> Config:
     return configs.parse(Config, whole, "benchmarks.gallery")
 
 
-def line_of(config: Config, threads: int, finished: Finished, cpu_seconds: float) -> dict[str, Any]:
+def line_of(config: Config, threads: int, finished: Finished, files: SplitFiles, cpu_seconds: float) -> dict[str, Any]:
     """What is recorded; the curve's seconds by the clock become shares of the CPU time of the whole run."""
     settings = {"config": config.model_dump(mode="json"), "threads": threads}
     factor = cpu_seconds / finished.curve[-1][0]
     curve = [(factor * seconds, error) for seconds, error in finished.curve]
-    return {"method": config.method.name, "settings": settings, "curve": curve}
+    return {"method": config.method.name, "settings": settings, "curve": curve, "test": finished.error_rate(files, "test")}
 
 
 def squares(out: Path, methods: list[str]) -> Figure:
@@ -111,11 +112,11 @@ def main() -> None:
         images = finished.model.sample(SIDE * SIDE)
         if images is not None:
             np.save(out / f"{method}.npy", images)
-        line = line_of(config, arguments.threads, finished, spent)
+        line = line_of(config, arguments.threads, finished, files, spent)
         with record.open("a") as file:
             file.write(json.dumps(line) + "\n")
         known.append(line)
-        print(f"{method}: {100 * finished.curve[-1][1]:.1f} % wrong on val after {spent:.0f} CPU seconds", flush=True)
+        print(f"{method}: {100 * line['test']:.1f} % wrong on test after {spent:.0f} CPU seconds", flush=True)
     latest = {line["method"]: line for line in known}
     squares(out, methods).savefig(out / "generated.png", dpi=120)
     curves([latest[m] for m in methods if m in latest]).savefig(out / "error-against-time.png", dpi=120)
