@@ -2,9 +2,8 @@
 
 PARAMS is a ``params.yaml``: its networks, augmentation, steps, precision, batch sizes and tail of the rate hold for all
 methods; their other options are the defaults. Methods run one after the other and are judged on val, the last averaged model
-once on test too: nothing is chosen by either. Time is CPU time of
-this process, so that whatever else the machine does costs no method anything. A method that stands in OUT/runs.jsonl with the
-same settings is not run again.
+once on test too: nothing is chosen by either. Time is CPU time of this process, evenly over the steps, so that whatever else
+the machine does costs no method anything. A method that stands in OUT/runs.jsonl with the same settings is not run again.
 
     python -m benchmarks.gallery data/splits params.yaml OUT --threads 1
 """
@@ -46,10 +45,10 @@ def config_of(method: str, base: Config) -> Config:
 
 
 def line_of(config: Config, threads: int, finished: Finished, files: SplitFiles, cpu_seconds: float) -> dict[str, Any]:
-    """What is recorded; the curve's seconds by the clock become shares of the CPU time of the whole run."""
+    """What is recorded. Steps are taken to cost the same, as the clock also counts what else the machine did."""
     settings = {"config": config.model_dump(mode="json"), "threads": threads}
-    factor = cpu_seconds / finished.curve[-1][0]
-    curve = [(factor * seconds, error) for seconds, error in finished.curve]
+    each = cpu_seconds / config.train.steps
+    curve = [(each * record["step"], record["val_error_rate"]) for record in finished.history]
     return {"method": config.method.name, "settings": settings, "curve": curve, "test": finished.error_rate(files, "test")}
 
 
