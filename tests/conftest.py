@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from infra.cluster.cable import Cable, CableError
 from ssgan.data.files import SplitFiles
 from ssgan.runtime.ray_environment import set_environment
 from tests.support import write_splits
@@ -36,3 +37,14 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> SplitFiles:
 @pytest.fixture
 def storage(tmp_path: Path) -> Path:
     return tmp_path / "storage"
+
+
+@pytest.fixture
+def cable() -> Iterator[Cable]:
+    """A network namespace at the end of a cable; skips where kernel, rights or `ip` are missing."""
+    try:
+        laid = Cable()
+    except CableError as error:
+        pytest.skip(f"no network namespace here: {error}")
+    with laid:
+        yield laid

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from infra.cluster.cable import Cable, CableError
+from infra.cluster.cable import Cable
 from tests.cluster.conftest import WORKER, Project, World, finish
 from tests.cluster.measure import Clock
 from tests.cluster.two_workers import TWO, training_processes
@@ -32,16 +32,6 @@ def frozen(world: World) -> Iterator[World]:
     for name in (WORKER, STAND_IN):
         if name in world.nodes.processes:
             world.nodes.kill(name)
-
-
-@pytest.fixture
-def cable() -> Iterator[Cable]:
-    try:
-        laid = Cable()
-    except CableError as error:
-        pytest.skip(f"no network namespace here: {error}")
-    with laid:
-        yield laid
 
 
 @pytest.fixture

@@ -38,16 +38,6 @@ print(ear.recv(100).decode())
 
 
 @pytest.fixture
-def cable() -> Iterator[Cable]:
-    try:
-        laid = Cable()
-    except CableError as error:
-        pytest.skip(f"no network namespace here: {error}")
-    with laid:
-        yield laid
-
-
-@pytest.fixture
 def echo(cable: Cable) -> Iterator[tuple[str, int]]:
     """Address of a server at the far end that sends back what it gets."""
     process = subprocess.Popen([*cable.inside, sys.executable, "-c", ECHO, cable.far], stdout=subprocess.PIPE, text=True)
