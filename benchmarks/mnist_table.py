@@ -9,6 +9,8 @@ checkpoint.
     python -m benchmarks.mnist_table MNIST WORK --print            only the table
     python -m benchmarks.mnist_table MNIST WORK --backend ray      trials of Ray Tune, here or on the cluster at RAY_ADDRESS
                                                                    whose nodes see both folders
+    python -m benchmarks.mnist_table MNIST WORK --backend stack --jobs 40 --tracks A --rows "feature matching"
+                                                                   40 runs as one, for a GPU: perceptrons only; not resumed
 
 MNIST is a folder of PNG files, train/CLASS/*.png and test/CLASS/*.png.
 """
@@ -24,6 +26,7 @@ from pathlib import Path
 
 from benchmarks.mnist.rows import LABELS, ROWS, TRACKS
 from benchmarks.mnist.run import Line, Run, execute, prepare
+from benchmarks.mnist.stack import execute_stack
 from benchmarks.mnist.table import render
 
 
@@ -35,7 +38,7 @@ def wanted(arguments: argparse.Namespace) -> list[Run]:
         names = ", ".join(repr(r.name) for r in ROWS if r.track in arguments.tracks)
         raise SystemExit(f"no row {sorted(unknown)} in tracks {''.join(arguments.tracks)}; there are {names}")
     return [
-        Run(row, n, seed, arguments.steps or TRACKS[row.track].steps, arguments.threads)
+        Run(row, n, seed, arguments.steps or TRACKS[row.track].steps, arguments.threads, arguments.backend == "stack")
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         for n in arguments.labels
         for row in rows
@@ -90,7 +93,15 @@ def _run_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.
         raise SystemExit(f"{len(failed)} of {len(runs)} trials failed; the first one: {failed[0]}")
 
 
-BACKENDS: dict[str, Callable[..., Iterator[Line]]] = {"process": in_processes, "ray": in_trials}
+def in_stacks(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
+    """The runs of a row, ``--jobs`` at once, as one method with more dimensions."""
+    for row in dict.fromkeys(run.row.name for run in runs):
+        of_row = [run for run in runs if run.row.name == row]
+        for i in range(0, len(of_row), arguments.jobs):
+            yield from execute_stack(of_row[i : i + arguments.jobs], data)
+
+
+BACKENDS: dict[str, Callable[..., Iterator[Line]]] = {"process": in_processes, "ray": in_trials, "stack": in_stacks}
 
 
 def read(work: Path) -> list[Line]:
@@ -118,7 +129,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10, help="draws of labels")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="instead of the track's")
-    parser.add_argument("--jobs", type=int, default=1, help="runs side by side (processes)")
+    parser.add_argument("--jobs", type=int, default=1, help="runs side by side (processes), or in one stack")
     parser.add_argument("--threads", type=int, default=1, help="of one run")
     parser.add_argument("--gpu", type=float, default=0.0, help="share of a GPU of one run (Ray)")
     parser.add_argument("--backend", choices=sorted(BACKENDS), default="process")

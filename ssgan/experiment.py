@@ -26,6 +26,7 @@ from ssgan.data.schema import pixels_to_numpy
 from ssgan.distributed import broadcast_, fold, rank, solo, summed, world_size
 from ssgan.errors import ConfigError, NonFiniteError
 from ssgan.hashing import ids_sha256
+from ssgan.method import SemiSupervisedMethod
 from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable, write_tensors
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record, write_jsonl
@@ -113,8 +114,7 @@ def train(config: Config, files: SplitFiles, role: Role, edge: Edge) -> None:
 def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: tuple[str, ...]) -> None:
     name, method_config = role_method(config, role)
     require_even_shares(config.train, method_config)
-    batches = Batches(files, _request(config, name, method_config), config.loader, edge.device)
-    trainer = _trainer(config, files, name, method_config, batches, edge, role)
+    trainer, batches = prepared(config, files, role, edge)
     identity = {**edge.identity, "role": role, "world_size": _world(config)}
     checkpoints = Checkpoints(edge.store, checkpoints_prefix(edge.run, role), identity, config.train.keep_checkpoints)
     warnings += tuple(checkpoints.resume(trainer))
@@ -136,7 +136,7 @@ def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: 
             edge.on_record(role, record)
     if warnings:
         on_tick(Tick(trainer.progress.step, config.train.steps, 0.0, 0.0, None, warnings))
-    plan = _plan(config, method_config)
+    plan = plan_of(config, method_config)
     try:
         fit(trainer, batches, plan, _val_set(files, edge.device), checkpoints if chief else None, on_tick, on_record, edge.beat)
     finally:
@@ -145,6 +145,13 @@ def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: 
         board.close()
     if chief:
         _store_result(config, files, name, method_config, trainer, batches, edge, role)
+
+
+def prepared(config: Config, files: SplitFiles, role: Role, edge: Edge) -> tuple[Trainer, Batches]:
+    """A run before its first step, and its batches."""
+    name, method_config = role_method(config, role)
+    batches = Batches(files, _request(config, name, method_config), config.loader, edge.device)
+    return _trainer(config, files, name, method_config, batches, edge, role), batches
 
 
 def require_even_shares(train: TrainConfig, method_config: MethodConfig) -> None:
@@ -176,7 +183,8 @@ def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
     )
 
 
-def _plan(config: Config, method_config: MethodConfig) -> Plan:
+def plan_of(config: Config, method_config: MethodConfig) -> Plan:
+    """How long the run is, and when it looks up."""
     t = config.train
     return Plan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, t.precision == "bf16")
 
@@ -204,11 +212,14 @@ def _trainer(
                 earlier = read_start(Path(folder, "start", role), name, problem, files.classes())
             warm_start(method.nets, earlier, files.classes(), batch.x_u if len(batch.x_u) else batch.x_l)
     broadcast_(list(method.nets.state_dict().values()))
-    horizon = min(
-        method_config.ema_halflife_images, method_config.ema_max_share * config.train.steps * method_config.batch_size
-    )
-    average = Average({k: method.nets[k] for k in method.averaged}, max(1.0, horizon / method_config.batch_size))
-    return Trainer(method, make_optimizers(method), average, batches.seen)
+    return Trainer(method, make_optimizers(method), average_of(method, config.train.steps), batches.seen)
+
+
+def average_of(method: SemiSupervisedMethod, steps: int) -> Average:
+    """The average of weights of a run of so many steps, before the first one."""
+    c = method.config
+    images = min(c.ema_halflife_images, c.ema_max_share * steps * c.batch_size)
+    return Average({k: method.nets[k] for k in method.averaged}, max(1.0, images / c.batch_size))
 
 
 def _val_set(files: SplitFiles, device: torch.device) -> ValSet:

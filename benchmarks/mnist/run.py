@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
 
 import torch  # isort: skip
+
+import numpy as np
 
 from benchmarks.mnist.rows import Row, config_of
 from ssgan import experiment
@@ -31,19 +33,33 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """A cell of the table for one draw of labels. ``seed`` draws the labels and all else."""
+    """A cell of the table for one draw of labels.
+
+    ``seed`` draws the labels and all else; in a stack it draws the labels alone, and the runs share first weights and noise.
+    """
 
     row: Row
     labels: int
     seed: int
     steps: int
     threads: int
+    stacked: bool = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters, as ``params.yaml`` would have them."""
+        return config_of(self.row, 0 if self.stacked else self.seed, self.steps, self.threads)
+
+    @property
+    def config(self) -> Config:
+        return parse(Config, self.settings, "benchmarks.mnist.rows")
 
     @property
     def key(self) -> str:
         """Names what is computed: a run with the same key is not run again."""
-        config = config_of(self.row, self.seed, self.steps, 1)
-        what = [self.row.track, config, self.labels]
+        what: list[Any] = [self.row.track, replace(self, threads=1).settings, self.labels]
+        if self.stacked:
+            what.append(self.seed)
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -56,24 +72,40 @@ def prepare(mnist: Path, work: Path) -> Path:
     return out
 
 
+def draw(run: Run, data: Path, folder: Path) -> SplitFiles:
+    """Draw the labels of a run into ``folder``; every other training image is an unlabeled one."""
+    config = SplitConfig(num_labels=run.labels, split_seed=run.seed, val_fraction=0.0)
+    split(data / "images", folder, config, data / "duplicates.parquet", None)
+    return SplitFiles(str(folder))
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def execute(run: Run, data: Path, scratch: Path) -> Line:
     """Train and judge; the line of the results file. A run that was interrupted goes on from its checkpoint in ``scratch``."""
-    config = parse(Config, config_of(run.row, run.seed, run.steps, run.threads), "benchmarks.mnist.rows")
     torch.set_num_threads(run.threads)
     with tempfile.TemporaryDirectory(prefix="mnist-table-") as folder:
-        splits = Path(folder) / "splits"
-        draw = SplitConfig(num_labels=run.labels, split_seed=run.seed, val_fraction=0.0)
-        split(data / "images", splits, draw, data / "duplicates.parquet", None)
-        files = SplitFiles(str(splits))
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        files = draw(run, data, Path(folder) / "splits")
         identity = {"key": run.key, "code": code_version(run.row.method)}
-        edge = experiment.Edge(open_store(str(scratch)), run.key, identity, device, lambda role, tick: None)
-        experiment.train(config, files, "main", edge)
+        edge = experiment.Edge(open_store(str(scratch)), run.key, identity, device(), lambda role, tick: None)
+        experiment.train(run.config, files, "main", edge)
         final = scratch / experiment.final_key(run.key, "main")
         summary = json.loads((final / "summary.json").read_text())
-        test = files.read("test", ["label", "pixels"])
-        logits = load_model(final / "last", device.type).predict_logits(pixels_to_numpy(test["pixels"], files.image_spec()))
-        labeled = ids_sha256(files.read("labeled", ["id"])["id"].to_pylist())
+        images, labels = test_set(files)
+        logits = load_model(final / "last", edge.device.type).predict_logits(images)
+        return line(run, files, int((logits.argmax(1) != labels).sum()), summary)
+
+
+def test_set(files: SplitFiles) -> tuple[np.ndarray, np.ndarray]:
+    """(N, C, S, S) uint8 and (N,) labels."""
+    table = files.read("test", ["label", "pixels"])
+    return pixels_to_numpy(table["pixels"], files.image_spec()), table["label"].to_numpy()
+
+
+def line(run: Run, files: SplitFiles, wrong: int, summary: dict[str, Any]) -> Line:
+    """What the results file says of a run. ``summary``: seconds, device, threads, versions."""
     return {
         "key": run.key,
         "track": run.row.track,
@@ -81,13 +113,10 @@ def execute(run: Run, data: Path, scratch: Path) -> Line:
         "labels": run.labels,
         "seed": run.seed,
         "steps": run.steps,
-        "wrong": int((logits.argmax(1) != test["label"].to_numpy()).sum()),
-        "test_images": len(logits),
-        "seconds": summary["seconds"],
-        "device": summary["device"],
-        "threads": summary["threads"],
-        "versions": summary["versions"],
-        "code": identity["code"][:16],
-        "labeled_ids": labeled[:16],
-        "settings": asdict(run.row) | {"config": config_of(run.row, run.seed, run.steps, run.threads)},
+        "wrong": wrong,
+        "test_images": files.num_rows("test"),
+        **{name: summary[name] for name in ("seconds", "device", "threads", "versions")},
+        "code": code_version(run.row.method)[:16],
+        "labeled_ids": ids_sha256(files.read("labeled", ["id"])["id"].to_pylist())[:16],
+        "settings": asdict(run.row) | {"config": run.settings},
     }

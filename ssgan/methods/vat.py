@@ -45,6 +45,7 @@ class Config(OnePlayerConfig):
 
 
 class Method(OnePlayerMethod):
+    calls_autograd = True
     config: Config
 
     def classifier_loss(self, batch: Batch) -> Terms:

@@ -103,7 +103,13 @@ class _ScaledLinear(torch.autograd.Function):
 
 
 class WeightNormLinear(WeightNorm):
-    """(N, I) -> (N, O); V ~ N(0, init_std^2)."""
+    """(N, I) -> (N, O); V ~ N(0, init_std^2).
+
+    Attributes:
+        fused: whether the gradient is the one written by hand, which ``torch.vmap`` cannot follow; off, autograd's own.
+    """
+
+    fused = True
 
     def __init__(
         self, inputs: int, outputs: int, *, train_gain: bool = False, init_std: float = 0.1, init_scale: float | None = 1.0
@@ -117,6 +123,8 @@ class WeightNormLinear(WeightNorm):
         return F.linear(x, self.weight) / norm
 
     def _output(self, x: Tensor) -> Tensor:
+        if not self.fused:
+            return F.linear(x, self.weight) * (self.gain / self._norm()) + self.bias
         device = x.device.type
         dtype = (
             torch.get_autocast_dtype(device)

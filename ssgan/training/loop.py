@@ -118,7 +118,7 @@ def fit(
         meter.waited += time.perf_counter() - before
         if batch is None:
             return
-        _one_step(trainer, plan, batch, meter)
+        meter.add(one_step(trainer, plan, batch), (len(batch.x_u) or len(batch.x_l)) * world_size())
         beat()
         done = progress.step == plan.steps
         if done or progress.step % plan.val_every == 0:
@@ -134,14 +134,15 @@ def fit(
             on_tick(_tick(progress.history, meter, progress.step, plan.steps))
 
 
-def _one_step(trainer: Trainer, plan: Plan, batch: Batch, meter: Meter) -> None:
+def one_step(trainer: Trainer, plan: Plan, batch: Batch) -> dict[str, Tensor]:
+    """Learn from one batch; the terms of all phases."""
     # Every random number of a step is a function of (seed, step, rank): a resumed run needs no saved random state.
     torch.manual_seed(fold(plan.seed, "noise", batch.step, rank()))
     lr_factor = linear_tail(batch.step, plan.steps, plan.lr_tail)
     terms = run_step(trainer.method, trainer.optimizers, batch, lr_factor, bf16=plan.bf16)
     trainer.average.update()
     trainer.progress.step += 1
-    meter.add(terms, (len(batch.x_u) or len(batch.x_l)) * world_size())
+    return terms
 
 
 def _share_seen(trainer: Trainer) -> None:

@@ -13,7 +13,8 @@ from PIL import Image
 
 from benchmarks import mnist_table
 from benchmarks.mnist.rows import ROWS, Row
-from benchmarks.mnist.run import Run
+from benchmarks.mnist.run import Run, execute, prepare
+from benchmarks.mnist.stack import execute_stack
 from benchmarks.mnist.table import against_published, paired, render
 
 
@@ -53,7 +54,20 @@ def test_a_run_is_named_after_what_it_computes() -> None:
     one = Run(row, 20, 0, 100, threads=1)
     assert one.key == Run(row, 20, 0, 100, threads=2).key
     others = [Run(row, 50, 0, 100, 1), Run(row, 20, 1, 100, 1), Run(row, 20, 0, 101, 1), Run(ROWS[1], 20, 0, 100, 1)]
-    assert len({one.key, *(run.key for run in others)}) == 5
+    stacked = [Run(row, 20, 0, 100, 1, stacked=True), Run(row, 20, 1, 100, 1, stacked=True)]
+    assert len({run.key for run in [one, *others, *stacked]}) == 7
+
+
+def test_a_stack_of_runs_ends_where_each_run_ends_alone(few_images: Path, tmp_path: Path) -> None:
+    data = prepare(few_images, tmp_path / "work")
+    row = next(row for row in ROWS if row.name == "supervised")
+    runs = [Run(row, labels, seed, 4, 1, stacked=True) for labels in (10, 20) for seed in (0, 1)]
+    together = execute_stack(runs, data)
+    for run, line in zip(runs, together, strict=True):
+        alone = execute(run, data, tmp_path / "scratch")
+        assert line["stack"] == 4
+        same = ("key", "labeled_ids", "wrong", "settings", "labels", "seed")
+        assert {key: line[key] for key in same} == {key: alone[key] for key in same}
 
 
 @pytest.fixture
@@ -74,7 +88,7 @@ def table(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     mnist_table.main()
 
 
-@pytest.mark.parametrize("backend", ["process", pytest.param("ray", marks=pytest.mark.ray)])
+@pytest.mark.parametrize("backend", ["process", "stack", pytest.param("ray", marks=pytest.mark.ray)])
 def test_runs_are_recorded_judged_and_not_repeated(
     backend: str, few_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
