@@ -23,7 +23,7 @@ import torch  # isort: skip
 import numpy as np
 
 from benchmarks.alone import train
-from benchmarks.mnist.rows import MLP, QUIET, SHIFTS
+from benchmarks.mnist.rows import MLP, OURS, QUIET, SHIFTS
 from benchmarks.port import Port
 from ssgan.config import Config, LoaderConfig, parse
 from ssgan.data.files import SplitFiles
@@ -36,8 +36,8 @@ LOOKS = 10
 Curve = list[tuple[float, float]]  # (seconds, error on val)
 
 CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {  # method, options, networks, precision
-    "teacher_gan": ("teacher_gan", {"labeled_batch_size": 25}, QUIET, "bf16"),
-    "teacher_gan without GAN": ("teacher_gan", {"labeled_batch_size": 25, "unlabeled_weight": 0.0}, QUIET, "bf16"),
+    "teacher_gan": ("teacher_gan", {"labeled_batch_size": 25, **OURS}, QUIET, "bf16"),
+    "teacher_gan without GAN": ("teacher_gan", {"labeled_batch_size": 25, "unlabeled_weight": 0.0, **OURS}, QUIET, "bf16"),
     "fixmatch": ("fixmatch", {"labeled_batch_size": 25}, QUIET, "bf16"),
     "feature_matching": ("feature_matching", {}, MLP, "bf16"),
 }

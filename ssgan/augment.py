@@ -60,7 +60,7 @@ def _affine(x: Tensor, shift: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
 
 
 # Of ``strong``: as far as digits and photos keep their class. Shares are of the image's side.
-ROTATE_DEGREES, SCALE, SHIFT, CONTRAST, BRIGHTNESS, CUTOUT = 25.0, 0.2, 0.125, 0.5, 0.25, 0.4
+ROTATE_DEGREES, SCALE, SHIFT, CONTRAST, BRIGHTNESS, CUTOUT = 15.0, 0.2, 0.125, 0.5, 0.25, 0.4
 
 
 def strong(x: Tensor, seed: int) -> Tensor:
