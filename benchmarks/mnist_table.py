@@ -94,9 +94,9 @@ def _run_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.
 
 
 def in_stacks(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
-    """The runs of a row, ``--jobs`` at once, as one method with more dimensions."""
-    for row in dict.fromkeys(run.row.name for run in runs):
-        of_row = [run for run in runs if run.row.name == row]
+    """The runs of a row of a track, ``--jobs`` at once, as one method with more dimensions."""
+    for row in dict.fromkeys((run.row.track, run.row.name) for run in runs):
+        of_row = [run for run in runs if (run.row.track, run.row.name) == row]
         for i in range(0, len(of_row), arguments.jobs):
             yield from execute_stack(of_row[i : i + arguments.jobs], data)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,17 @@ def test_a_stack_of_runs_ends_where_each_run_ends_alone(few_images: Path, tmp_pa
         assert line["stack"] == 4
         same = ("key", "labeled_ids", "wrong", "settings", "labels", "seed")
         assert {key: line[key] for key in same} == {key: alone[key] for key in same}
+
+
+def test_runs_of_two_tracks_are_never_one_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stacks: list[list[Run]] = []
+    monkeypatch.setattr(mnist_table, "execute_stack", lambda runs, data: stacks.append(runs) or [])
+    supervised = [row for row in ROWS if row.name == "supervised"]
+    runs = [Run(row, 20, seed, 4, 1, stacked=True) for seed in range(3) for row in supervised]
+    assert list(mnist_table.in_stacks(runs, tmp_path, tmp_path, Namespace(jobs=2))) == []
+    assert len({row.track for row in supervised}) > 1
+    assert [len(stack) for stack in stacks] == [2, 1] * len(supervised)
+    assert all(len({run.row.track for run in stack}) == 1 for stack in stacks)
 
 
 @pytest.fixture

@@ -28,9 +28,7 @@ LATE = 10  # a step at which every phase runs and every term is there, by ``shor
 
 def small_trainer(name: str, files: SplitFiles, **options: int) -> tuple[Trainer, Batches]:
     c = config(method=short(name, **options))
-    role_name, method_config = experiment.role_method(c, "main")
-    batches = Batches(files, experiment._request(c, role_name, method_config), c.loader, torch.device("cpu"))
-    return experiment._trainer(c, files, role_name, method_config, batches, edge(Path(files.root)), "main"), batches
+    return experiment.prepared(c, files, "main", edge(Path(files.root)))
 
 
 @pytest.fixture(params=methods.names())

@@ -12,7 +12,6 @@ from ssgan import experiment
 from ssgan import method as methods
 from ssgan.batch import Batch
 from ssgan.data.files import SplitFiles
-from ssgan.data.loaders import Batches
 from ssgan.errors import ConfigError
 from ssgan.method import SemiSupervisedMethod
 from ssgan.stacked import Stacked, require_stackable, stack_batches
@@ -32,9 +31,7 @@ def draws(tmp_path_factory: pytest.TempPathFactory) -> list[SplitFiles]:
 def prepared(name: str, files: SplitFiles, family: str = "mlp") -> tuple[SemiSupervisedMethod, Batch]:
     """The method as a run begins, and a late batch of it."""
     c = config(method=short(name), net={"family": family})
-    _, method_config = experiment.role_method(c, "main")
-    batches = Batches(files, experiment._request(c, name, method_config), c.loader, torch.device("cpu"))
-    trainer = experiment._trainer(c, files, name, method_config, batches, edge(Path(files.root)), "main")
+    trainer, batches = experiment.prepared(c, files, "main", edge(Path(files.root)))
     return trainer.method, next(batches.iterate(LATE, LATE + 1))
 
 
