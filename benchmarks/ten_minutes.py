@@ -1,10 +1,10 @@
 """Which method has the lowest error after the same minutes on the same machine? A laptop, 28x28, few labels.
 
-One after the other: our combination, the same without its GAN, FixMatch on the same network, feature matching, and feature
-matching as ports write it. Before that all of them take a short trial in turns, several times; the fastest tells how many steps
-fit into the minutes, so that whatever else the machine does later costs nobody a step. The rate falls over the last third of
-the steps (the port's is constant). Error on val by time, and on test in the end, once, of the last averaged model. Needs a
-project's splits of 28x28 grey images (`dvc repro split`).
+One after the other: our combination, the same without its GAN, FixMatch on the same network with Adam and with Muon, feature
+matching, and feature matching as ports write it. Before that all take a short trial in turns, several times; the fastest
+tells how many steps fit into the minutes, so that whatever else the machine does later costs nobody a step. The rate falls over
+the last third of the steps (the port's is constant). Error on val by time, and on test in the end, once, of the last averaged
+model. Needs a project's splits of 28x28 grey images (`dvc repro split`).
 
     python -m benchmarks.ten_minutes data/splits --minutes 10 --threads 2
 """
@@ -23,7 +23,7 @@ import torch  # isort: skip
 import numpy as np
 
 from benchmarks.alone import train
-from benchmarks.mnist.rows import MLP, OURS, QUIET, SHIFTS
+from benchmarks.mnist.rows import FEW_LABELED, MLP, MUON, QUIET, SHIFTS
 from benchmarks.port import Port
 from ssgan.config import Config, LoaderConfig, parse
 from ssgan.data.files import SplitFiles
@@ -36,9 +36,10 @@ LOOKS = 10
 Curve = list[tuple[float, float]]  # (seconds, error on val)
 
 CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {  # method, options, networks, precision
-    "teacher_gan": ("teacher_gan", {"labeled_batch_size": 25, **OURS}, QUIET, "bf16"),
-    "teacher_gan without GAN": ("teacher_gan", {"labeled_batch_size": 25, "unlabeled_weight": 0.0, **OURS}, QUIET, "bf16"),
-    "fixmatch": ("fixmatch", {"labeled_batch_size": 25}, QUIET, "bf16"),
+    "teacher_gan": ("teacher_gan", FEW_LABELED, QUIET, "bf16"),
+    "teacher_gan without GAN": ("teacher_gan", FEW_LABELED | {"unlabeled_weight": 0.0}, QUIET, "bf16"),
+    "fixmatch": ("fixmatch", FEW_LABELED, QUIET, "bf16"),
+    "fixmatch, Muon": ("fixmatch", FEW_LABELED | MUON, QUIET, "bf16"),
     "feature_matching": ("feature_matching", {}, MLP, "bf16"),
 }
 PORT = "feature matching, a port"

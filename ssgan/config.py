@@ -141,6 +141,7 @@ class MethodConfig(Strict):
     # The horizon never exceeds this share of the images that the whole run sees, so that short runs average too.
     ema_max_share: float = Field(default=0.05, gt=0, le=1)
     lr_tail: float = Field(default=0.0, ge=0.0, le=1.0)  # share of the run, at its end, over which the rate falls to 0
+    muon_rate: float = Field(default=0.0, ge=0.0, lt=1.0)  # of Muon, for the classifier's hidden weights; 0: Adam for all
 
     @property
     def settled_step(self) -> int:

@@ -29,8 +29,8 @@ TENSORS = ("x_l", "y_l", "x_u", "x_u2")  # of a batch
 class Stacked(SemiSupervisedMethod):
     """Runs of one method, each initialised, as one method; its batches come from ``stack_batches``.
 
-    Engine, optimisers and average of weights work on it as on any method, for they are elementwise. The total of a phase is the
-    sum over runs, which gives each its own gradient; its other terms are means over runs.
+    Engine, optimisers and average of weights work on it as on any method: they are elementwise, or know of the runs (Muon). The
+    total of a phase is the sum over runs, which gives each its own gradient; its other terms are means over runs.
 
     Raises:
         ConfigError: the method or its networks cannot be stacked.
@@ -96,10 +96,8 @@ class _Call(nn.Module):
 def require_stackable(method: type[SemiSupervisedMethod], family: str) -> None:
     """Raises ConfigError where many runs cannot be trained as one."""
     name = method.__module__.rpartition(".")[2]
-    if method.calls_autograd:
-        raise ConfigError(
-            f"`method.name` {name!r} differentiates within its loss: its runs cannot be stacked; train them one by one"
-        )
+    if method.unstackable:
+        raise ConfigError(f"`method.name` {name!r} {method.unstackable}: its runs cannot be stacked; train them one by one")
     if family not in FAMILIES:
         raise ConfigError(
             f"`net.family` is {family!r}: only runs of {', '.join(FAMILIES)} can be stacked; train them one by one"

@@ -1,13 +1,13 @@
 """Teacher-GAN: our combination of an averaged teacher, balanced classes, and the cheap part of a bad generator.
 
 Paper: none; ours. Parts: hard targets from a confident average of weights (FixMatch, Sohn et al. 2020, eq. 4; Mean teacher,
-Tarvainen & Valpola 2017), the entropy of the mean prediction (CatGAN, Springenberg 2016, eq. 5), feature matching with K logits
-(Salimans et al. 2016, section 5), pull-away (Dai et al. 2017, section 4).
+Tarvainen & Valpola 2017), answers of which no class has much more or less than its share (distribution alignment, Berthelot
+et al. 2020, and optimal transport, Asano et al. 2020), orthogonalised updates (Muon, Jordan et al. 2024), feature matching with
+K logits (Salimans et al. 2016, section 5), pull-away (Dai et al. 2017, section 4).
 
 Objective, with r = lse(l), f the features, w(x), w'(x) two draws of the `augment` section, s = strong(w'(x)), theta' the moving
-average of theta, q = softmax(l(w(x); theta')) without noise:
+average of theta, c the prices of the classes (ssgan/players/balance.py), q = softmax(l(w(x); theta') - c) without noise:
     D:  min  E_labeled CE(l(w(x)), y)  + a(t) consistency E_unlabeled 1[max q >= tau] CE(l(s), argmax q)
-             - a(t) balance H(mean_unlabeled softmax(l(s)))
              + b(t) unlabeled ( 1/2 E_unlabeled softplus(-r(w(x))) + 1/2 E_z softplus(r(G(z))) )
     G:  min  mean_j (E f_j(G(z)) - E f_j(w(x)))^2 + pull_away * PT(f(G(z)))
     a(t) rises from 0 to 1 over `ramp_steps`; b(t) is 1 in every `adversarial_every`-th step from `adversarial_start` on, the
@@ -15,7 +15,7 @@ average of theta, q = softmax(l(w(x); theta')) without noise:
 With `unlabeled_weight: 0` there is no generator: the ablation that says what the GAN is worth.
 
 Deviations:
-    1. A teacher gives FixMatch's targets; its paper takes them from the classifier itself. Adam instead of SGD.
+    1. A teacher gives FixMatch's targets; its paper takes them from the classifier itself. Muon and Adam instead of SGD.
     2. Feature matching compares with the images of the same step; its paper draws an independent batch.
 
 Expected error: docs/results.md.
@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from pydantic import Field
@@ -36,22 +37,25 @@ from ssgan import losses
 from ssgan.augment import strong
 from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
-from ssgan.distributed import fold
+from ssgan.distributed import batch_mean, fold
 from ssgan.method import Phase, Terms
 from ssgan.nets.layers import forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.players.balance import ClassBalance
 from ssgan.players.teacher import follow, teacher_of
 from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
 
 class Config(TwoPlayerConfig):
     augment: bool = True  # two views of an image are two draws of the `augment` section
+    muon_rate: float = Field(default=0.05, ge=0, lt=1)  # of Muon, for the classifier's hidden weights; 0: Adam for all
     beta1: float = Field(default=0.9, ge=0, lt=1)  # of Adam, both players
     consistency_weight: float = Field(default=1.0, ge=0)  # of the teacher's answers
     threshold: float = Field(default=0.9, gt=0, lt=1)  # tau: least probability of an answer that counts
     teacher_decay: float = Field(default=0.99, ge=0, lt=1)  # per step
-    balance_weight: float = Field(default=0.3, ge=0)  # for classes of about the same size; 0 where they are not
-    ramp_steps: int = Field(default=500, gt=0)  # steps over which consistency and balance come in
+    balance_rate: float = Field(default=0.3, ge=0)  # for classes of about the same size; 0 where they are not
+    balance_tolerance: float = Field(default=0.2, ge=0)  # relative deviation of a class from its share that is left alone
+    ramp_steps: int = Field(default=500, gt=0)  # steps over which consistency comes in
     adversarial_start: int = Field(default=500, ge=0)  # first step with the generator
     adversarial_every: int = Field(default=4, gt=0)  # steps between two with the generator
     pull_away_weight: float = Field(default=0.1, ge=0)
@@ -63,13 +67,20 @@ class Config(TwoPlayerConfig):
 
 class Method(TwoPlayerMethod):
     second_view = True
+    unstackable = "counts the teacher's answers beside its loss"
     config: Config
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:
         super().__init__(config, problem)
         self.nets["teacher"] = teacher_of(self.discriminator)
+        self.nets["balance"] = ClassBalance(problem.num_classes)
+        self._said: Tensor | None = None  # (K,) mean answer of the teacher in this step
         if not self.config.unlabeled_weight:
             del self.nets["generator"]
+
+    @property
+    def balance(self) -> ClassBalance:
+        return cast(ClassBalance, self.nets["balance"])
 
     def phases(self) -> Sequence[Phase]:
         discriminator, generator = super().phases()
@@ -89,6 +100,8 @@ class Method(TwoPlayerMethod):
 
     def after_step(self, batch: Batch) -> None:
         follow(self.nets["teacher"], self.discriminator, batch.step, self.config.teacher_decay)
+        if self._said is not None:
+            self.balance.follow(self._said, self.config.balance_rate, self.config.balance_tolerance)
 
     def real_logit(self, logits: Tensor) -> Tensor:
         return losses.implicit_real_logit(logits)
@@ -108,14 +121,20 @@ class Method(TwoPlayerMethod):
             terms["total"] = terms["labeled"]
             with torch.no_grad():
                 terms["labeled_accuracy"] = (labeled.logits.argmax(1) == batch.y_l).float().mean()
-        with torch.no_grad(), without_noise(self.nets["teacher"]):
-            sure, said = self.nets["teacher"](batch.x_u).logits.float().softmax(1).max(1)
-        mask = (sure >= c.threshold).float()
+        said, mask = self.targets(batch.x_u)
         terms["consistency"] = losses.masked_cross_entropy(view.logits, said, mask)
-        terms["class_entropy"] = losses.marginal_entropy(view.logits)
         terms["mask_share"] = mask.mean()
-        unlabeled_terms = c.consistency_weight * terms["consistency"] - c.balance_weight * terms["class_entropy"]
-        return terms | {"total": terms["total"] + min(1.0, batch.step / c.ramp_steps) * unlabeled_terms}
+        weight = min(1.0, batch.step / c.ramp_steps) * c.consistency_weight
+        return terms | {"total": terms["total"] + weight * terms["consistency"]}
+
+    @torch.no_grad()
+    def targets(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(U, C, S, S) -> what the teacher says, (U,) class ids, and whether it is sure, (U,) 0 or 1."""
+        with without_noise(self.nets["teacher"]):
+            q = self.balance(self.nets["teacher"](x).logits)
+        self._said = batch_mean(q)
+        sure, said = q.max(1)
+        return said, (sure >= self.config.threshold).float()
 
     def generator_loss(self, batch: Batch) -> Terms:
         features_fake = self.discriminator.features(self.generator(self.latent(batch, "generator")))

@@ -45,7 +45,7 @@ class Config(OnePlayerConfig):
 
 
 class Method(OnePlayerMethod):
-    calls_autograd = True
+    unstackable = "differentiates within its loss"
     config: Config
 
     def classifier_loss(self, batch: Batch) -> Terms:

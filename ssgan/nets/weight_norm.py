@@ -28,6 +28,7 @@ class WeightNorm(DataInitialized):
     """
 
     gain: Tensor
+    weight_dims: int  # of the weight of one network; a stack of networks has one more
 
     def __init__(self, weight: Tensor, outputs: int, *, train_gain: bool, init_scale: float | None) -> None:
         super().__init__()
@@ -110,6 +111,7 @@ class WeightNormLinear(WeightNorm):
     """
 
     fused = True
+    weight_dims = 2
 
     def __init__(
         self, inputs: int, outputs: int, *, train_gain: bool = False, init_std: float = 0.1, init_scale: float | None = 1.0
@@ -137,6 +139,8 @@ class WeightNormLinear(WeightNorm):
 
 class WeightNormConv2d(WeightNorm):
     """(N, I, H, W) -> (N, O, H', W'); V ~ N(0, init_std^2)."""
+
+    weight_dims = 4
 
     def __init__(
         self,
@@ -168,6 +172,8 @@ class WeightNormConv2d(WeightNorm):
 
 class WeightNormConvTranspose2d(WeightNorm):
     """(N, I, H, W) -> (N, O, 2H, 2W): kernel 5, stride 2, padding 2, output padding 1; V ~ N(0, init_std^2)."""
+
+    weight_dims = 4
 
     def __init__(
         self, inputs: int, outputs: int, *, train_gain: bool = True, init_std: float = 0.05, init_scale: float | None = 1.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from ssgan.batch import Batch
 from ssgan.distributed import average_
 from ssgan.errors import NonFiniteError
 from ssgan.method import Phase, SemiSupervisedMethod
+from ssgan.training.muon import MuonAdam, hidden_weights
 
 Optimizers = dict[str, torch.optim.Optimizer]
 
@@ -27,18 +29,18 @@ def trainable(method: SemiSupervisedMethod, phase: Phase) -> list[nn.Parameter]:
 
 
 def make_optimizers(method: SemiSupervisedMethod) -> Optimizers:
-    """One fused Adam per phase, by the name of the phase."""
-    return {
-        phase.name: torch.optim.Adam(
-            trainable(method, phase),
-            lr=phase.optimizer.lr,
-            betas=phase.optimizer.betas,
-            eps=phase.optimizer.eps,
-            weight_decay=phase.optimizer.weight_decay,
-            fused=True,
-        )
-        for phase in method.phases()
-    }
+    """One fused Adam per phase, by the name of the phase; with Muon for the classifier's hidden weights if asked for."""
+    return {phase.name: _optimizer(method, phase) for phase in method.phases()}
+
+
+def _optimizer(method: SemiSupervisedMethod, phase: Phase) -> torch.optim.Optimizer:
+    adam = asdict(phase.optimizer) | {"fused": True}
+    parameters = trainable(method, phase)
+    layers = hidden_weights(method.nets[method.classifier]) if method.classifier in phase.trains else []
+    if not method.config.muon_rate or not layers:
+        return torch.optim.Adam(parameters, **adam)
+    turned = {id(layer.weight) for layer in layers}
+    return MuonAdam(layers, [p for p in parameters if id(p) not in turned], rate=method.config.muon_rate, **adam)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from ssgan.stacked import Stacked, require_stackable, stack_batches
 from tests.support import config, edge, short, write_splits
 
 LATE = 10  # a step at which every phase runs, by ``short``
-STACKABLE = [name for name in methods.names() if not methods.module(name).Method.calls_autograd]
+STACKABLE = [name for name in methods.names() if not methods.module(name).Method.unstackable]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,9 @@ def test_the_runs_of_a_stack_differ(draws: list[SplitFiles]) -> None:
 
 def test_what_cannot_be_stacked_is_refused(draws: list[SplitFiles]) -> None:
     refused = [name for name in methods.names() if name not in STACKABLE]
-    assert refused == ["vat"]
+    assert refused == ["teacher_gan", "vat"]
+    with pytest.raises(ConfigError, match="'teacher_gan' counts the teacher's answers beside its loss: its runs cannot be"):
+        require_stackable(methods.module("teacher_gan").Method, "mlp")
     with pytest.raises(ConfigError, match="'vat' differentiates within its loss"):
         require_stackable(methods.module("vat").Method, "mlp")
     with pytest.raises(ConfigError, match=r"`net\.family` is 'compact'"):

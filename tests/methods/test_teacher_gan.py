@@ -13,30 +13,33 @@ from ssgan.distributed import fold
 from ssgan.method import SemiSupervisedMethod
 from tests.methods.test_consistency import batch, build, terms
 
+TAU = 0.45  # so that some answers are sure and some are not
 
-def unlabeled_terms(method: SemiSupervisedMethod, step: int, tau: float) -> tuple[float, float]:
-    """Consistency with the teacher, and the entropy of the mean prediction."""
+
+def consistency(method: SemiSupervisedMethod, step: int, tau: float) -> float:
+    """With the teacher's answers after prices, on strong views."""
     b = batch(step)
     with torch.no_grad():
-        q = method.nets["teacher"].eval()(b.x_u).logits.softmax(1)
+        q = (method.nets["teacher"].eval()(b.x_u).logits - method.nets["balance"].prices).softmax(1)
         log_p = method.nets["classifier"](strong(b.x_u2, fold(b.seed, "strong"))).logits.log_softmax(1)
     sure, said = q.max(1)
-    consistency = -(log_p[range(len(said)), said] * (sure >= tau)).mean()
-    mean = log_p.exp().mean(0)
-    return consistency.item(), -(mean * mean.log()).sum().item()
+    return -(log_p[range(len(said)), said] * (sure >= tau)).mean().item()
 
 
 @pytest.mark.parametrize(("step", "ramp"), [(0, 0.0), (5, 0.5), (10, 1.0), (40, 1.0)])
-def test_without_a_generator_the_total_is_labels_teacher_and_balance(step: int, ramp: float) -> None:
-    method = build("teacher_gan", unlabeled_weight=0, threshold=0.4, balance_weight=0.7, consistency_weight=2, ramp_steps=10)
+def test_without_a_generator_the_total_is_labels_and_teacher(step: int, ramp: float) -> None:
+    method = build("teacher_gan", unlabeled_weight=0, threshold=TAU, consistency_weight=2, ramp_steps=10)
     with torch.no_grad():
+        method.nets["balance"].prices.copy_(torch.linspace(-0.2, 0.2, method.problem.num_classes))
         for p in method.nets["teacher"].parameters():
             p.mul_(1.3)
     found = terms(method, batch(step))
-    consistency, entropy = unlabeled_terms(method, step, 0.4)
+    expected = consistency(method, step, TAU)
     assert 0 < found["mask_share"] < 1
-    assert found["consistency"] == pytest.approx(consistency, rel=1e-5)
-    assert found["total"] == pytest.approx(found["labeled"] + ramp * (2 * consistency - 0.7 * entropy), rel=1e-5)
+    assert found["consistency"] == pytest.approx(expected, rel=1e-5)
+    plain = F.cross_entropy(method.predict(batch(step).x_l), batch(step).y_l).item()
+    assert found["labeled"] == pytest.approx(plain, rel=1e-5)
+    assert found["total"] == pytest.approx(found["labeled"] + ramp * 2 * expected, rel=1e-5)
 
 
 def test_the_ablation_has_no_generator() -> None:
@@ -52,12 +55,12 @@ def test_the_generator_joins_at_its_step() -> None:
     assert [step for step in range(5, 12) if "fake" in terms(method, batch(step))] == [8, 10]
     b = replace(batch(8), x_l=torch.rand(6, 1, 6, 6))
     found = {k: v.item() for k, v in method.phases()[0].loss(b).items()}
-    consistency, entropy = unlabeled_terms(method, 8, 0.4)
+    expected = consistency(method, 8, 0.4)
     with torch.no_grad():
         real = F.softplus(-method.predict(b.x_u).logsumexp(1)).mean().item()
     assert found["unlabeled_real"] == pytest.approx(real, rel=1e-5)
     adversarial = 0.6 * 0.5 * (real + found["fake"])
-    assert found["total"] == pytest.approx(found["labeled"] + adversarial + 0.8 * (consistency - 0.3 * entropy), rel=1e-5)
+    assert found["total"] == pytest.approx(found["labeled"] + adversarial + 0.8 * expected, rel=1e-5)
 
 
 def test_the_teacher_starts_as_the_classifier_and_follows_it() -> None:
@@ -72,3 +75,17 @@ def test_the_teacher_starts_as_the_classifier_and_follows_it() -> None:
     method.after_step(batch(step=50))
     for old, now in zip(before, teacher.parameters(), strict=True):
         torch.testing.assert_close(now, old + 0.1)
+
+
+def test_prices_follow_what_the_teacher_said() -> None:
+    method = build("teacher_gan", balance_rate=0.3, balance_tolerance=0.0, unlabeled_weight=0)
+    b = batch(5)
+    assert float(method.nets["balance"].prices.abs().max()) == 0
+    method.phases()[0].loss(b)
+    with torch.no_grad():
+        mean = method.nets["teacher"].eval()(b.x_u).logits.softmax(1).mean(0)
+    method.after_step(b)
+    classes = len(mean)
+    share = 0.9 / classes + 0.1 * mean
+    expected = 0.3 * (classes * share - 1)
+    torch.testing.assert_close(method.nets["balance"].prices, expected - expected.mean())

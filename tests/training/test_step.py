@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ssgan.batch import Batch
+from ssgan.config import MethodConfig
 from ssgan.errors import TrainingError
 from ssgan.method import Adam, Phase
 from ssgan.training.step import make_optimizers, only, run_step
@@ -17,6 +18,8 @@ class Toy:
 
     def __init__(self, poison: str = "") -> None:
         self.nets = nn.ModuleDict({"a": nn.Linear(1, 1), "b": nn.Linear(1, 1)})
+        self.config = MethodConfig()
+        self.classifier = "a"
         self.poison = poison
         self.calls: list[str] = []
 
