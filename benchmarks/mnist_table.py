@@ -3,7 +3,7 @@
 Labels are drawn at random, the same number of each class, the same draws for every row. All training images are unlabeled
 images, none is kept for validation, and nothing is chosen: the averaged model after the last step is judged on test, once.
 Each run is a line of JSON in WORK/runs.jsonl; runs that stand there are not run again, interrupted ones go on from their
-checkpoint.
+checkpoint. The table holds what the options ask for, with the settings that rows have now.
 
     python -m benchmarks.mnist_table MNIST WORK --tracks C --labels 100 --seeds 3 --jobs 2
     python -m benchmarks.mnist_table MNIST WORK --print            only the table
@@ -46,11 +46,14 @@ def wanted(arguments: argparse.Namespace) -> list[Run]:
 
 
 def in_processes(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
-    """Lines as they come, from ``--jobs`` processes."""
+    """Lines as they come, from ``--jobs`` processes. A run that fails ends the table: none begins after it."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(arguments.jobs, mp_context=context, max_tasks_per_child=1) as pool:
+    pool = ProcessPoolExecutor(arguments.jobs, mp_context=context, max_tasks_per_child=1)
+    try:
         for done in as_completed([pool.submit(execute, run, data, scratch) for run in runs]):
             yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def in_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
@@ -142,7 +145,13 @@ def main() -> None:
         runs = [run for run in wanted(arguments) if run.key not in done]
         for line in BACKENDS[arguments.backend](runs, data, arguments.work / "scratch", arguments):
             record(arguments.work, line)
-    print(render(read(arguments.work), ROWS))
+    print(render(of_these(wanted(arguments), read(arguments.work)), ROWS))
+
+
+def of_these(runs: list[Run], lines: list[Line]) -> list[Line]:
+    """The lines of runs as rows are defined now: those of earlier settings stay in the file and out of the table."""
+    keys = {run.key for run in runs}
+    return [line for line in lines if line["key"] in keys]
 
 
 if __name__ == "__main__":

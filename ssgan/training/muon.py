@@ -70,7 +70,10 @@ class MuonAdam(torch.optim.Adam):
     def _turn(self, v: nn.Parameter, runs: int, rate: float) -> None:
         """``runs``: leading dimensions that count runs."""
         gradient = cast(Tensor, v.grad)
-        momentum = self.state[v].setdefault("momentum", torch.zeros_like(v))
+        state = self.state[v]
+        if not state:  # Adam's load_state_dict asks every state for its step
+            state |= {"step": torch.zeros((), device=v.device), "momentum": torch.zeros_like(v)}
+        momentum = state["momentum"]
         momentum.mul_(MOMENTUM).add_(gradient)
         matrix = v.flatten(runs + 1)
         turn = orthogonalized(gradient.add(momentum, alpha=MOMENTUM).flatten(runs + 1).float())

@@ -17,6 +17,7 @@ from benchmarks.mnist.rows import ROWS, Row
 from benchmarks.mnist.run import Run, execute, prepare
 from benchmarks.mnist.stack import execute_stack
 from benchmarks.mnist.table import against_published, paired, render
+from ssgan.errors import ConfigError
 
 
 def line(row: Row, labels: int, seed: int, wrong: int) -> dict[str, Any]:
@@ -80,6 +81,25 @@ def test_runs_of_two_tracks_are_never_one_stack(monkeypatch: pytest.MonkeyPatch,
     assert len({row.track for row in supervised}) > 1
     assert [len(stack) for stack in stacks] == [2, 1] * len(supervised)
     assert all(len({run.row.track for run in stack}) == 1 for stack in stacks)
+
+
+def test_the_table_holds_runs_of_the_settings_of_now_only() -> None:
+    row = ROWS[0]
+    now, before = Run(row, 20, 0, 100, 1), Run(row, 20, 0, 60, 1)
+    lines = [line(row, 20, 0, 10) | {"key": run.key} for run in (now, before)]
+    assert mnist_table.of_these([now], lines) == lines[:1]
+
+
+def test_a_run_that_fails_keeps_the_others_from_beginning(few_images: Path, tmp_path: Path) -> None:
+    data = prepare(few_images, tmp_path / "work")
+    good = next(row for row in ROWS if row.name == "supervised")
+    runs = [Run(Row("A", "wrong", "supervised", {"no_such_option": 1}), 20, 0, 1, 1)] + [
+        Run(good, 20, seed, 1, 1) for seed in range(4)
+    ]
+    with pytest.raises(ConfigError, match="no_such_option"):
+        list(mnist_table.in_processes(runs, data, tmp_path / "scratch", Namespace(jobs=1)))
+    finished = [run for run in runs if (tmp_path / "scratch" / run.key / "main/final").exists()]
+    assert len(finished) <= 2  # the one that had begun, and the one that its process had been handed
 
 
 @pytest.fixture
