@@ -39,7 +39,7 @@ MLP: dict[str, Any] = {"family": "mlp"}
 CONV: dict[str, Any] = {"family": "compact", "width": 0.5, "noise": 0.3}
 QUIET: dict[str, Any] = CONV | {"noise": 0.0}  # augmentation is noise enough
 FEW_LABELED: dict[str, Any] = {"labeled_batch_size": 25}
-MUON: dict[str, Any] = {"muon_rate": 0.05}
+MUON: dict[str, Any] = {"muon_rate": 0.02}
 SHIFTS: dict[str, Any] = {"shift_px": 2, "rotate_degrees": 5.0, "scale": 0.1}
 
 TRACKS = {

@@ -7,11 +7,11 @@ K logits (Salimans et al. 2016, section 5), pull-away (Dai et al. 2017, section 
 
 Objective, with r = lse(l), f the features, w(x), w'(x) two draws of the `augment` section, s = strong(w'(x)), theta' the moving
 average of theta, c the prices of the classes (ssgan/players/balance.py), q = softmax(l(w(x); theta') - c) without noise:
-    D:  min  E_labeled CE(l(w(x)), y)  + a(t) consistency E_unlabeled 1[max q >= tau] CE(l(s), argmax q)
+    D:  min  E_labeled CE(l(v(x)), y)  + a(t) consistency E_unlabeled 1[max q >= tau] CE(l(s), argmax q)
              + b(t) unlabeled ( 1/2 E_unlabeled softplus(-r(w(x))) + 1/2 E_z softplus(r(G(z))) )
     G:  min  mean_j (E f_j(G(z)) - E f_j(w(x)))^2 + pull_away * PT(f(G(z)))
-    a(t) rises from 0 to 1 over `ramp_steps`; b(t) is 1 in every `adversarial_every`-th step from `adversarial_start` on, the
-    only ones in which G learns, and else 0.
+    a(t) rises from 0 to 1 over `ramp_steps`; until then v(x) is strong(w(x)) for every second image, and else w(x); b(t) is 1 in
+    every `adversarial_every`-th step from `adversarial_start` on, the only ones in which G learns, and else 0.
 With `unlabeled_weight: 0` there is no generator: the ablation that says what the GAN is worth.
 
 Deviations:
@@ -37,7 +37,7 @@ from ssgan import losses
 from ssgan.augment import strong
 from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
-from ssgan.distributed import batch_mean, fold
+from ssgan.distributed import batch_mean, fold, rank
 from ssgan.method import Phase, Terms
 from ssgan.nets.layers import forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
@@ -48,7 +48,7 @@ from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
 class Config(TwoPlayerConfig):
     augment: bool = True  # two views of an image are two draws of the `augment` section
-    muon_rate: float = Field(default=0.05, ge=0, lt=1)  # of Muon, for the classifier's hidden weights; 0: Adam for all
+    muon_rate: float = Field(default=0.02, ge=0, lt=1)  # of Muon, for the classifier's hidden weights; 0: Adam for all
     beta1: float = Field(default=0.9, ge=0, lt=1)  # of Adam, both players
     consistency_weight: float = Field(default=1.0, ge=0)  # of the teacher's answers
     threshold: float = Field(default=0.9, gt=0, lt=1)  # tau: least probability of an answer that counts
@@ -108,15 +108,17 @@ class Method(TwoPlayerMethod):
 
     def discriminator_loss(self, batch: Batch) -> Terms:
         c = self.config
+        ramp = min(1.0, batch.step / c.ramp_steps)
+        x_l = batch.x_l if ramp == 1.0 else _every_second_strong(batch.x_l, fold(batch.seed, "labeled"))
         distorted = strong(batch.x_u2, fold(batch.seed, "strong"))
         if self.adversarial(batch.step):
             with torch.no_grad():
                 x_f = self.generator(self.latent(batch, "discriminator"))
-            labeled, view, unlabeled, fake = forward_parts(self.discriminator, batch.x_l, distorted, batch.x_u, x_f)
+            labeled, view, unlabeled, fake = forward_parts(self.discriminator, x_l, distorted, batch.x_u, x_f)
             r_u, r_f = self.real_logit(unlabeled.logits), self.real_logit(fake.logits)
             terms = losses.discriminator_terms(labeled.logits, batch.y_l, r_u, r_f, c.unlabeled_weight)
         else:
-            labeled, view = forward_parts(self.discriminator, batch.x_l, distorted)
+            labeled, view = forward_parts(self.discriminator, x_l, distorted)
             terms = {"labeled": losses.cross_entropy(labeled.logits, batch.y_l)}
             terms["total"] = terms["labeled"]
             with torch.no_grad():
@@ -124,8 +126,7 @@ class Method(TwoPlayerMethod):
         said, mask = self.targets(batch.x_u)
         terms["consistency"] = losses.masked_cross_entropy(view.logits, said, mask)
         terms["mask_share"] = mask.mean()
-        weight = min(1.0, batch.step / c.ramp_steps) * c.consistency_weight
-        return terms | {"total": terms["total"] + weight * terms["consistency"]}
+        return terms | {"total": terms["total"] + ramp * c.consistency_weight * terms["consistency"]}
 
     @torch.no_grad()
     def targets(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -148,3 +149,9 @@ class Method(TwoPlayerMethod):
 
     def sample(self, n: int) -> Tensor | None:
         return super().sample(n) if "generator" in self.nets else None
+
+
+def _every_second_strong(x: Tensor, seed: int) -> Tensor:
+    """(L, C, S, S) -> the same with every second image of the global batch strongly changed."""
+    number = rank() * x.shape[0] + torch.arange(x.shape[0], device=x.device)
+    return torch.where((number % 2 == 0).view(-1, 1, 1, 1), strong(x, seed), x)
