@@ -10,8 +10,8 @@ average of theta, c the prices of the classes (ssgan/players/balance.py), q = so
     D:  min  E_labeled CE(l(v(x)), y)  + a(t) consistency E_unlabeled 1[max q >= tau] CE(l(s), argmax q)
              + b(t) unlabeled ( 1/2 E_unlabeled softplus(-r(w(x))) + 1/2 E_z softplus(r(G(z))) )
     G:  min  mean_j (E f_j(G(z)) - E f_j(w(x)))^2 + pull_away * PT(f(G(z)))
-    a(t) rises from 0 to 1 over `ramp_steps`; until then v(x) is strong(w(x)) for every second image, and else w(x); b(t) is 1 in
-    every `adversarial_every`-th step from `adversarial_start` on, the only ones in which G learns, and else 0.
+    a(t) rises from 0 to 1 over `ramp_steps`; until then v(x) is strong(w(x)) for every second image, and else w(x); b(t) is 1
+    in every `adversarial_every`-th step from `adversarial_start` on, the only ones in which G learns, and else 0.
 With `unlabeled_weight: 0` there is no generator: the ablation that says what the GAN is worth.
 
 Deviations:
