@@ -113,6 +113,12 @@ def read(work: Path) -> list[Line]:
     return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
 
 
+def of_these(runs: list[Run], lines: list[Line]) -> list[Line]:
+    """The lines of runs as rows are defined now: those of earlier settings stay in the file and out of the table."""
+    keys = {run.key for run in runs}
+    return [line for line in lines if line["key"] in keys]
+
+
 def record(work: Path, line: Line) -> None:
     """Append one line, and say what it says."""
     with (work / "runs.jsonl").open("a") as file:
@@ -146,12 +152,6 @@ def main() -> None:
         for line in BACKENDS[arguments.backend](runs, data, arguments.work / "scratch", arguments):
             record(arguments.work, line)
     print(render(of_these(wanted(arguments), read(arguments.work)), ROWS))
-
-
-def of_these(runs: list[Run], lines: list[Line]) -> list[Line]:
-    """The lines of runs as rows are defined now: those of earlier settings stay in the file and out of the table."""
-    keys = {run.key for run in runs}
-    return [line for line in lines if line["key"] in keys]
 
 
 if __name__ == "__main__":
