@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from ssgan import losses, nets
@@ -39,6 +39,13 @@ class Config(MethodConfig):
     learning_rate: float = Field(default=1e-3, gt=0)  # of both players
     beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, both players
     probe_learning_rate: float = Field(default=0.03, gt=0)
+
+    @field_validator("muon_rate")
+    @classmethod
+    def _no_hidden_layer(cls, rate: float) -> float:
+        if rate:
+            raise ValueError("the classifier of gan is one linear layer, which Muon does not change; leave it at 0")
+        return rate
 
 
 class Method(SemiSupervisedMethod):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 
+from ssgan.errors import ConfigError
 from ssgan.training.step import make_optimizers, run_step
 from tests.methods.test_consistency import batch, build
 
@@ -23,3 +25,8 @@ def test_labels_teach_the_linear_layer_only() -> None:
         states.append(method.nets.state_dict())
     differ = {key.split(".")[0] for key in states[0] if not torch.equal(states[0][key], states[1][key])}
     assert differ == {"classifier"}
+
+
+def test_muon_has_nothing_to_change_and_says_so() -> None:
+    with pytest.raises(ConfigError, match=r"gan.*muon_rate.*one linear layer.*leave it at 0"):
+        build("gan", muon_rate=0.02)

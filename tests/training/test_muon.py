@@ -72,7 +72,7 @@ def test_the_last_layer_is_none_of_them() -> None:
     assert hidden_weights(nn.Linear(2, 2)) == []
 
 
-@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize("name", [name for name in methods.names() if name != "gan"])  # whose classifier has one layer
 def test_every_method_takes_it_for_its_classifier_only(name: str, splits: SplitFiles) -> None:
     def moved_by(**options: float) -> dict[str, Tensor]:
         trainer, batches = experiment.prepared(config(method=short(name, **options)), splits, "main", edge(Path(splits.root)))
@@ -85,8 +85,7 @@ def test_every_method_takes_it_for_its_classifier_only(name: str, splits: SplitF
     key = trainer.method.classifier
     layers = {id(layer.weight) for layer in hidden_weights(trainer.method.nets[key])}
     hidden = {k for k, p in trainer.method.nets.named_parameters() if id(p) in layers}
-    trained = {name for phase in trainer.method.phases() for name in phase.trains}
-    assert (not hidden) == (key not in trained or name == "gan"), hidden
+    assert hidden
     for k in hidden:
         assert float((muon[k] - adam[k]).abs().max()) > 1e-4, k
 
