@@ -2,8 +2,9 @@
 
 With two labels per class a network may call most threes twos, and learns from its own answers to do so. Distribution alignment
 (Berthelot et al. 2020, section 3.1) divides answers by how often each class is said, which changes nothing where the network is
-sure. Here prices are added to the logits and go up and down for as long as a class is out of bounds, as in the dual of optimal
-transport to classes of equal size (Asano et al. 2020, eq. 3-5); within the bounds they stay: no two classes are quite equal.
+sure. Here prices are taken off the logits and go up and down for as long as a class is out of bounds, as in the dual of optimal
+transport to classes of equal size (Asano et al. 2020, eq. 3-5). And they are forgotten: no two classes are quite equal, and one
+that chance takes out of bounds now and then must not pay for all of those steps at once.
 
 Letters: N images, K classes.
 """
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 MEMORY = 0.9  # of the running share of a class, per step
+FORGET = 0.01  # share of every price that is lost per step
 
 
 class ClassBalance(nn.Module):
@@ -42,5 +44,5 @@ class ClassBalance(nn.Module):
         """
         self.shares.lerp_(said, 1 - MEMORY)
         excess = self.shares * len(self.shares) - 1
-        self.prices.add_(excess.sign() * (excess.abs() - tolerance).clamp(min=0), alpha=rate)
+        self.prices.mul_(1 - FORGET).add_(excess.sign() * (excess.abs() - tolerance).clamp(min=0), alpha=rate)
         self.prices.sub_(self.prices.mean())
