@@ -45,7 +45,7 @@ SHIFTS: dict[str, Any] = {"shift_px": 2, "rotate_degrees": 5.0, "scale": 0.1}
 TRACKS = {
     "A": Track("A: multi-layer perceptron, no augmentation", MLP, {}, "float32", 30_000),
     "B": Track("B: convolutional, no augmentation", CONV, {}, "bf16", 20_000),
-    "C": Track("C: convolutional, with augmentation", QUIET, SHIFTS, "bf16", 3_000, FEW_LABELED | MUON),
+    "C": Track("C: convolutional, with augmentation", QUIET, SHIFTS, "bf16", 6_000, FEW_LABELED | MUON),
 }
 
 ROWS = (

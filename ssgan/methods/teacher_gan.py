@@ -10,8 +10,9 @@ average of theta, c the prices of the classes (ssgan/players/balance.py), q = so
     D:  min  E_labeled CE(l(v(x)), y)  + a(t) consistency E_unlabeled 1[max q >= tau] CE(l(s), argmax q)
              + b(t) unlabeled ( 1/2 E_unlabeled softplus(-r(w(x))) + 1/2 E_z softplus(r(G(z))) )
     G:  min  mean_j (E f_j(G(z)) - E f_j(w(x)))^2 + pull_away * PT(f(G(z)))
-    a(t) rises from 0 to 1 over `ramp_steps`; until then v(x) is strong(w(x)) for every second image, and else w(x); b(t) is 1
-    in every `adversarial_every`-th step from `adversarial_start` on, the only ones in which G learns, and else 0.
+    a(t) rises from 0 to 1 over `ramp_steps`; in the first `strong_labeled_steps` v(x) is strong(w(x)) for every second image,
+    and else w(x); b(t) is 1 in every `adversarial_every`-th step from `adversarial_start` on, the only ones in which G learns,
+    and else 0.
 With `unlabeled_weight: 0` there is no generator: the ablation that says what the GAN is worth.
 
 Deviations:
@@ -55,14 +56,15 @@ class Config(TwoPlayerConfig):
     teacher_decay: float = Field(default=0.99, ge=0, lt=1)  # per step
     balance_rate: float = Field(default=0.3, ge=0)  # for classes of about the same size; 0 where they are not
     balance_tolerance: float = Field(default=0.2, ge=0)  # relative deviation of a class from its share that is left alone
-    ramp_steps: int = Field(default=500, gt=0)  # steps over which consistency comes in
+    ramp_steps: int = Field(default=50, gt=0)  # steps over which consistency comes in
+    strong_labeled_steps: int = Field(default=500, ge=0)  # first steps, in which every second labeled image is strongly changed
     adversarial_start: int = Field(default=500, ge=0)  # first step with the generator
     adversarial_every: int = Field(default=4, gt=0)  # steps between two with the generator
     pull_away_weight: float = Field(default=0.1, ge=0)
 
     @property
     def settled_step(self) -> int:
-        return max(self.ramp_steps, self.adversarial_start)
+        return max(self.ramp_steps, self.strong_labeled_steps, self.adversarial_start)
 
 
 class Method(TwoPlayerMethod):
@@ -109,7 +111,8 @@ class Method(TwoPlayerMethod):
     def discriminator_loss(self, batch: Batch) -> Terms:
         c = self.config
         ramp = min(1.0, batch.step / c.ramp_steps)
-        x_l = batch.x_l if ramp == 1.0 else _every_second_strong(batch.x_l, fold(batch.seed, "labeled"))
+        begins = batch.step < c.strong_labeled_steps
+        x_l = _every_second_strong(batch.x_l, fold(batch.seed, "labeled")) if begins else batch.x_l
         distorted = strong(batch.x_u2, fold(batch.seed, "strong"))
         if self.adversarial(batch.step):
             with torch.no_grad():
