@@ -10,7 +10,7 @@ from ssgan import method as methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 
 PROBLEM = Problem(ImageSpec(1, 8, "fit"), 3, NetConfig(width=0.05, latent_dim=4))
-BEGINNINGS = ("_start", "ramp_steps", "pretrain_steps", "strong_labeled_steps")  # options that say when something begins or ends
+BEGINNINGS = ("_start", "ramp_steps", "pretrain_steps", "strong_labeled_steps")  # when something begins or ends
 LATE = 77_777
 
 
