@@ -14,7 +14,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ssgan.nets.layers import Classifier
 from ssgan.nets.weight_norm import WeightNorm
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: of the quintic whose iteration brings singular values near 1
@@ -24,8 +23,9 @@ MOMENTUM = 0.6  # for runs of some thousand steps
 
 def hidden_weights(net: nn.Module) -> list[WeightNorm]:
     """The layers whose weights Muon updates: weight-normalised ones but the last, which gives the logits."""
-    last = cast(Classifier, net).output if hasattr(net, "output") else None
-    return [m for m in net.modules() if isinstance(m, WeightNorm) and m is not last]
+    output = getattr(net, "output", None)
+    last = set() if output is None else set(output.modules())
+    return [m for m in net.modules() if isinstance(m, WeightNorm) and m not in last]
 
 
 def orthogonalized(matrices: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ssgan import experiment
 from ssgan import method as methods
 from ssgan.data.files import SplitFiles
+from ssgan.nets.minibatch import add_minibatch_discrimination
 from ssgan.nets.weight_norm import WeightNormConv2d, WeightNormLinear
 from ssgan.training.muon import MOMENTUM, MuonAdam, hidden_weights, orthogonalized
 from ssgan.training.step import make_optimizers, run_step
@@ -70,6 +71,13 @@ def test_the_last_layer_is_none_of_them() -> None:
     net.first, net.output = WeightNormLinear(3, 4), WeightNormLinear(4, 2)
     assert hidden_weights(net) == [net.first]
     assert hidden_weights(nn.Linear(2, 2)) == []
+
+
+def test_the_last_layer_is_none_of_them_behind_minibatch_discrimination_either() -> None:
+    net = nn.Module()
+    net.first, net.output = WeightNormLinear(3, 4), WeightNormLinear(4, 2)
+    add_minibatch_discrimination(net, kernels=2, dims=2)
+    assert hidden_weights(net) == [net.first]
 
 
 @pytest.mark.parametrize("name", [name for name in methods.names() if name != "gan"])  # whose classifier has one layer
