@@ -63,13 +63,16 @@ def _affine(x: Tensor, shift: Tensor, angle: Tensor, scale: Tensor) -> Tensor:
 ROTATE_DEGREES, SCALE, SHIFT, CONTRAST, BRIGHTNESS, CUTOUT = 15.0, 0.2, 0.125, 0.5, 0.25, 0.4
 
 
-def strong(x: Tensor, seed: int) -> Tensor:
+def strong(x: Tensor, seed: int, *, stroke: bool = False) -> Tensor:
     """Distort each image heavily: affine map, contrast, brightness, and a grey square over a part of it.
 
     (N, C, S, S) in [0, 1] -> the same shape and range. In the place of RandAugment and cutout in Sohn et al. 2020, section 2.3.
+    With ``stroke`` half of the images are crossed by a line first.
     """
     if x.shape[0] == 0:
         return x
+    if stroke:
+        x = crossed(x, seed)
     size = x.shape[-1]
     draws = 2 * global_rand(x.shape[0], 8, fold(seed, "strong"), x.device) - 1
     x = _affine(x, SHIFT * size * draws[:, :2], math.radians(ROTATE_DEGREES) * draws[:, 2], 1 + SCALE * draws[:, 3])
@@ -80,3 +83,30 @@ def strong(x: Tensor, seed: int) -> Tensor:
     pixels = torch.arange(size, device=x.device) + 0.5
     rows, columns = ((pixels - centre[:, i : i + 1]).abs() < CUTOUT * size / 2 for i in (0, 1))
     return torch.where((rows[:, :, None] & columns[:, None, :]).unsqueeze(1), 0.5, x)
+
+
+# Of a stroke, shares of the image's side: where its middle may lie, how long and wide it is.
+STROKED, STROKE_MIDDLE, STROKE_LENGTH, STROKE_WIDTH = 0.5, (0.3, 0.7), (0.175, 0.525), (0.06, 0.12)
+
+
+def crossed(x: Tensor, seed: int) -> Tensor:
+    """(N, C, S, S) -> the same with a straight line through half of the images, as bright as the brightest pixel of each."""
+    size = x.shape[-1]
+    draws = global_rand(x.shape[0], 6, fold(seed, "stroke"), x.device)
+
+    def between(bounds: tuple[float, float], i: int) -> Tensor:
+        return size * (bounds[0] + (bounds[1] - bounds[0]) * draws[:, i]).view(-1, 1, 1)
+
+    pixels = torch.arange(size, device=x.device) + 0.5
+    down = pixels.view(1, -1, 1) - between(STROKE_MIDDLE, 0)
+    right = pixels.view(1, 1, -1) - between(STROKE_MIDDLE, 1)
+    angle = (math.pi * draws[:, 2]).view(-1, 1, 1)
+    along, across = right * angle.cos() + down * angle.sin(), down * angle.cos() - right * angle.sin()
+    covered = _within(along, between(STROKE_LENGTH, 3)) * _within(across, between(STROKE_WIDTH, 4))
+    covered = covered * (draws[:, 5] < STROKED).view(-1, 1, 1)
+    return torch.lerp(x, x.amax((1, 2, 3), keepdim=True).expand_as(x), covered.unsqueeze(1))
+
+
+def _within(distance: Tensor, width: Tensor) -> Tensor:
+    """Share of a pixel, whose middle is that far from the middle of a band, that the band covers."""
+    return (width / 2 - distance.abs() + 0.5).clamp(0, 1)

@@ -11,8 +11,8 @@ average of theta, c the prices of the classes (ssgan/players/balance.py), q = so
              + b(t) unlabeled ( 1/2 E_unlabeled softplus(-r(w(x))) + 1/2 E_z softplus(r(G(z))) )
     G:  min  mean_j (E f_j(G(z)) - E f_j(w(x)))^2 + pull_away * PT(f(G(z)))
     a(t) rises from 0 to 1 over `ramp_steps`; in the first `strong_labeled_steps` v(x) is strong(w(x)) for every second image,
-    and else w(x); b(t) is 1 in every `adversarial_every`-th step from `adversarial_start` on, the only ones in which G learns,
-    and else 0.
+    and else w(x); in the first `stroke_steps` strong crosses half of the images, drawn at random, with a line; b(t) is 1 in
+    every `adversarial_every`-th step from `adversarial_start` on, the only ones in which G learns, and else 0.
 With `unlabeled_weight: 0` there is no generator: the ablation that says what the GAN is worth.
 
 Deviations:
@@ -58,13 +58,14 @@ class Config(TwoPlayerConfig):
     balance_tolerance: float = Field(default=0.2, ge=0)  # relative deviation of a class from its share that is left alone
     ramp_steps: int = Field(default=50, gt=0)  # steps over which consistency comes in
     strong_labeled_steps: int = Field(default=500, ge=0)  # first steps, in which every second labeled image is strongly changed
+    stroke_steps: int = Field(default=500, ge=0)  # first steps, in which half of the strongly changed images get a line across
     adversarial_start: int = Field(default=500, ge=0)  # first step with the generator
     adversarial_every: int = Field(default=4, gt=0)  # steps between two with the generator
     pull_away_weight: float = Field(default=0.1, ge=0)
 
     @property
     def settled_step(self) -> int:
-        return max(self.ramp_steps, self.strong_labeled_steps, self.adversarial_start)
+        return max(self.ramp_steps, self.strong_labeled_steps, self.stroke_steps, self.adversarial_start)
 
 
 class Method(TwoPlayerMethod):
@@ -111,9 +112,10 @@ class Method(TwoPlayerMethod):
     def discriminator_loss(self, batch: Batch) -> Terms:
         c = self.config
         ramp = min(1.0, batch.step / c.ramp_steps)
+        stroke = batch.step < c.stroke_steps
         begins = batch.step < c.strong_labeled_steps
-        x_l = _every_second_strong(batch.x_l, fold(batch.seed, "labeled")) if begins else batch.x_l
-        distorted = strong(batch.x_u2, fold(batch.seed, "strong"))
+        x_l = _every_second_strong(batch.x_l, fold(batch.seed, "labeled"), stroke) if begins else batch.x_l
+        distorted = strong(batch.x_u2, fold(batch.seed, "strong"), stroke=stroke)
         if self.adversarial(batch.step):
             with torch.no_grad():
                 x_f = self.generator(self.latent(batch, "discriminator"))
@@ -154,7 +156,7 @@ class Method(TwoPlayerMethod):
         return super().sample(n) if "generator" in self.nets else None
 
 
-def _every_second_strong(x: Tensor, seed: int) -> Tensor:
+def _every_second_strong(x: Tensor, seed: int, stroke: bool) -> Tensor:
     """(L, C, S, S) -> the same with every second image of the global batch strongly changed."""
     number = rank() * x.shape[0] + torch.arange(x.shape[0], device=x.device)
-    return torch.where((number % 2 == 0).view(-1, 1, 1, 1), strong(x, seed), x)
+    return torch.where((number % 2 == 0).view(-1, 1, 1, 1), strong(x, seed, stroke=stroke), x)

@@ -10,7 +10,8 @@ from ssgan import method as methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 
 PROBLEM = Problem(ImageSpec(1, 8, "fit"), 3, NetConfig(width=0.05, latent_dim=4))
-BEGINNINGS = ("_start", "ramp_steps", "pretrain_steps", "strong_labeled_steps")  # when something begins or ends
+# When something begins or ends.
+BEGINNINGS = ("_start", "ramp_steps", "pretrain_steps", "strong_labeled_steps", "stroke_steps")
 LATE = 77_777
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ssgan.augment import augment, strong
+from ssgan.augment import augment, crossed, strong
 from ssgan.config import AugmentConfig
 from ssgan.nets.layers import GaussianNoise
 from ssgan.training.ema import Average
@@ -179,3 +179,26 @@ def test_strong_augmentation_keeps_range_and_shape_and_changes_every_image() -> 
     assert strong(x[:0], 1).shape == (0, 3, 16, 16)
     grey = (changed == 0.5).all(1).flatten(1).sum(1)  # the square, where it lies wholly or in part inside
     assert ((grey > 0) & (grey <= 49)).all()
+    assert not torch.equal(changed, strong(x, 1, stroke=True))
+
+
+def test_half_of_the_images_get_a_line_as_bright_as_they_are() -> None:
+    level = torch.linspace(0.2, 0.9, 400).view(-1, 1, 1, 1)
+    x = torch.zeros(400, 2, 40, 40)
+    x[:, 1, 0, 0] = level.flatten()
+    lines = crossed(x, 1) - x
+    on = lines.amax((1, 2, 3)) > 0
+    assert 0.42 < on.float().mean() < 0.58
+    torch.testing.assert_close(lines.amax((1, 2, 3), keepdim=True)[on], level[on])
+    assert torch.equal(lines[:, 0], lines[:, 1]), "every channel gets it"
+    area = (lines[:, 0] / level[:, 0]).sum((1, 2))[on] / 40**2
+    assert area.min() > 0.175 * 0.06 * 0.9
+    assert area.max() < 0.525 * 0.12 * 1.1
+    rows, columns = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(40) + 0.5, indexing="ij")
+    weights = lines[on, 0] / lines[on, 0].sum((1, 2), keepdim=True)
+    middle = torch.stack([(weights * rows).sum((1, 2)), (weights * columns).sum((1, 2))], 1) / 40
+    assert ((middle > 0.28) & (middle < 0.72)).all()
+    spread = (weights * (rows / 40 - middle[:, :1, None]) ** 2).sum((1, 2))
+    assert spread.min() < 0.002 < 0.01 < spread.max(), "lines lie and stand"
+    assert torch.equal(crossed(x, 1), crossed(x, 1))
+    assert not torch.equal(crossed(x, 1), crossed(x, 2))
