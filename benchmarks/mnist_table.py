@@ -38,7 +38,15 @@ def wanted(arguments: argparse.Namespace) -> list[Run]:
         names = ", ".join(repr(r.name) for r in ROWS if r.track in arguments.tracks)
         raise SystemExit(f"no row {sorted(unknown)} in tracks {''.join(arguments.tracks)}; there are {names}")
     return [
-        Run(row, n, seed, arguments.steps or TRACKS[row.track].steps, arguments.threads, arguments.backend == "stack")
+        Run(
+            row,
+            n,
+            seed,
+            arguments.steps or TRACKS[row.track].steps,
+            arguments.threads,
+            arguments.backend == "stack",
+            arguments.precision,
+        )
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         for n in arguments.labels
         for row in rows
@@ -138,6 +146,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10, help="draws of labels")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="instead of the track's")
+    slow = "instead of the track's; without instructions for bf16 a CPU takes ten times as long in it"
+    parser.add_argument("--precision", choices=("float32", "bf16"), help=slow)
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side (processes), or in one stack")
     parser.add_argument("--threads", type=int, default=1, help="of one run")
     parser.add_argument("--gpu", type=float, default=0.0, help="share of a GPU of one run (Ray)")

@@ -35,12 +35,12 @@ ROUNDS = 3
 LOOKS = 10
 Curve = list[tuple[float, float]]  # (seconds, error on val)
 
-CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {  # method, options, networks, precision
-    "teacher_gan": ("teacher_gan", FEW_LABELED, QUIET, "bf16"),
-    "teacher_gan without GAN": ("teacher_gan", FEW_LABELED | {"unlabeled_weight": 0.0}, QUIET, "bf16"),
-    "fixmatch": ("fixmatch", FEW_LABELED, QUIET, "bf16"),
-    "fixmatch, Muon": ("fixmatch", FEW_LABELED | MUON, QUIET, "bf16"),
-    "feature_matching": ("feature_matching", {}, MLP, "bf16"),
+CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # method, options, networks
+    "teacher_gan": ("teacher_gan", FEW_LABELED, QUIET),
+    "teacher_gan without GAN": ("teacher_gan", FEW_LABELED | {"unlabeled_weight": 0.0}, QUIET),
+    "fixmatch": ("fixmatch", FEW_LABELED, QUIET),
+    "fixmatch, Muon": ("fixmatch", FEW_LABELED | MUON, QUIET),
+    "feature_matching": ("feature_matching", {}, MLP),
 }
 PORT = "feature matching, a port"
 
@@ -64,14 +64,14 @@ def _run(name: str, files: SplitFiles, steps: int, threads: int, looks: int = LO
 
 
 def _config(name: str, steps: int, looks: int) -> Config:
-    method, options, net, precision = CONTENDERS[name]
+    method, options, net = CONTENDERS[name]
     return parse(
         Config,
         {
             "method": {"name": method, "options": {"lr_tail": 0.33, **options}},
             "net": net,
             "augment": SHIFTS if net is QUIET else {},
-            "train": {"steps": steps, "val_every": -(-steps // looks), "checkpoint_every": steps, "precision": precision},
+            "train": {"steps": steps, "val_every": -(-steps // looks), "checkpoint_every": steps, "precision": "auto"},
         },
         "benchmarks.ten_minutes",
     )

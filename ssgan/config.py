@@ -198,7 +198,7 @@ class TrainConfig(Strict):
     step_timeout_s: float = Field(default=900.0, gt=0)  # a worker that finishes no step for so long is ended and replaced
     steps: int = Field(default=6000, gt=0)
     seed: int = Field(default=0, ge=0)  # everything random but the choice of labels (split.split_seed)
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Literal["auto", "float32", "bf16"] = "float32"  # auto: bf16 where the CPU or GPU has instructions for it
     val_every: int = Field(default=500, gt=0)  # steps between two looks at val
     checkpoint_every: int = Field(default=500, gt=0)  # steps
     keep_checkpoints: int = Field(default=2, ge=1)  # newest ones kept in storage, besides the best

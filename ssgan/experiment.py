@@ -31,6 +31,7 @@ from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable, 
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record, write_jsonl
 from ssgan.training.loop import Plan, Tick, ValSet, fit
+from ssgan.training.precision import in_bf16
 from ssgan.training.step import make_optimizers
 from ssgan.training.store import FolderStore
 from ssgan.training.warm import read_start, warm_start
@@ -117,7 +118,8 @@ def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: 
     trainer, batches = prepared(config, files, role, edge)
     identity = {**edge.identity, "role": role, "world_size": _world(config)}
     checkpoints = Checkpoints(edge.store, checkpoints_prefix(edge.run, role), identity, config.train.keep_checkpoints)
-    warnings += tuple(checkpoints.resume(trainer))
+    bf16, said = in_bf16(config.train.precision, edge.device)
+    warnings += (*said, *checkpoints.resume(trainer))
     chief = rank() == 0
     board = Board(edge.board / role, trainer.progress.history) if chief and edge.board else None
 
@@ -136,7 +138,7 @@ def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: 
             edge.on_record(role, record)
     if warnings:
         on_tick(Tick(trainer.progress.step, config.train.steps, 0.0, 0.0, None, warnings))
-    plan = plan_of(config, method_config)
+    plan = plan_of(config, method_config, bf16)
     try:
         fit(trainer, batches, plan, _val_set(files, edge.device), checkpoints if chief else None, on_tick, on_record, edge.beat)
     finally:
@@ -144,7 +146,7 @@ def _train(config: Config, files: SplitFiles, role: Role, edge: Edge, warnings: 
     if board:
         board.close()
     if chief:
-        _store_result(config, files, name, method_config, trainer, batches, edge, role)
+        _store_result(config, files, name, method_config, trainer, batches, edge, role, bf16)
 
 
 def prepared(config: Config, files: SplitFiles, role: Role, edge: Edge) -> tuple[Trainer, Batches]:
@@ -183,10 +185,10 @@ def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
     )
 
 
-def plan_of(config: Config, method_config: MethodConfig) -> Plan:
+def plan_of(config: Config, method_config: MethodConfig, bf16: bool) -> Plan:
     """How long the run is, and when it looks up."""
     t = config.train
-    return Plan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, t.precision == "bf16")
+    return Plan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, bf16)
 
 
 def problem_of(config: Config, files: SplitFiles) -> Problem:
@@ -241,6 +243,7 @@ def _store_result(
     batches: Batches,
     edge: Edge,
     role: Role,
+    bf16: bool,
 ) -> None:
     progress = trainer.progress
     description = {
@@ -259,7 +262,7 @@ def _store_result(
         write_jsonl(progress.history, folder / "history.jsonl")
         if edge.board:
             shutil.copytree(edge.board / role, folder / "tensorboard")
-        summary = _summary(trainer, batches, edge.device)
+        summary = _summary(trainer, batches, edge.device) | {"precision": "bf16" if bf16 else "float32"}
         (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True))
         edge.store.put(folder, final_key(edge.run, role))
 

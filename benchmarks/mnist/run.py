@@ -27,6 +27,7 @@ from ssgan.hashing import ids_sha256
 from ssgan.model import load_model
 from ssgan.runtime.identity import code_version
 from ssgan.runtime.storage import open_store
+from ssgan.training.precision import Precision
 
 Line = dict[str, Any]
 
@@ -44,11 +45,15 @@ class Run:
     steps: int
     threads: int
     stacked: bool = False
+    precision: Precision | None = None  # None: the track's
 
     @property
     def settings(self) -> dict[str, Any]:
         """The parameters, as ``params.yaml`` would have them."""
-        return config_of(self.row, 0 if self.stacked else self.seed, self.steps, self.threads)
+        config = config_of(self.row, 0 if self.stacked else self.seed, self.steps, self.threads)
+        if self.precision:
+            config["train"]["precision"] = self.precision
+        return config
 
     @property
     def config(self) -> Config:

@@ -16,6 +16,7 @@ from ssgan.runtime.storage import open_store
 from ssgan.stacked import Stacked, stack_batches
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.loop import one_step
+from ssgan.training.precision import in_bf16
 from ssgan.training.step import make_optimizers
 
 TEST_BATCH = 500  # images of a forward pass on test
@@ -47,7 +48,8 @@ def _train(run: Run, files: list[SplitFiles], folder: Path) -> Trainer:
     starts = [experiment.prepared(run.config, f, "main", edge) for f in files]
     stacked = Stacked([trainer.method for trainer, _ in starts])
     trainer = Trainer(stacked, make_optimizers(stacked), experiment.average_of(stacked, run.steps), torch.zeros(0))
-    plan = experiment.plan_of(run.config, stacked.config)
+    bf16, _ = in_bf16(run.config.train.precision, device())
+    plan = experiment.plan_of(run.config, stacked.config, bf16)
     stacked.nets.train()
     for batches in zip(*(b.iterate(0, run.steps) for _, b in starts), strict=True):
         one_step(trainer, plan, stack_batches(batches))

@@ -116,12 +116,24 @@ def _pin(folder: Path) -> Check:
 def _cpu(config: Config | None) -> Check:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = f"{cores} cores"
-    if config is None or os.environ.get("RAY_ADDRESS") or config.train.backend == "inline":
+    if config is None or os.environ.get("RAY_ADDRESS"):
+        return Check("cpu", "ok", found)
+    if config.train.precision == "bf16" and _slow_bf16():
+        found += ", without instructions for bf16: a step takes about ten times as long as in float32"
+        return Check("cpu", "note", found, "set train.precision to auto or float32")
+    if config.train.backend == "inline":
         return Check("cpu", "ok", found)
     wanted = config.train.num_workers * (config.train.cpus_per_worker or 1)
     if wanted > cores:
         return Check("cpu", "fail", f"{found}, {wanted} are asked for", "lower train.num_workers or train.cpus_per_worker")
     return Check("cpu", "ok", found)
+
+
+def _slow_bf16() -> bool:
+    from ssgan.training.precision import native_bf16
+
+    torch = importlib.import_module("torch")
+    return not torch.cuda.is_available() and not native_bf16(torch.device("cpu"))
 
 
 def _memory() -> Check:

@@ -141,6 +141,7 @@ def _manifest(
         "world_size": main["world_size"],
         "device": main["device"],
         "threads": main["threads"],
+        "precision": main["precision"],
         "streaming": main["streaming"],
         "num_unlabeled": main["num_unlabeled"],
         "label_budget": main["num_labeled"],

@@ -55,9 +55,11 @@ def test_a_run_is_named_after_what_it_computes() -> None:
     row = ROWS[0]
     one = Run(row, 20, 0, 100, threads=1)
     assert one.key == Run(row, 20, 0, 100, threads=2).key
+    assert one.key == Run(row, 20, 0, 100, 1, precision="float32").key, "which is the track's"
     others = [Run(row, 50, 0, 100, 1), Run(row, 20, 1, 100, 1), Run(row, 20, 0, 101, 1), Run(ROWS[1], 20, 0, 100, 1)]
+    others.append(Run(row, 20, 0, 100, 1, precision="bf16"))
     stacked = [Run(row, 20, 0, 100, 1, stacked=True), Run(row, 20, 1, 100, 1, stacked=True)]
-    assert len({run.key for run in [one, *others, *stacked]}) == 7
+    assert len({run.key for run in [one, *others, *stacked]}) == 8
 
 
 def test_a_stack_of_runs_ends_where_each_run_ends_alone(few_images: Path, tmp_path: Path) -> None:

@@ -90,6 +90,21 @@ def test_what_is_wrong_in_the_project(
     assert remedy in check.remedy
 
 
+@pytest.mark.parametrize(("flags", "level"), [({}, "note"), ({"avx512_bf16": True}, "ok")])
+def test_a_cpu_that_is_slow_in_bf16_is_noted(
+    flags: dict[str, bool], level: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: flags)
+    for precision in ("auto", "float32"):
+        write({"train": {"backend": "inline", "precision": precision}})
+        assert find("cpu").level == "ok"
+    write({"train": {"backend": "inline", "precision": "bf16"}})
+    check = find("cpu")
+    assert check.level == level
+    assert ("set train.precision to auto or float32" in check.remedy) == (level == "note")
+
+
 def test_conflicts_in_the_ledger_are_noted(project: Path) -> None:
     write({"split": {"labels": "labels"}})
     ledger = Ledger(Path("labels"))

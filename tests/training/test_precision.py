@@ -1,0 +1,81 @@
+"""bfloat16 where the machine has it: chosen alike on all ranks, said where it is slow, recorded with the result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssgan import experiment
+from ssgan.data.files import SplitFiles
+from ssgan.distributed import rank
+from ssgan.training.loop import Tick
+from ssgan.training.precision import Precision, in_bf16, native_bf16
+from tests.ranks import run_ranks
+from tests.support import config, edge, final_weights, same
+
+CPU = torch.device("cpu")
+WITH: list[dict[str, bool]] = [{"avx512_bf16": True}, {"amx_bf16": True}, {"bf16": True}]
+WITHOUT: list[dict[str, bool]] = [{}, {"avx2": True, "avx512_bf16": False}]
+
+
+def this_cpu_has(monkeypatch: pytest.MonkeyPatch, flags: dict[str, bool]) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: flags)
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: True)
+
+
+@pytest.mark.parametrize("flags", WITH + WITHOUT)
+def test_auto_is_what_the_machine_has(flags: dict[str, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    this_cpu_has(monkeypatch, flags)
+    has_it = any(flags.values()) and flags in WITH
+    assert native_bf16(CPU) == has_it
+    assert in_bf16("auto", CPU) == (has_it, ())
+    assert in_bf16("float32", CPU) == (False, ())
+    wanted, said = in_bf16("bf16", CPU)
+    assert wanted, "what is asked for is done"
+    assert bool(said) != has_it
+
+
+def test_instructions_that_torch_does_not_use_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    this_cpu_has(monkeypatch, {"bf16": True})
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: False)
+    assert not native_bf16(CPU)
+
+
+def on_a_mixed_cluster() -> tuple[bool, bool]:
+    """Rank 0 has the instructions, rank 1 has not."""
+    torch.cpu.get_capabilities = lambda: {"avx512_bf16": rank() == 0}
+    torch.backends.mkldnn.is_available = lambda: True
+    wanted, said = in_bf16("bf16", CPU)
+    assert wanted
+    return in_bf16("auto", CPU)[0], bool(said)
+
+
+def test_one_rank_without_is_enough(tmp_path: Path) -> None:
+    assert run_ranks(on_a_mixed_cluster, 2, tmp_path) == [(False, True)] * 2
+
+
+@pytest.mark.parametrize("flags", [WITH[0], WITHOUT[0]])
+def test_a_run_computes_in_what_was_chosen_and_says_so(
+    flags: dict[str, bool], splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    this_cpu_has(monkeypatch, flags)
+    ticks: list[Tick] = []
+
+    def trained(precision: Precision) -> tuple[dict[str, torch.Tensor], str]:
+        here = experiment.Edge(edge(tmp_path / precision).store, "run", {}, CPU, lambda role, tick: ticks.append(tick))
+        experiment.train(config(train={"steps": 10, "precision": precision}), splits, "main", here)
+        summary = json.loads((tmp_path / precision / "run/main/final/summary.json").read_text())
+        return final_weights(tmp_path / precision), summary["precision"]
+
+    auto, said = trained("auto")
+    assert not [tick for tick in ticks if tick.warnings]
+    assert said == ("bf16" if flags else "float32")
+    full, half = trained("float32"), trained("bf16")
+    assert (full[1], half[1]) == ("float32", "bf16")
+    assert same(auto, half[0]) == bool(flags)
+    assert same(auto, full[0]) == (not flags)
+    warnings = [w for tick in ticks for w in tick.warnings]
+    assert any("set it to auto or float32" in w for w in warnings) == (not flags)
