@@ -44,6 +44,11 @@ def test_instructions_that_torch_does_not_use_do_not_count(monkeypatch: pytest.M
     assert not native_bf16(CPU)
 
 
+def test_a_gpu_that_emulates_it_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert not native_bf16(torch.device("cuda"))
+
+
 def on_a_mixed_cluster() -> tuple[bool, bool]:
     """Rank 0 has the instructions, rank 1 has not."""
     torch.cpu.get_capabilities = lambda: {"avx512_bf16": rank() == 0}
