@@ -9,8 +9,7 @@ Objective, with pair logit s(x, y), sp = softplus, C_k the classifier's probabil
     C:  min  CE(x_l, y_l) + entropy * E_u H + balance * Bal + adversarial/2 * E_u sum_k C_k(x) sp(-s(x, k))
              + generated * CE(C(G(z, y)), y)
     Bal = -1/K sum_k log E_u C_k(x). "Real" pairs are true labels and, for the most part, the classifier's own answers on
-    other unlabeled images: without them D learns the few labels by heart. C learns alone for `pretrain_steps`,
-    at a rate of its own.
+    other unlabeled images: without them D learns the few labels by heart. C learns alone for `pretrain_steps`.
 
 Deviations:
     1. s(x, y) is one of K outputs of a classifier network; the authors feed y into every layer.
@@ -19,7 +18,8 @@ Deviations:
     4. The networks of `net.family`; with `mlp` it is not comparable with the paper's rows, whose classifier is convolutional.
     5. The labeled pairs have a weight, `labeled_pair_share`, in the place of a count per batch.
     6. No L2 term on the last layer; schedules are in steps.
-    7. The classifier learns alone at any number of labels (`pretrain_steps: 0`: not at all); the authors' with 100 or fewer.
+    7. The classifier learns alone at any number of labels; the authors' with 100 or fewer. It keeps its rate and beta1 in
+       the game; theirs has those of the other players then, which made this one, without batch norm, fall (docs/results.md).
 
 Expected error on MNIST (paper, convolutional classifier): 20 labels 4.81 +- 4.95 %, 50: 1.56 +- 0.72, 100: 0.91 +- 0.58, 200:
 0.67 +- 0.16.

@@ -10,7 +10,7 @@ Objective: D and the good generator as in Triple-GAN; with f, l features and log
             B = 1/2 E_u sp(-r(x)) + 1/2 E_z sp(r(G_bad(z)))
 
 Deviations:
-    1. As Triple-GAN, 1 to 7; alone for 1,000 steps, at the common rate, and with the bad generator.
+    1. As Triple-GAN, 1 to 6; the classifier learns for 1,000 steps without the good generator, and has the rate of the others.
     2. No manifold term (some variants of the code have one, at a size that makes it zero).
     3. Both weights of A and B are constant; their schedule is unknown.
 
@@ -36,9 +36,9 @@ from ssgan.players.three import ThreePlayerConfig, ThreePlayerMethod
 
 
 class Config(ThreePlayerConfig):
+    classifier_learning_rate: float = Field(default=1e-3, gt=0)  # of the classifier
+    classifier_beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam
     pretrain_steps: int = Field(default=1000, ge=0)  # in which the classifier learns without the good generator
-    pretrain_learning_rate: float = Field(default=1e-3, gt=0)  # in these steps
-    pretrain_beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam in these steps
     adversarial_weight: float = Field(default=0.01, ge=0)
     bad_weight: float = Field(default=1.0, ge=0)
     pull_away_weight: float = Field(default=0.8, ge=0)
@@ -56,10 +56,10 @@ class Method(ThreePlayerMethod):
         data_dependent_init(self.nets["bad_generator"], self.latent(batch, "init-bad"))
 
     def phases(self) -> Sequence[Phase]:
-        discriminator, generator, *classifier = super().phases()
+        discriminator, generator, classifier = super().phases()
         adam = Adam(self.config.learning_rate, (self.config.beta1, 0.999))
         bad = Phase("bad_generator", ("bad_generator",), self.bad_generator_loss, adam)
-        return [discriminator, generator, bad, *classifier]
+        return [discriminator, generator, bad, classifier]
 
     def bad_generator_loss(self, batch: Batch) -> Terms:
         features_fake = self.net.features(self.nets["bad_generator"](self.latent(batch, "bad_generator")))

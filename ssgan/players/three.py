@@ -25,11 +25,11 @@ from ssgan.nets.weight_norm import data_dependent_init
 
 
 class ThreePlayerConfig(MethodConfig):
-    learning_rate: float = Field(default=1e-3, gt=0)  # of all players
-    beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, all players
+    learning_rate: float = Field(default=1e-3, gt=0)  # of all players but the classifier
+    beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, all players but the classifier
+    classifier_learning_rate: float = Field(default=3e-4, gt=0)  # of the classifier
+    classifier_beta1: float = Field(default=0.9, ge=0, lt=1)  # of Adam
     pretrain_steps: int = Field(default=3600, ge=0)  # in which the classifier learns alone
-    pretrain_learning_rate: float = Field(default=3e-4, gt=0)  # in these steps
-    pretrain_beta1: float = Field(default=0.9, ge=0, lt=1)  # of Adam in these steps
     pretrain_balance_weight: float = Field(default=0.3, ge=0)  # of the balance term in these steps
     labeled_pair_share: float = Field(default=0.01, ge=0, le=1)  # of true labels among the discriminator's real pairs
     entropy_weight: float = Field(default=0.3, ge=0)
@@ -72,12 +72,12 @@ class ThreePlayerMethod(SemiSupervisedMethod):
 
     def phases(self) -> Sequence[Phase]:
         c = self.config
-        adam, alone = Adam(c.learning_rate, (c.beta1, 0.999)), Adam(c.pretrain_learning_rate, (c.pretrain_beta1, 0.999))
+        adam = Adam(c.learning_rate, (c.beta1, 0.999))
+        of_classifier = Adam(c.classifier_learning_rate, (c.classifier_beta1, 0.999))
         return [
             Phase("discriminator", ("discriminator",), self.discriminator_loss, adam, start=c.pretrain_steps),
             Phase("generator", ("generator",), self.generator_loss, adam, start=c.pretrain_steps),
-            Phase("pretraining", ("classifier",), self.classifier_loss, alone, stop=c.pretrain_steps),
-            Phase("classifier", ("classifier",), self.classifier_loss, adam, start=c.pretrain_steps),
+            Phase("classifier", ("classifier",), self.classifier_loss, of_classifier),
         ]
 
     def init(self, batch: Batch) -> None:

@@ -12,11 +12,9 @@ from torch import nn
 
 from ssgan import experiment
 from ssgan import method as methods
-from ssgan.batch import Batch
 from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches
-from ssgan.method import Phase
 from ssgan.model import load_model
 from ssgan.nets.layers import GaussianNoise
 from ssgan.training.checkpoint import Trainer
@@ -25,19 +23,12 @@ from tests.ranks import run_ranks
 from tests.support import config, edge, final_weights, same, short, write_splits
 
 CLASSES, SIZE = 3, 8
-LATE = 10  # a step at which every phase that has no end runs, and every term is there, by ``short``
+LATE = 10  # a step at which every phase runs and every term is there, by ``short``
 
 
 def small_trainer(name: str, files: SplitFiles, **options: int) -> tuple[Trainer, Batches]:
     c = config(method=short(name, **options))
     return experiment.prepared(c, files, "main", edge(Path(files.root)))
-
-
-def batch_of(phase: Phase, batches: Batches) -> Batch:
-    """That of a step at which the phase runs: a late one, or its last."""
-    step = LATE if phase.due(LATE) else (phase.stop or 0) - 1
-    assert phase.due(step)
-    return next(batches.iterate(step, step + 1))
 
 
 @pytest.fixture(params=methods.names())
@@ -53,8 +44,9 @@ def test_docstring_names_its_paper_and_its_cost(name: str) -> None:
 
 def test_terms_are_finite_scalars_with_a_total(name: str, splits: SplitFiles) -> None:
     trainer, batches = small_trainer(name, splits)
+    batch = next(batches.iterate(LATE, LATE + 1))
     for phase in trainer.method.phases():
-        terms = phase.loss(batch_of(phase, batches))
+        terms = phase.loss(batch)
         assert "total" in terms
         for key, value in terms.items():
             assert value.ndim == 0, key
@@ -63,11 +55,12 @@ def test_terms_are_finite_scalars_with_a_total(name: str, splits: SplitFiles) ->
 
 def test_a_phase_moves_only_what_it_trains(name: str, splits: SplitFiles) -> None:
     trainer, batches = small_trainer(name, splits)
+    batch = next(batches.iterate(LATE, LATE + 1))
     for phase in trainer.method.phases():
         before = {k: v.clone() for k, v in trainer.method.nets.state_dict().items()}
         only_this = type("OnePhase", (), {"phases": lambda self, p=phase: [p], "nets": trainer.method.nets})()
         only_this.after_step = lambda batch: None
-        run_step(only_this, trainer.optimizers, batch_of(phase, batches))
+        run_step(only_this, trainer.optimizers, batch)
         moved = {k for k, v in trainer.method.nets.state_dict().items() if not torch.equal(v, before[k])}
         assert moved, f"{phase.name} trains nothing"
         assert {key.split(".")[0] for key in moved} <= set(phase.trains)
@@ -76,9 +69,10 @@ def test_a_phase_moves_only_what_it_trains(name: str, splits: SplitFiles) -> Non
 
 def test_gradients_reach_every_trained_network(name: str, splits: SplitFiles) -> None:
     trainer, batches = small_trainer(name, splits)
+    batch = next(batches.iterate(LATE, LATE + 1))
     for phase in trainer.method.phases():
         parameters = trainable(trainer.method, phase)
-        gradients = torch.autograd.grad(phase.loss(batch_of(phase, batches))["total"], parameters, allow_unused=True)
+        gradients = torch.autograd.grad(phase.loss(batch)["total"], parameters, allow_unused=True)
         reached = [g is not None and bool(g.abs().sum() > 0) for g in gradients]
         assert sum(reached) >= 0.9 * len(reached), f"{phase.name}: {reached}"
 
