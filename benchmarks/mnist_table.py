@@ -44,8 +44,8 @@ def wanted(arguments: argparse.Namespace) -> list[Run]:
             seed,
             arguments.steps or TRACKS[row.track].steps,
             arguments.threads,
-            arguments.backend == "stack",
-            arguments.precision,
+            stacked=arguments.backend == "stack",
+            precision=arguments.precision,
         )
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         for n in arguments.labels

@@ -186,6 +186,9 @@ class AugmentConfig(Strict):
     scale: float = Field(default=0.0, ge=0, lt=0.9)  # largest relative change of size
 
 
+Precision = Literal["auto", "float32", "bf16"]
+
+
 class TrainConfig(Strict):
     """How training runs."""
 
@@ -198,7 +201,7 @@ class TrainConfig(Strict):
     step_timeout_s: float = Field(default=900.0, gt=0)  # a worker that finishes no step for so long is ended and replaced
     steps: int = Field(default=6000, gt=0)
     seed: int = Field(default=0, ge=0)  # everything random but the choice of labels (split.split_seed)
-    precision: Literal["auto", "float32", "bf16"] = "float32"  # auto: bf16 where the CPU or GPU has instructions for it
+    precision: Precision = "float32"  # auto: bf16 where the CPU or GPU has instructions for it
     val_every: int = Field(default=500, gt=0)  # steps between two looks at val
     checkpoint_every: int = Field(default=500, gt=0)  # steps
     keep_checkpoints: int = Field(default=2, ge=1)  # newest ones kept in storage, besides the best

@@ -262,7 +262,7 @@ def _store_result(
         write_jsonl(progress.history, folder / "history.jsonl")
         if edge.board:
             shutil.copytree(edge.board / role, folder / "tensorboard")
-        summary = _summary(trainer, batches, edge.device) | {"precision": "bf16" if bf16 else "float32"}
+        summary = _summary(trainer, batches, edge.device, bf16)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True))
         edge.store.put(folder, final_key(edge.run, role))
 
@@ -273,7 +273,7 @@ def _write_model(folder: Path, weights: Tensors, description: dict[str, Any]) ->
     (folder / "config.json").write_text(json.dumps(description, indent=1, sort_keys=True))
 
 
-def _summary(trainer: Trainer, batches: Batches, device: torch.device) -> dict[str, Any]:
+def _summary(trainer: Trainer, batches: Batches, device: torch.device, bf16: bool) -> dict[str, Any]:
     return {
         "steps": trainer.progress.step,
         "seconds": round(trainer.progress.seconds, 1),
@@ -285,5 +285,6 @@ def _summary(trainer: Trainer, batches: Batches, device: torch.device) -> dict[s
         "streaming": batches.streaming,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
+        "precision": "bf16" if bf16 else "float32",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.mnist.rows import Row, config_of
 from ssgan import experiment
-from ssgan.config import Config, DataConfig, FolderSource, SplitConfig, parse
+from ssgan.config import Config, DataConfig, FolderSource, Precision, SplitConfig, parse
 from ssgan.data.files import SplitFiles
 from ssgan.data.images import ingest
 from ssgan.data.schema import pixels_to_numpy
@@ -27,7 +27,6 @@ from ssgan.hashing import ids_sha256
 from ssgan.model import load_model
 from ssgan.runtime.identity import code_version
 from ssgan.runtime.storage import open_store
-from ssgan.training.precision import Precision
 
 Line = dict[str, Any]
 

@@ -118,14 +118,12 @@ def _cpu(config: Config | None) -> Check:
     found = f"{cores} cores"
     if config is None or os.environ.get("RAY_ADDRESS"):
         return Check("cpu", "ok", found)
+    wanted = config.train.num_workers * (config.train.cpus_per_worker or 1)
+    if config.train.backend == "ray" and wanted > cores:
+        return Check("cpu", "fail", f"{found}, {wanted} are asked for", "lower train.num_workers or train.cpus_per_worker")
     if config.train.precision == "bf16" and _slow_bf16():
         found += ", without instructions for bf16: a step takes about ten times as long as in float32"
         return Check("cpu", "note", found, "set train.precision to auto or float32")
-    if config.train.backend == "inline":
-        return Check("cpu", "ok", found)
-    wanted = config.train.num_workers * (config.train.cpus_per_worker or 1)
-    if wanted > cores:
-        return Check("cpu", "fail", f"{found}, {wanted} are asked for", "lower train.num_workers or train.cpus_per_worker")
     return Check("cpu", "ok", found)
 
 

@@ -5,13 +5,11 @@ A CPU without them emulates it, and a step takes about ten times as long as in f
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
+from ssgan.config import Precision
 from ssgan.distributed import summed, world_size
 
-Precision = Literal["auto", "float32", "bf16"]
 CPU_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")  # x86 with AVX-512, x86 with AMX, ARM
 
 

@@ -114,5 +114,5 @@ def _check_finite(phase: Phase, step: int, terms: dict[str, Tensor], gradients: 
     what = f"the term {' and '.join(repr(b) for b in bad)}" if bad else "a gradient (of this worker or of another one)"
     raise NonFiniteError(
         f"step {step}: {what} of phase {phase.name!r} is not finite (NaN or infinite); lower method.options.learning_rate, "
-        "or use train.precision float32 if it is bf16"
+        "or use train.precision float32 if it is bf16 or auto"
     )

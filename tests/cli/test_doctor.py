@@ -72,6 +72,7 @@ def test_a_failure_comes_with_its_remedy_and_exit_code_1(project: Path, capsys: 
         ({"method": {"name": "magic"}}, "params", "`method.name` is 'magic', which does not exist", "choose one of"),
         ({"train": {"backend": "inline", "device": "cuda"}}, "gpu", "none, but train.device is cuda", "auto or cpu"),
         ({"train": {"num_workers": 9999}}, "cpu", "9999 are asked for", "train.num_workers"),
+        ({"train": {"num_workers": 9999, "precision": "bf16"}}, "cpu", "9999 are asked for", "train.num_workers"),
         ({"data": {"source": {"kind": "folder", "path": "nowhere"}}}, "source", "which is not a folder", "put the raw images"),
         ({"data": {"source": {"kind": "folder", "path": ".dvc"}}}, "source", "holds no file", "put images there"),
         ({"split": {"labels": "labels"}}, "labels", "the ledger labels holds no vote", "ssgan labels import FILE"),
