@@ -45,11 +45,12 @@ from ssgan.errors import ConfigError
 from ssgan.method import Adam, Phase, Terms
 from ssgan.nets.pixelcnn import PixelCNN
 from ssgan.nets.weight_norm import data_dependent_init
-from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
+from ssgan.players.two import Rates, TwoPlayerConfig, TwoPlayerMethod
 
 
 class Config(TwoPlayerConfig):
-    learning_rate: float = Field(default=3e-3, gt=0)  # of the discriminator
+    # of the discriminator; null: the authors', 3e-3 with perceptrons (their MNIST), 1e-3 with convolutions (SVHN)
+    learning_rate: float | None = Field(default=None, gt=0)
     generator_learning_rate: float = Field(default=1e-3, gt=0)  # also of the encoder
     adam_epsilon: float = Field(default=1e-4, gt=0)  # as in feature_matching, deviation 1
     distance: Literal["squared", "absolute"] = "squared"  # absolute: the authors' code for SVHN and CIFAR-10
@@ -82,6 +83,7 @@ class Config(TwoPlayerConfig):
 
 class Method(TwoPlayerMethod):
     unlabeled_streams = 2
+    rates = Rates(perceptron=3e-3, convolutional=1e-3)
     config: Config
 
     def __init__(self, config: Config, problem: Problem) -> None:

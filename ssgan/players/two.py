@@ -7,7 +7,7 @@ trains the generator.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from pydantic import Field
@@ -21,8 +21,15 @@ from ssgan.nets.layers import Classifier, Out, forward_parts
 from ssgan.nets.weight_norm import data_dependent_init
 
 
+class Rates(NamedTuple):
+    """Learning rates where the user names none; authors have lower ones for convolutions."""
+
+    perceptron: float
+    convolutional: float
+
+
 class TwoPlayerConfig(MethodConfig):
-    learning_rate: float = Field(default=1e-3, gt=0)  # of both players
+    learning_rate: float | None = Field(default=None, gt=0)  # of both players; null: 1e-3
     beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, both players
     beta2: float = Field(default=0.999, gt=0, lt=1)  # of Adam, both players
     adam_epsilon: float = Field(default=1e-8, gt=0)  # of Adam, both players
@@ -34,6 +41,7 @@ class TwoPlayerMethod(SemiSupervisedMethod):
 
     config: TwoPlayerConfig
     fake_logits = 0  # logits besides those of the K real classes, last
+    rates: ClassVar[Rates] = Rates(perceptron=1e-3, convolutional=1e-3)  # where `learning_rate` is null
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:
         super().__init__(config, problem)
@@ -51,7 +59,8 @@ class TwoPlayerMethod(SemiSupervisedMethod):
 
     def phases(self) -> Sequence[Phase]:
         c = self.config
-        adam = Adam(c.learning_rate, (c.beta1, c.beta2), c.adam_epsilon)
+        usual = self.rates.perceptron if self.problem.net.family == "mlp" else self.rates.convolutional
+        adam = Adam(c.learning_rate or usual, (c.beta1, c.beta2), c.adam_epsilon)
         return [
             Phase("discriminator", ("classifier",), self.discriminator_loss, adam),
             Phase("generator", ("generator",), self.generator_loss, adam),

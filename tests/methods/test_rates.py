@@ -1,0 +1,36 @@
+"""The rate where the user names none: what the authors use for the kind of network."""
+
+from __future__ import annotations
+
+import pytest
+
+from ssgan import method as methods
+from ssgan.config import ImageSpec, NetConfig, Problem
+
+
+def rates(name: str, family: str, **options: float) -> dict[str, float]:
+    problem = Problem(ImageSpec(3, 32, "fit"), 3, NetConfig(family=family, width=0.1))
+    method = methods.build(name, methods.resolve_config(name, options), problem)
+    return {phase.name: phase.optimizer.lr for phase in method.phases()}
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "discriminator", "generator"),
+    [
+        ("feature_matching", "mlp", 3e-3, 3e-3),  # Salimans et al. 2016, code for MNIST
+        ("feature_matching", "compact", 3e-4, 3e-4),  # for SVHN and CIFAR-10
+        ("feature_matching", "improved_gan", 3e-4, 3e-4),
+        ("bad_gan", "mlp", 3e-3, 1e-3),  # Dai et al. 2017, code for MNIST
+        ("bad_gan", "compact", 1e-3, 1e-3),  # for SVHN
+        ("implicit_fake", "mlp", 1e-3, 1e-3),
+        ("implicit_fake", "compact", 1e-3, 1e-3),
+    ],
+)
+def test_rate_depends_on_the_networks(name: str, family: str, discriminator: float, generator: float) -> None:
+    assert rates(name, family) == {"discriminator": discriminator, "generator": generator}
+
+
+@pytest.mark.parametrize("family", ["mlp", "compact"])
+def test_a_rate_that_is_named_is_taken(family: str) -> None:
+    assert rates("feature_matching", family, learning_rate=7e-4) == {"discriminator": 7e-4, "generator": 7e-4}
+    assert rates("bad_gan", family, learning_rate=7e-4) == {"discriminator": 7e-4, "generator": 1e-3}
