@@ -23,6 +23,7 @@ import torch  # isort: skip  # noqa: F401
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks.alone import Finished, train
 from ssgan import config as configs
@@ -80,6 +81,7 @@ def curves(lines: list[dict[str, Any]]) -> Figure:
         axes.plot(seconds, 100 * np.array(errors), style, color=colors[i % len(colors)], label=line["method"], linewidth=1.6)
     axes.set(xlabel="CPU seconds of training", ylabel="wrong answers on val, %", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(which="both", linewidth=0.5, color="#d5dae0")
     axes.spines[["top", "right"]].set_visible(False)
