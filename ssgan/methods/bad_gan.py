@@ -45,10 +45,10 @@ from ssgan.errors import ConfigError
 from ssgan.method import Adam, Phase, Terms
 from ssgan.nets.pixelcnn import PixelCNN
 from ssgan.nets.weight_norm import data_dependent_init
-from ssgan.players.two import Rates, TwoPlayerConfig, TwoPlayerMethod
+from ssgan.players.two import PlayersConfig, Rates, TwoPlayerMethod
 
 
-class Config(TwoPlayerConfig):
+class Config(PlayersConfig):
     # of the discriminator; null: the authors', 3e-3 with perceptrons (their MNIST), 1e-3 with convolutions (SVHN)
     learning_rate: float | None = Field(default=None, gt=0)
     generator_learning_rate: float = Field(default=1e-3, gt=0)  # also of the encoder

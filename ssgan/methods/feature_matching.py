@@ -44,10 +44,10 @@ from ssgan.method import Terms
 from ssgan.nets.minibatch import add_minibatch_discrimination, remember_neighbors
 from ssgan.nets.virtual_batch_norm import VirtuallyNormalized
 from ssgan.players.history import distance_from_history, follow_history, keep_history, start_history
-from ssgan.players.two import Rates, TwoPlayerConfig, TwoPlayerMethod
+from ssgan.players.two import PlayersConfig, Rates, TwoPlayerMethod
 
 
-class Config(TwoPlayerConfig):
+class Config(PlayersConfig):
     # of both players; null: the authors', 3e-3 with perceptrons (their MNIST), 3e-4 with convolutions (SVHN, CIFAR-10)
     learning_rate: float | None = Field(default=None, gt=0)
     adam_epsilon: float = Field(default=1e-4, gt=0)  # see deviation 1

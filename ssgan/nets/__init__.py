@@ -1,7 +1,8 @@
 """One file per family of networks; the file name is what ``net.family`` says.
 
-A family defines two functions:
+A family defines two functions and says what it is:
 
+    CONVOLUTIONAL                   whether its classifier is (some methods have another learning rate for such networks)
     classifier(problem, outputs)    (N, C, S, S) images in [0, 1] -> layers.Out(features (N, F), logits (N, outputs))
     generator(problem)              (N, Z) latents, uniform in [0, 1) -> (N, C, S, S) images in [0, 1]
 
@@ -26,6 +27,9 @@ BUILDING_BLOCKS = ("layers", "minibatch", "pixelcnn", "virtual_batch_norm", "wei
 
 class Family(Protocol):
     """What a file of this package defines."""
+
+    @property
+    def CONVOLUTIONAL(self) -> bool: ...  # noqa: N802 - a constant of the module
 
     def classifier(self, problem: Problem, outputs: int) -> layers.Classifier: ...
 

@@ -23,6 +23,7 @@ from ssgan.nets import layers
 from ssgan.nets.layers import BatchNorm, Dropout, GaussianNoise, Out
 from ssgan.nets.weight_norm import WeightNormConv2d, WeightNormLinear
 
+CONVOLUTIONAL = True
 LEAK = 0.1
 
 

@@ -19,6 +19,7 @@ from ssgan.nets import layers
 from ssgan.nets.layers import BatchNorm, Out
 from ssgan.nets.weight_norm import WeightNormConv2d, WeightNormConvTranspose2d, WeightNormLinear
 
+CONVOLUTIONAL = True
 LEAK = 0.2
 SIDE = 32  # pixels
 

@@ -20,6 +20,7 @@ from ssgan.nets import layers
 from ssgan.nets.layers import BatchNorm, GaussianNoise, Out
 from ssgan.nets.weight_norm import WeightNormLinear
 
+CONVOLUTIONAL = False
 HIDDEN = (1000, 500, 250, 250, 250)
 INPUT_NOISE, HIDDEN_NOISE = 0.3, 0.5
 

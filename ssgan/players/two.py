@@ -28,20 +28,26 @@ class Rates(NamedTuple):
     convolutional: float
 
 
-class TwoPlayerConfig(MethodConfig):
-    learning_rate: float | None = Field(default=None, gt=0)  # of both players; null: 1e-3
+class PlayersConfig(MethodConfig):
+    """For methods whose authors have a rate for each kind of network: where it is null, `Method.rates` says it."""
+
+    learning_rate: float | None = Field(default=None, gt=0)
     beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, both players
     beta2: float = Field(default=0.999, gt=0, lt=1)  # of Adam, both players
     adam_epsilon: float = Field(default=1e-8, gt=0)  # of Adam, both players
     unlabeled_weight: float = Field(default=1.0, ge=0)  # of the terms on unlabeled and on fake images
 
 
+class TwoPlayerConfig(PlayersConfig):
+    learning_rate: float = Field(default=1e-3, gt=0)  # of both players
+
+
 class TwoPlayerMethod(SemiSupervisedMethod):
     """A classifier (which is the discriminator) against a generator, one update of each per step."""
 
-    config: TwoPlayerConfig
+    config: PlayersConfig
     fake_logits = 0  # logits besides those of the K real classes, last
-    rates: ClassVar[Rates] = Rates(perceptron=1e-3, convolutional=1e-3)  # where `learning_rate` is null
+    rates: ClassVar[Rates]  # needed where `learning_rate` can be null
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:
         super().__init__(config, problem)
@@ -59,12 +65,18 @@ class TwoPlayerMethod(SemiSupervisedMethod):
 
     def phases(self) -> Sequence[Phase]:
         c = self.config
-        usual = self.rates.perceptron if self.problem.net.family == "mlp" else self.rates.convolutional
-        adam = Adam(c.learning_rate or usual, (c.beta1, c.beta2), c.adam_epsilon)
+        adam = Adam(self.learning_rate(), (c.beta1, c.beta2), c.adam_epsilon)
         return [
             Phase("discriminator", ("classifier",), self.discriminator_loss, adam),
             Phase("generator", ("generator",), self.generator_loss, adam),
         ]
+
+    def learning_rate(self) -> float:
+        """The one that is named, or else the authors' for this kind of network."""
+        if self.config.learning_rate is not None:
+            return self.config.learning_rate
+        convolutional = nets.family(self.problem.net.family).CONVOLUTIONAL
+        return self.rates.convolutional if convolutional else self.rates.perceptron
 
     def real_logit(self, logits: Tensor) -> Tensor:
         """(N, K + fake_logits) -> r (N,), P(real|x) = sigmoid(r)."""
