@@ -29,12 +29,14 @@ TENSORS = ("x_l", "y_l", "x_u", "x_u2")  # of a batch
 class Stacked(SemiSupervisedMethod):
     """Runs of one method, each initialised, as one method; its batches come from ``stack_batches``.
 
-    Engine, optimisers and average of weights work on it as on any method: they are elementwise, or know of the runs (Muon). The
-    total of a phase is the sum over runs, which gives each its own gradient; its other terms are means over runs.
+    Engine, optimisers and average of weights work on it as on any method: they are elementwise, or know of the runs (Muon,
+    clipping). The total of a phase is the sum over runs, which gives each its gradient; its other terms are means over runs.
 
     Raises:
         ConfigError: the method or its networks cannot be stacked.
     """
+
+    stacked = True
 
     def __init__(self, runs: Sequence[SemiSupervisedMethod]) -> None:
         first = runs[0]

@@ -8,7 +8,9 @@ Objective:
     D:  min  E_labeled [ lse(l(x)) - l_y(x) ]  + 1/2 E_unlabeled softplus(-r(x)) + 1/2 E_z softplus(r(G(z)))
     G:  min  E_z softplus(-r(G(z)))
 
-Deviations: the average of the weights is bias-corrected.
+Deviations:
+    1. The average of the weights is bias-corrected.
+    2. Gradients longer than twice the usual are shortened (decision 0015).
 
 Expected: little over supervised-only on MNIST (the paper finds that matching features, not this cost, makes
 semi-supervised learning work). It is here as the deck's baseline. Cost: as feature matching.

@@ -35,6 +35,7 @@ class PlayersConfig(MethodConfig):
     beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, both players
     beta2: float = Field(default=0.999, gt=0, lt=1)  # of Adam, both players
     adam_epsilon: float = Field(default=1e-8, gt=0)  # of Adam, both players
+    gradient_clip: float | None = Field(default=2.0, gt=0)  # longest gradient, in usual lengths; null: not clipped
     unlabeled_weight: float = Field(default=1.0, ge=0)  # of the terms on unlabeled and on fake images
 
 
@@ -54,6 +55,7 @@ class TwoPlayerMethod(SemiSupervisedMethod):
         family = nets.family(problem.net.family)
         self.nets["classifier"] = family.classifier(problem, problem.num_classes + self.fake_logits)
         self.nets["generator"] = family.generator(problem)
+        self.convolutional = family.CONVOLUTIONAL
 
     @property
     def discriminator(self) -> Classifier:
@@ -75,8 +77,7 @@ class TwoPlayerMethod(SemiSupervisedMethod):
         """The one that is named, or else the authors' for this kind of network."""
         if self.config.learning_rate is not None:
             return self.config.learning_rate
-        convolutional = nets.family(self.problem.net.family).CONVOLUTIONAL
-        return self.rates.convolutional if convolutional else self.rates.perceptron
+        return self.rates.convolutional if self.convolutional else self.rates.perceptron
 
     def real_logit(self, logits: Tensor) -> Tensor:
         """(N, K + fake_logits) -> r (N,), P(real|x) = sigmoid(r)."""

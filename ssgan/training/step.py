@@ -1,8 +1,9 @@
 """One step over the phases of a method: the whole engine. It knows no method.
 
 For each phase: freeze everything that it does not train, compute its terms, differentiate the total, average the gradients
-over ranks, update. Gradients are averaged explicitly, in one all-reduce per phase (decision 0001): a network may be run
-several times before one backward pass, in part, or not at all, which DistributedDataParallel does not allow.
+over ranks, shorten them if the method says so, update. Gradients are averaged explicitly, in one all-reduce per phase
+(decision 0001): a network may be run several times before one backward pass, in part, or not at all, which
+DistributedDataParallel does not allow.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from ssgan.batch import Batch
 from ssgan.distributed import average_
 from ssgan.errors import NonFiniteError
 from ssgan.method import Phase, SemiSupervisedMethod
+from ssgan.training.clipping import shorten_
 from ssgan.training.muon import MuonAdam, hidden_weights
 
-Optimizers = dict[str, torch.optim.Optimizer]
+Optimizers = dict[str, torch.optim.Adam]
 
 
 def trainable(method: SemiSupervisedMethod, phase: Phase) -> list[nn.Parameter]:
@@ -33,7 +35,7 @@ def make_optimizers(method: SemiSupervisedMethod) -> Optimizers:
     return {phase.name: _optimizer(method, phase) for phase in method.phases()}
 
 
-def _optimizer(method: SemiSupervisedMethod, phase: Phase) -> torch.optim.Optimizer:
+def _optimizer(method: SemiSupervisedMethod, phase: Phase) -> torch.optim.Adam:
     adam = asdict(phase.optimizer) | {"fused": True}
     parameters = trainable(method, phase)
     layers = hidden_weights(method.nets[method.classifier]) if method.classifier in phase.trains else []
@@ -81,7 +83,7 @@ def run_step(
 def _run_phase(
     method: SemiSupervisedMethod,
     phase: Phase,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Adam,
     batch: Batch,
     lr_factor: float,
     bf16: bool,
@@ -96,6 +98,8 @@ def _run_phase(
     average_([g for _, g in used])
     detached = {name: value.detach() for name, value in terms.items()}
     _check_finite(phase, batch.step, detached, [g for _, g in used])
+    if method.config.gradient_clip:
+        shorten_([p for p, _ in used], [g for _, g in used], optimizer, method.config.gradient_clip, stacked=method.stacked)
     for p, g in used:
         p.grad = g
     for group in optimizer.param_groups:
