@@ -99,6 +99,25 @@ def test_learning_rate_factor_scales_the_update() -> None:
     assert moves[2] == 0
 
 
+@pytest.mark.parametrize("clip", [None, 2.0])
+def test_a_gradient_is_shortened_where_the_method_says_so(clip: float | None) -> None:
+    toy = Toy()
+    toy.config = MethodConfig(gradient_clip=clip)
+    one, optimizers = toy.phases()[0], make_optimizers(toy)
+
+    def moments() -> float:
+        return sum(float(optimizers[one.name].state[p]["exp_avg_sq"]) for p in toy.nets["a"].parameters())
+
+    run_step(toy, optimizers, batch(1))
+    first = moments()  # (1 - beta2) |g|^2
+    far = batch(3)
+    far.x_l.mul_(1000)
+    run_step(toy, optimizers, far)
+    beta2 = one.optimizer.betas[1]
+    ratio = ((moments() - beta2 * first) / first) ** 0.5  # length of the second gradient, by that of the first
+    assert ratio == pytest.approx(2, rel=1e-3) if clip else ratio > 100
+
+
 def test_only_restores_what_was_trainable() -> None:
     toy = Toy()
     toy.nets["b"].bias.requires_grad_(False)
