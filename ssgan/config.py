@@ -142,8 +142,9 @@ class MethodConfig(Strict):
     ema_max_share: float = Field(default=0.05, gt=0, le=1)
     lr_tail: float = Field(default=0.0, ge=0.0, le=1.0)  # share of the run, at its end, over which the rate falls to 0
     muon_rate: float = Field(default=0.0, ge=0.0, lt=1.0)  # of Muon, for the classifier's hidden weights; 0: Adam for all
-    # Longest gradient of a phase, in usual lengths (what Adam remembers); a longer one is shortened. null: not clipped
-    gradient_clip: float | None = Field(default=None, gt=0.0)
+    # Longest gradient of a phase, in usual lengths (what Adam remembers); a longer one is shortened to that. 0: not clipped;
+    # null: 2 for the methods with one discriminator and one generator on convolutional networks without Muon, else 0
+    gradient_clip: float | None = Field(default=None, ge=0.0)
 
     @property
     def settled_step(self) -> int:

@@ -73,6 +73,7 @@ class SemiSupervisedMethod(ABC):
         second_view: with one stream: ``x_u2`` holds the images of ``x_u``, augmented anew.
         classifier: key of ``nets`` of the network that ``predict`` uses.
         stacked: whether the first dimension of every parameter counts runs (``Stacked``).
+        usual_clip: ``gradient_clip`` where the config names none.
         unstackable: why runs of the method cannot be stacked, as the end of a sentence that begins with its name; "": they can.
     """
 
@@ -80,6 +81,7 @@ class SemiSupervisedMethod(ABC):
     second_view: ClassVar[bool] = False
     classifier: ClassVar[str] = "classifier"
     stacked: ClassVar[bool] = False
+    usual_clip: float = 0.0
     unstackable: ClassVar[str] = ""
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:
@@ -94,6 +96,12 @@ class SemiSupervisedMethod(ABC):
     @abstractmethod
     def predict(self, x: Tensor) -> Tensor:
         """(N, C, S, S) images in [0, 1] -> (N, K) logits of the K real classes, networks in evaluation mode."""
+
+    @property
+    def gradient_clip(self) -> float:
+        """Longest gradient of a phase, in usual lengths; 0: not clipped (decision 0015)."""
+        named = self.config.gradient_clip
+        return self.usual_clip if named is None else named
 
     @property
     def averaged(self) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class Stacked(SemiSupervisedMethod):
     def __init__(self, runs: Sequence[SemiSupervisedMethod]) -> None:
         first = runs[0]
         super().__init__(first.config, first.problem)
-        self._method, self.nets = first, first.nets
+        self._method, self.nets, self.usual_clip = first, first.nets, first.usual_clip
         require_stackable(type(first), first.problem.net.family)
         trained = {name: p.requires_grad for name, p in first.nets.named_parameters()}
         parameters, buffers = torch.func.stack_module_state([run.nets for run in runs])

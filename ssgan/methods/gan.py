@@ -13,7 +13,7 @@ Deviations:
     1. The probe is learned along with the GAN, not after it, so that one run has one curve.
     2. Features are those of the last layer; DCGAN pools and joins all layers.
     3. The networks of `net.family`.
-    4. Gradients longer than twice the usual are shortened (decision 0015).
+    4. With convolutions, gradients longer than twice the usual are shortened (decision 0015).
 
 Expected error: no figure for MNIST with few labels in the papers; DCGAN reports 22.48 % on SVHN with 1,000 labels.
 Cost: as feature matching.
@@ -34,12 +34,12 @@ from ssgan.config import MethodConfig, Problem
 from ssgan.method import Adam, Phase, SemiSupervisedMethod, Terms
 from ssgan.nets.layers import Classifier, forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.players.two import usual_clip
 
 
 class Config(MethodConfig):
     learning_rate: float = Field(default=1e-3, gt=0)  # of both players
     beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, both players
-    gradient_clip: float | None = Field(default=2.0, gt=0)  # longest gradient, in usual lengths; null: not clipped
     probe_learning_rate: float = Field(default=0.03, gt=0)
 
     @field_validator("muon_rate")
@@ -58,6 +58,7 @@ class Method(SemiSupervisedMethod):
         family = nets.family(problem.net.family)
         self.nets["discriminator"] = family.classifier(problem, 1)
         self.nets["generator"] = family.generator(problem)
+        self.usual_clip = usual_clip(family, config)
         num_features = self._features(torch.zeros(1, *problem.image.shape)).shape[1]
         self.nets["classifier"] = nn.Linear(num_features, problem.num_classes)
 

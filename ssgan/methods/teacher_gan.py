@@ -51,7 +51,6 @@ class Config(TwoPlayerConfig):
     augment: bool = True  # two views of an image are two draws of the `augment` section
     muon_rate: float = Field(default=0.02, ge=0, lt=1)  # of Muon, for the classifier's hidden weights; 0: Adam for all
     beta1: float = Field(default=0.9, ge=0, lt=1)  # of Adam, both players
-    gradient_clip: float | None = Field(default=None, gt=0)  # as in every method; null: not clipped
     consistency_weight: float = Field(default=1.0, ge=0)  # of the teacher's answers
     threshold: float = Field(default=0.9, gt=0, lt=1)  # tau: least probability of an answer that counts
     teacher_decay: float = Field(default=0.99, ge=0, lt=1)  # per step

@@ -35,12 +35,16 @@ class PlayersConfig(MethodConfig):
     beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, both players
     beta2: float = Field(default=0.999, gt=0, lt=1)  # of Adam, both players
     adam_epsilon: float = Field(default=1e-8, gt=0)  # of Adam, both players
-    gradient_clip: float | None = Field(default=2.0, gt=0)  # longest gradient, in usual lengths; null: not clipped
     unlabeled_weight: float = Field(default=1.0, ge=0)  # of the terms on unlabeled and on fake images
 
 
 class TwoPlayerConfig(PlayersConfig):
     learning_rate: float = Field(default=1e-3, gt=0)  # of both players
+
+
+def usual_clip(family: nets.Family, config: MethodConfig) -> float:
+    """Where the config names no ``gradient_clip``: 2 for Adam on convolutions (decision 0015)."""
+    return 2.0 if family.CONVOLUTIONAL and not config.muon_rate else 0.0
 
 
 class TwoPlayerMethod(SemiSupervisedMethod):
@@ -56,6 +60,7 @@ class TwoPlayerMethod(SemiSupervisedMethod):
         self.nets["classifier"] = family.classifier(problem, problem.num_classes + self.fake_logits)
         self.nets["generator"] = family.generator(problem)
         self.convolutional = family.CONVOLUTIONAL
+        self.usual_clip = usual_clip(family, config)
 
     @property
     def discriminator(self) -> Classifier:

@@ -1,10 +1,9 @@
-"""Gradient clipping against the length that Adam remembers, so that one network's step cannot run away from the other's.
+"""Gradient clipping against the length that Adam remembers, so that one long gradient does not undo a thousand short ones.
 
-The discriminator of a GAN sits at the edge of what its rate allows: late in a run its gradients are short, so that Adam, which
-divides by their root mean square over a thousand steps, moves far on the first long one; the next gradient is longer still,
-and within ten steps of growing swings between "all real" and "all fake" the classifier has forgotten what it knew (shown in
-docs/results.md). A gradient that is much longer than usual is therefore shortened. The same idea on the update of each tensor:
-Shazeer & Stern 2018 (Adafactor), section 5; Wortsman et al. 2023 (StableAdamW), section 3.5.
+Late in a run the gradients of a GAN's discriminator are short. Adam divides by their root mean square over a thousand steps, so
+the first long one moves the weights far; the next gradient is longer still, and within ten steps of growing swings between
+"all real" and "all fake" the classifier has forgotten what it knew (decision 0015). The same idea for the update of each
+tensor: Shazeer & Stern 2018 (Adafactor), sections 5 and 6; Wortsman et al. 2023 (StableAdamW), arXiv:2304.13013.
 """
 
 from __future__ import annotations

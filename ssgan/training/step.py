@@ -98,8 +98,8 @@ def _run_phase(
     average_([g for _, g in used])
     detached = {name: value.detach() for name, value in terms.items()}
     _check_finite(phase, batch.step, detached, [g for _, g in used])
-    if method.config.gradient_clip:
-        shorten_([p for p, _ in used], [g for _, g in used], optimizer, method.config.gradient_clip, stacked=method.stacked)
+    if method.gradient_clip:
+        shorten_([p for p, _ in used], [g for _, g in used], optimizer, method.gradient_clip, stacked=method.stacked)
     for p, g in used:
         p.grad = g
     for group in optimizer.param_groups:

@@ -1,4 +1,4 @@
-"""The rate where the user names none: what the authors use for the kind of network."""
+"""Rate and clipping where the user names none: what fits the kind of network."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from ssgan import method as methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 
 
-def rates(name: str, family: str, **options: float) -> dict[str, float]:
+def built(name: str, family: str, **options: float) -> methods.SemiSupervisedMethod:
     problem = Problem(ImageSpec(3, 32, "fit"), 3, NetConfig(family=family, width=0.1))
-    method = methods.build(name, methods.resolve_config(name, options), problem)
-    return {phase.name: phase.optimizer.lr for phase in method.phases()}
+    return methods.build(name, methods.resolve_config(name, options), problem)
+
+
+def rates(name: str, family: str, **options: float) -> dict[str, float]:
+    return {phase.name: phase.optimizer.lr for phase in built(name, family, **options).phases()}
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,19 @@ def test_rate_depends_on_the_networks(name: str, family: str, discriminator: flo
 def test_a_rate_that_is_named_is_taken(family: str) -> None:
     assert rates("feature_matching", family, learning_rate=7e-4) == {"discriminator": 7e-4, "generator": 7e-4}
     assert rates("bad_gan", family, learning_rate=7e-4) == {"discriminator": 7e-4, "generator": 1e-3}
+
+
+TWO_PLAYERS = ("gan", "explicit_fake", "implicit_fake", "feature_matching", "categorical_gan", "bad_gan")
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_two_players_are_clipped_on_convolutions(name: str) -> None:
+    """Decision 0015; only there have steps been seen to run away."""
+    assert built(name, "compact").gradient_clip == (2.0 if name in TWO_PLAYERS else 0.0)
+    assert built(name, "mlp").gradient_clip == 0.0
+
+
+def test_a_clip_that_is_named_is_taken() -> None:
+    assert built("gan", "compact", gradient_clip=0.0).gradient_clip == 0.0
+    assert built("supervised", "mlp", gradient_clip=3.0).gradient_clip == 3.0
+    assert built("implicit_fake", "compact", muon_rate=0.02).gradient_clip == 0.0, "Muon's steps have a length of their own"
