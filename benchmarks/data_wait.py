@@ -19,7 +19,7 @@ from ssgan import experiment
 from ssgan.config import Config, LoaderConfig, TrainConfig
 from ssgan.data.files import SplitFiles
 from ssgan.runtime.storage import open_store
-from ssgan.training.loop import Tick
+from ssgan.training.tick import Tick
 
 
 def shares(files: SplitFiles, loader: LoaderConfig, steps: int) -> list[tuple[float, float]]:

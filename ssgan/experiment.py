@@ -30,10 +30,11 @@ from ssgan.method import SemiSupervisedMethod
 from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable, write_tensors
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record, write_jsonl
-from ssgan.training.loop import Plan, Tick, ValSet, fit
+from ssgan.training.loop import Plan, ValSet, fit
 from ssgan.training.precision import in_bf16
 from ssgan.training.step import make_optimizers
 from ssgan.training.store import FolderStore
+from ssgan.training.tick import Tick
 from ssgan.training.warm import read_start, warm_start
 
 Role = Literal["main", "twin"]

@@ -17,9 +17,9 @@ from typing import Any
 from ssgan.config import Config
 from ssgan.errors import ConfigError, SsganError, TrainingError
 from ssgan.runtime import bundle
-from ssgan.runtime.handshake import versions
 from ssgan.runtime.jobs import TRAIN, Job, Jobs
 from ssgan.runtime.publish import publish, require_shared
+from ssgan.runtime.versions import versions
 
 POLL_S = 2.0
 MISCONFIGURED = 2  # exit code of a stage whose parameters are wrong

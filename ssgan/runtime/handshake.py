@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import json
-import platform
 import socket
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ssgan.errors import TrainingError
+from ssgan.runtime.versions import other_versions, versions
 from ssgan.training.checkpoint import differences
 
 SUBMISSION = Path("submission.json")  # comes with a job that ssgan submitted
 ANSWER_S = 300.0  # a node may have to unpack the job's code and to start a process first
-PACKAGES = ("ssgan", "torch", "ray", "numpy", "pyarrow")
 REMEDY = "use the same image on all nodes and here"
-
-
-def versions() -> dict[str, str]:
-    """Of what has to be the same on all machines of a run. Of Python the minor version: pickles of Ray need no more."""
-    python = ".".join(platform.python_version_tuple()[:2])
-    return {"python": python, **{name: _version(name) for name in PACKAGES}}
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def require_versions(expected: dict[str, str], whose: str) -> None:
     """Raises TrainingError, with this machine's name and every difference, unless its versions are the expected ones."""
     if different := other_versions(versions(), expected):
         raise TrainingError(f"node {socket.gethostname()} has {different} ({whose}); {REMEDY}")
-
-
-def other_versions(found: dict[str, str], expected: dict[str, str]) -> str:
-    """Every difference as a part of a sentence; empty where there is none."""
-    return ", ".join(
-        f"{name} {found[name]} instead of {expected.get(name)}" for name in found if found[name] != expected.get(name)
-    )
 
 
 def require_nodes(ray: Any) -> None:

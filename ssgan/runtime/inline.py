@@ -14,7 +14,7 @@ from ssgan.errors import ConfigError, TrainingError
 from ssgan.experiment import Edge, Role, train
 from ssgan.runtime.storage import open_store
 from ssgan.runtime.workspace import live_board
-from ssgan.training.loop import Tick
+from ssgan.training.tick import Tick
 
 
 def run(

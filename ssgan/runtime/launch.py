@@ -23,8 +23,8 @@ from ssgan.runtime.publish import located
 from ssgan.runtime.start import publish_start, submitted_start
 from ssgan.runtime.storage import open_store
 from ssgan.runtime.storage_once import open_once
-from ssgan.training.loop import Tick
 from ssgan.training.store import FolderStore
+from ssgan.training.tick import Tick
 
 FORMAT = 1
 

@@ -7,7 +7,7 @@ import time
 from typing import TextIO
 
 from ssgan.experiment import Role
-from ssgan.training.loop import Tick
+from ssgan.training.tick import Tick
 
 LABELS: dict[Role, str] = {"main": "semi-supervised", "twin": "supervised twin"}
 

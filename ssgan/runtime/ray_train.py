@@ -23,47 +23,15 @@ from ssgan.config import Config, TrainConfig
 from ssgan.data.files import SplitFiles
 from ssgan.errors import SsganError, TrainingError
 from ssgan.experiment import Edge, Role
-from ssgan.runtime.handshake import require_nodes, require_versions, versions
+from ssgan.runtime.handshake import require_nodes, require_versions
+from ssgan.runtime.mailbox import mailbox_of, open_mailbox
 from ssgan.runtime.ray_connection import connected
 from ssgan.runtime.ray_resources import available
+from ssgan.runtime.versions import versions
 from ssgan.runtime.watchdog import Watchdog
-from ssgan.training.loop import Tick
+from ssgan.training.tick import Tick
 
-NAMESPACE = "ssgan"
 POLL_SECONDS = 0.5
-
-
-class Mailbox:
-    """What workers tell the driver: ticks, and the reason of a failure that trying again cannot mend. A Ray actor."""
-
-    def __init__(self) -> None:
-        self._ticks: list[tuple[Role, Tick]] = []
-        self._said: list[str] = []
-        self._fatal: tuple[str, str] | None = None
-
-    def tick(self, role: Role, tick: Tick) -> None:
-        self._ticks.append((role, tick))
-
-    def take(self) -> list[tuple[Role, Tick]]:
-        """Ticks since the last call."""
-        ticks, self._ticks = self._ticks, []
-        return ticks
-
-    def say(self, text: str) -> None:
-        """Keep a text for the driver's terminal."""
-        self._said.append(text)
-
-    def take_said(self) -> list[str]:
-        """Texts since the last call."""
-        said, self._said = self._said, []
-        return said
-
-    def fail(self, kind: str, message: str) -> None:
-        """Record the first fatal error: the name of its class in ``ssgan.errors``, and its sentence."""
-        self._fatal = self._fatal or (kind, message)
-
-    def fatal(self) -> tuple[str, str] | None:
-        return self._fatal
 
 
 def run(
@@ -82,8 +50,8 @@ def run(
     """
     with connected() as ray:
         cpus, gpu = available(ray, config.train, config.cluster.room_timeout_s)
+        mailbox = open_mailbox(ray, run_id)  # starts while the nodes answer
         require_nodes(ray)
-        mailbox = _mailbox(ray, run_id)
         settings = {
             "config": config.model_dump(),
             "files": files,
@@ -101,15 +69,6 @@ def run(
             raise _as_error(*fatal)
         if failure:
             raise TrainingError(failure)
-
-
-def _mailbox(ray: Any, run_id: str) -> Any:
-    """A mailbox on the driver's node: on another it would be lost with that node, and the run with it."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(num_cpus=0)(Mailbox)
-    return actor.options(name=run_id, namespace=NAMESPACE, scheduling_strategy=here).remote()
 
 
 def _fit(train: TrainConfig, run_id: str, settings: dict[str, Any], cpus: int, gpu: bool) -> str | None:
@@ -157,7 +116,7 @@ def _worker(settings: dict[str, Any]) -> None:
     from ssgan.runtime.storage import open_store
     from ssgan.runtime.workspace import live_board
 
-    mailbox = ray.get_actor(settings["run_id"], namespace=NAMESPACE)
+    mailbox = mailbox_of(ray, settings["run_id"])
     if ray.get(mailbox.fatal.remote()):
         return  # started again after an error that trying again cannot mend; the driver raises it
     torch.set_num_threads(settings["threads"])

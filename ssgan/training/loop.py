@@ -17,6 +17,7 @@ from ssgan.training.health import Health, spread
 from ssgan.training.history import Record
 from ssgan.training.schedules import linear_tail
 from ssgan.training.step import run_step
+from ssgan.training.tick import Tick
 
 VAL_BATCH = 500  # images per forward pass on val
 HEALTH_SAMPLES = 64  # generated images looked at for diversity
@@ -33,18 +34,6 @@ class Plan:
     checkpoint_every: int
     lr_tail: float
     bf16: bool
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A sign of life for the progress line."""
-
-    step: int
-    steps: int
-    images_per_second: float
-    data_wait_share: float
-    val_error_rate: float | None
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,11 @@ def test_training_inline_never_loads_ray() -> None:
     assert not loaded_by("pipelines.train", "ssgan.runtime.inline") & {"ray", "s3fs", "botocore"}
 
 
+def test_a_node_answers_and_the_mailbox_opens_before_torch_is_loaded() -> None:
+    """Every start of a run on a cluster waits for these processes; torch would double what they take."""
+    assert not loaded_by("ssgan.runtime.versions", "ssgan.runtime.mailbox", "ssgan.training.tick") & {"torch", "ray"}
+
+
 @pytest.mark.parametrize("module", ["ssgan.cli", "ssgan.cli.app"])
 def test_the_command_line_answers_before_anything_heavy_is_loaded(module: str) -> None:
     assert loaded_by(module) == set()

@@ -9,8 +9,9 @@ import pytest
 import ray.exceptions
 
 from ssgan.errors import TrainingError
-from ssgan.runtime import handshake
-from ssgan.runtime.handshake import other_versions, require_nodes, versions
+from ssgan.runtime import versions as module
+from ssgan.runtime.handshake import require_nodes
+from ssgan.runtime.versions import other_versions, versions
 
 
 def id_of(name: str) -> str:
@@ -90,6 +91,6 @@ def test_a_node_that_does_not_answer_is_named_unless_it_is_gone(error: Exception
 
 
 def test_a_package_that_is_missing_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handshake, "PACKAGES", ("ssgan", "no-such-package"))
+    monkeypatch.setattr(module, "PACKAGES", ("ssgan", "no-such-package"))
     assert versions()["no-such-package"] == "not installed"
     assert other_versions({"a": "1"}, {}) == "a 1 instead of None"

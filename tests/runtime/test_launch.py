@@ -16,7 +16,7 @@ from ssgan.evaluation.proofs import verify_run
 from ssgan.runtime import identity
 from ssgan.runtime.launch import train
 from ssgan.runtime.progress import ProgressLine
-from ssgan.training.loop import Tick
+from ssgan.training.tick import Tick
 from tests.support import config, write_splits
 
 

@@ -16,7 +16,7 @@ from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
 from ssgan.experiment import Role
 from ssgan.runtime import ray_train
-from ssgan.training.loop import Tick
+from ssgan.training.tick import Tick
 from tests.ranks import run_ranks
 from tests.support import config, edge, final_weights, same
 

@@ -12,8 +12,8 @@ from ssgan import experiment
 from ssgan.config import Precision
 from ssgan.data.files import SplitFiles
 from ssgan.distributed import rank
-from ssgan.training.loop import Tick
 from ssgan.training.precision import in_bf16, native_bf16
+from ssgan.training.tick import Tick
 from tests.ranks import run_ranks
 from tests.support import config, edge, final_weights, same
 
