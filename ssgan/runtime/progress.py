@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TextIO
@@ -24,7 +25,7 @@ class ProgressLine:
         self._stream = stream or sys.stdout
         self._every = every_seconds
         self._terminal = self._stream.isatty()
-        self._last = 0.0
+        self._last = -math.inf  # not 0: a machine that has just started may show less than `every_seconds`
         self._started: dict[Role, tuple[float, int]] = {}
 
     def __call__(self, role: Role, tick: Tick) -> None:

@@ -51,7 +51,7 @@ def test_with_a_range_of_workers_a_lost_node_is_not_waited_for(project: Project,
 
 
 def test_a_lost_head_is_an_error_and_a_new_cluster_goes_on(project: Project, world: World) -> None:
-    project.configure(steps=6000, checkpoint_every=500, seed=7)
+    project.configure(steps=3000, checkpoint_every=250, seed=7)
     submitter = project.start("ssgan", "train")
     run = project.wait_for_checkpoint(submitter).split("/")[1]
     world.nodes.kill("head")
@@ -63,11 +63,11 @@ def test_a_lost_head_is_an_error_and_a_new_cluster_goes_on(project: Project, wor
     assert not (project.folder / "runs/train").exists()
 
     world.heal()
-    project.configure(steps=6000, checkpoint_every=500, seed=7)
+    project.configure(steps=3000, checkpoint_every=250, seed=7)
     code, output = project.run("ssgan", "train")
     assert code == 0, output
     assert run in output
-    assert "step 1/6,000" not in output, "it began again from the start"
+    assert "step 1/3,000" not in output, "it began again from the start"
 
 
 def test_a_hung_rank_is_told_with_the_stacks_of_the_others_and_replaced(project: Project, world: World) -> None:

@@ -1,4 +1,4 @@
-"""What is refused before anything is trained: an upload that is too large, a submitter with other versions, a finished run."""
+"""What is refused before anything is trained: an upload that is too large, a submitter or a node with other versions."""
 
 from __future__ import annotations
 
@@ -26,22 +26,6 @@ def other_versions(folder: Path, **versions: str) -> dict[str, str]:
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
-
-
-def test_a_finished_run_is_not_submitted_again(project: Project) -> None:
-    project.configure(seed=20, steps=50)
-    code, output = project.run("ssgan", "train")
-    assert code == 0, output
-    (run,) = project.runs()
-    for command in (["ssgan", "submit", "--detach"], ["ssgan", "train"], ["ssgan", "submit"]):
-        code, output = project.run(*command)
-        assert code == 0, output
-        assert "submitted:" not in output
-        assert "already there" not in output
-        if "--detach" in command:
-            assert f"{run} is finished, nothing is submitted; `ssgan submit` fetches its results" in output
-    _, listed = project.run("ssgan", "jobs", "list")
-    assert listed.count(run) == 1, listed
 
 
 def test_an_upload_over_the_limit_sends_nothing(project: Project) -> None:

@@ -42,9 +42,16 @@ def test_a_job_trains_what_this_machine_would_and_the_test_set_stays_home(projec
     names = open_store(project.url).objects.names("splits/")
     assert {name.split("/")[2] for name in names} == {"labeled", "unlabeled", "val", "split.json", "manifest.json"}
 
-    code, output = project.run("ssgan", "train")  # all is there: no job, only the results
-    assert code == 0, output
-    assert "submitted" not in output
+    (run,) = project.runs()  # it is finished, and so not submitted again
+    for command in (["ssgan", "submit", "--detach"], ["ssgan", "train"], ["ssgan", "submit"]):
+        code, output = project.run(*command)
+        assert code == 0, output
+        assert "submitted:" not in output
+        assert "already there" not in output
+        if "--detach" in command:
+            assert f"{run} is finished, nothing is submitted; `ssgan submit` fetches its results" in output
+    _, listed = project.run("ssgan", "jobs", "list")
+    assert listed.count(run) == 1, listed
 
 
 def test_a_job_starts_from_a_model_that_only_the_submitter_has(project: Project, tmp_path: Path) -> None:
@@ -58,7 +65,7 @@ def test_a_job_starts_from_a_model_that_only_the_submitter_has(project: Project,
 
 
 def test_ctrl_c_leaves_the_job_running_and_the_next_call_comes_back(project: Project) -> None:
-    project.configure(steps=3000, checkpoint_every=500)
+    project.configure(steps=2000, checkpoint_every=250)
     submitter = project.start("ssgan", "train")
     project.wait_for_checkpoint(submitter)
     os.killpg(submitter.pid, signal.SIGINT)
@@ -91,7 +98,7 @@ def test_two_submitters_at_once_make_one_job(project: Project) -> None:
 
 
 def test_a_stopped_job_fails_the_stage_and_goes_on_from_its_checkpoint(project: Project) -> None:
-    project.configure(steps=6000, checkpoint_every=500, seed=3)
+    project.configure(steps=4000, checkpoint_every=250, seed=3)
     submitter = project.start("ssgan", "train")
     run = project.wait_for_checkpoint(submitter).split("/")[1]
     code, output = project.run("ssgan", "jobs", "stop", f"{run}-1")
@@ -100,13 +107,13 @@ def test_a_stopped_job_fails_the_stage_and_goes_on_from_its_checkpoint(project: 
     assert code == 1, output
     assert f"error: {run}-1 was stopped; run the same command again to go on from its last checkpoint" in output
     assert not (project.folder / "runs/train").exists()
-    project.configure(steps=6000, checkpoint_every=500, seed=3)
+    project.configure(steps=4000, checkpoint_every=250, seed=3)
     code, output = project.run("ssgan", "submit")
     assert code == 0, output
     assert f"submitted: {run}-2" in output
-    first = re.search(r"step ([\d,]+)/6,000", output)
+    first = re.search(r"step ([\d,]+)/4,000", output)
     assert first, output
-    assert int(first[1].replace(",", "")) > 500, "it began again from the start"
+    assert int(first[1].replace(",", "")) > 250, "it began again from the start"
 
 
 def test_ray_job_submit_does_the_same(project: Project, world: World, tmp_path: Path) -> None:

@@ -87,7 +87,9 @@ def test_inline_is_one_process(splits: SplitFiles, tmp_path: Path) -> None:
         train(inline(tmp_path, num_workers=2), Path(splits.root), tmp_path / "out", quiet)
 
 
-def test_progress_is_lines_without_a_terminal_and_one_line_on_it() -> None:
+@pytest.mark.parametrize("uptime_s", [0.0, 1e6])
+def test_progress_is_lines_without_a_terminal_and_one_line_on_it(monkeypatch: pytest.MonkeyPatch, uptime_s: float) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: uptime_s)
     ticks = [Tick(s, 100, 1234.5, 0.013, None if s < 50 else 0.25) for s in (1, 50, 100)]
     plain = io.StringIO()
     line = ProgressLine(every_seconds=3600, stream=plain)
