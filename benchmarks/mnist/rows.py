@@ -59,6 +59,8 @@ ROWS = (
     Row("A", "pseudo-labels", "pseudo_label"),
     Row("B", "supervised", "supervised"),
     Row("B", "feature matching", "feature_matching", {"learning_rate": 1e-3}, published="FM-GAN"),
+    Row("B", "CatGAN", "categorical_gan", published="CatGAN, convolutional"),
+    Row("B", "bad GAN", "bad_gan", published="Bad GAN"),
     Row("B", "Triple-GAN", "triple_gan", published="Triple-GAN"),
     Row("B", "UGAN", "ugan", published="UGAN"),
     Row("C", "supervised", "supervised", {"augment": True}),
@@ -73,6 +75,7 @@ ROWS = (
 PUBLISHED: dict[str, dict[int, tuple[float, float]]] = {
     "FM-GAN": {20: (83.23, 4.52), 50: (97.79, 1.36), 100: (99.07, 0.07), 200: (99.10, 0.04)},
     "CatGAN": {100: (98.09, 0.10)},
+    "CatGAN, convolutional": {100: (98.61, 0.28)},
     "Bad GAN": {
         20: (88.38, 3.08),  # by hand
         50: (96.24, 0.16),
