@@ -102,3 +102,7 @@ def test_credentials_that_nobody_renews_end_the_run_with_the_remedy(project: Pro
     clock.note(f"code {code}")
     assert code == 1, output
     assert "the credentials have expired (400 ExpiredToken); renew them (the role, the profile" in output
+    proxy.clear()
+    code, output = project.run("ssgan", "train")
+    assert code == 0, output
+    assert "step 1/3,000" not in output, "it began again from the start"

@@ -9,7 +9,6 @@ import pytest
 import ray.exceptions
 
 from ssgan.errors import TrainingError
-from ssgan.runtime import versions as module
 from ssgan.runtime.handshake import require_nodes
 from ssgan.runtime.versions import other_versions, versions
 
@@ -91,6 +90,6 @@ def test_a_node_that_does_not_answer_is_named_unless_it_is_gone(error: Exception
 
 
 def test_a_package_that_is_missing_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PACKAGES", ("ssgan", "no-such-package"))
+    monkeypatch.setattr("ssgan.runtime.versions.PACKAGES", ("ssgan", "no-such-package"))
     assert versions()["no-such-package"] == "not installed"
     assert other_versions({"a": "1"}, {}) == "a 1 instead of None"
