@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 
-from ssgan import experiment
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.model import Model, load_model
-from ssgan.runtime.storage import open_store
+from ssgan.storage.store import open_store
+from ssgan.training import experiment
+from ssgan.training.context import Run, RunContext, final_key
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def train(config: Config, files: SplitFiles, threads: int) -> Finished:
     """Train the selected method from its start to its end."""
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory(prefix="ssgan-benchmark-") as folder:
-        edge = experiment.Edge(open_store(folder), "run", {}, torch.device("cpu"), lambda role, tick: None)
-        experiment.train(config, files, "main", edge)
-        final = Path(folder, experiment.final_key("run", "main"))
+        context = RunContext(open_store(folder), torch.device("cpu"), lambda role, event: None)
+        experiment.train(Run("run", {}, config, files), "main", context)
+        final = Path(folder, final_key("run", "main"))
         history = [json.loads(line) for line in (final / "history.jsonl").read_text().splitlines()]
         return Finished(load_model(final / "last"), history)

@@ -15,21 +15,21 @@ from pathlib import Path
 
 import torch
 
-from ssgan import experiment
 from ssgan.config import Config, LoaderConfig, TrainConfig
 from ssgan.data.files import SplitFiles
-from ssgan.runtime.storage import open_store
-from ssgan.training.tick import Tick
+from ssgan.storage.store import open_store
+from ssgan.training import experiment
+from ssgan.training.context import ProgressEvent, Run, RunContext
 
 
 def shares(files: SplitFiles, loader: LoaderConfig, steps: int) -> list[tuple[float, float]]:
     """(share waiting for data, images/s) of each tenth of a run."""
-    ticks: list[Tick] = []
+    events: list[ProgressEvent] = []
     train = TrainConfig(steps=steps, val_every=max(steps // 10, 1), checkpoint_every=steps, twin=False)
     config = Config(train=train, loader=loader)
     with tempfile.TemporaryDirectory() as folder:
-        edge = experiment.Edge(open_store(folder), "run", {}, torch.device("cpu"), lambda role, tick: ticks.append(tick))
-        experiment.train(config, files, "main", edge)
+        context = RunContext(open_store(folder), torch.device("cpu"), lambda role, event: events.append(event))
+        experiment.train(Run("run", {}, config, files), "main", context)
         lines = Path(folder, "run/main/final/history.jsonl").read_text().splitlines()
     return [(r["data_wait_share"], r["images_per_second"]) for r in map(json.loads, lines)]
 

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from benchmarks.local_cluster import local_cluster
+from infra.cluster.ray_nodes import local_cluster
 from ssgan.config import DataConfig, FolderSource
 from ssgan.data.images import ingest
+from ssgan.data.sources import open_source
 from ssgan.data.workers import cores
-from ssgan.runtime.sources import open_source
 
 SAMPLE_S = 0.1
 MIB = 1 << 20
@@ -45,7 +45,7 @@ def run_one(folder: str, size: int, workers: str, out: str) -> dict[str, Any]:
     source = FolderSource(path=folder)
     elsewhere = None
     if workers == "ray":
-        from ssgan.runtime.ray_ingest import elsewhere as on_ray
+        from ssgan.data.on_ray import elsewhere as on_ray
 
         elsewhere = on_ray(source)
     first: list[tuple[int, float, float]] = []

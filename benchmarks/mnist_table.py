@@ -25,12 +25,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from benchmarks.mnist.rows import LABELS, ROWS, TRACKS
-from benchmarks.mnist.run import Line, Run, execute, prepare
+from benchmarks.mnist.run import Cell, Line, execute, prepare
 from benchmarks.mnist.stack import execute_stack
 from benchmarks.mnist.table import render
 
 
-def wanted(arguments: argparse.Namespace) -> list[Run]:
+def wanted(arguments: argparse.Namespace) -> list[Cell]:
     """Every run asked for; all rows of the first seed come before the second, so that a table cut short is a whole one."""
     rows = [r for r in ROWS if r.track in arguments.tracks and (not arguments.rows or r.name in arguments.rows)]
     unknown = set(arguments.rows or []) - {row.name for row in rows}
@@ -38,7 +38,7 @@ def wanted(arguments: argparse.Namespace) -> list[Run]:
         names = ", ".join(repr(r.name) for r in ROWS if r.track in arguments.tracks)
         raise SystemExit(f"no row {sorted(unknown)} in tracks {''.join(arguments.tracks)}; there are {names}")
     return [
-        Run(
+        Cell(
             row,
             n,
             seed,
@@ -53,7 +53,7 @@ def wanted(arguments: argparse.Namespace) -> list[Run]:
     ]
 
 
-def in_processes(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
+def in_processes(runs: list[Cell], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
     """Lines as they come, from ``--jobs`` processes. A run that fails ends the table: none begins after it."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(arguments.jobs, mp_context=context, max_tasks_per_child=1)
@@ -64,10 +64,10 @@ def in_processes(runs: list[Run], data: Path, scratch: Path, arguments: argparse
         pool.shutdown(cancel_futures=True)
 
 
-def in_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
+def in_trials(runs: list[Cell], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
     """The same as trials of Ray Tune, each with ``--threads`` CPUs and ``--gpu`` of a GPU; lines are recorded as trials end."""
-    from ssgan.runtime.ray_connection import connected
-    from ssgan.runtime.ray_trials import nodes, room
+    from ssgan.cluster.connection import connected
+    from ssgan.tuning.on_ray import nodes, room
 
     with connected() as ray:
         fit = room(nodes(ray), arguments.threads, arguments.gpu, len(runs), "lower --threads or --gpu") if runs else None
@@ -77,10 +77,10 @@ def in_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Na
     yield from ()
 
 
-def _run_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace, at_once: int) -> None:
+def _run_trials(runs: list[Cell], data: Path, scratch: Path, arguments: argparse.Namespace, at_once: int) -> None:
     from ray import tune
 
-    from ssgan.runtime.ray_trials import run_trials
+    from ssgan.tuning.on_ray import run_trials
 
     by_key = {run.key: run for run in runs}
 
@@ -104,7 +104,7 @@ def _run_trials(runs: list[Run], data: Path, scratch: Path, arguments: argparse.
         raise SystemExit(f"{len(failed)} of {len(runs)} trials failed; the first one: {failed[0]}")
 
 
-def in_stacks(runs: list[Run], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
+def in_stacks(runs: list[Cell], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
     """The runs of a row of a track, ``--jobs`` at once, as one method with more dimensions."""
     for row in dict.fromkeys((run.row.track, run.row.name) for run in runs):
         of_row = [run for run in runs if (run.row.track, run.row.name) == row]
@@ -121,7 +121,7 @@ def read(work: Path) -> list[Line]:
     return [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
 
 
-def of_these(runs: list[Run], lines: list[Line]) -> list[Line]:
+def of_these(runs: list[Cell], lines: list[Line]) -> list[Line]:
     """The lines of runs as rows are defined now: those of earlier settings stay in the file and out of the table."""
     keys = {run.key for run in runs}
     return [line for line in lines if line["key"] in keys]

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssgan.batch import Batch
+from ssgan.core.batch import Batch
 from ssgan.nets.layers import Out
 
 SIZES = [784, 1000, 500, 250, 250, 250, 10]

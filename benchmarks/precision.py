@@ -17,12 +17,13 @@ import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
 import torch  # isort: skip
 
 from benchmarks.mnist.rows import ROWS, config_of
-from ssgan import method as methods
-from ssgan.batch import Batch
 from ssgan.config import Config, ImageSpec, Problem, parse
-from ssgan.method import SemiSupervisedMethod
+from ssgan.core import method as methods
+from ssgan.core.batch import Batch
+from ssgan.core.method import SemiSupervisedMethod
+from ssgan.training.optimizers import make_optimizers
 from ssgan.training.precision import native_bf16
-from ssgan.training.step import make_optimizers, run_step
+from ssgan.training.step import run_step
 
 CASES = (("A", "feature matching"), ("B", "Triple-GAN"), ("C", "teacher_gan without GAN"))
 LATE = 100_000

@@ -16,12 +16,13 @@ import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
 
 import torch  # isort: skip
 
-from ssgan import method as methods
-from ssgan.batch import Batch
+from benchmarks.mnist.stacked import Stacked, stack_batches
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.method import SemiSupervisedMethod
-from ssgan.stacked import Stacked, stack_batches
-from ssgan.training.step import make_optimizers, run_step
+from ssgan.core import method as methods
+from ssgan.core.batch import Batch
+from ssgan.core.method import SemiSupervisedMethod
+from ssgan.training.optimizers import make_optimizers
+from ssgan.training.step import run_step
 
 CASES = {"8x8, width 0.1": (8, 0.1, 50), "8x8, width 1": (8, 1.0, 100), "28x28, width 1": (28, 1.0, 100)}  # side, width, batch
 STEPS, WARM_UP = 20, 3

@@ -21,11 +21,12 @@ import torch  # isort: skip
 import itertools
 
 from benchmarks.port import GENERATOR, SIZES, Port
-from ssgan import method as methods
-from ssgan.batch import Batch
 from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan.core import method as methods
+from ssgan.core.batch import Batch
 from ssgan.training.ema import Average
-from ssgan.training.step import make_optimizers, run_step
+from ssgan.training.optimizers import make_optimizers
+from ssgan.training.step import run_step
 
 BATCH = 100
 

@@ -20,10 +20,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from infra.cluster.nodes import free_port
-from ssgan import method as methods
-from ssgan.batch import Batch
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.training.step import make_optimizers, run_step
+from ssgan.core import method as methods
+from ssgan.core.batch import Batch
+from ssgan.training.optimizers import make_optimizers
+from ssgan.training.step import run_step
 
 BATCH, STEPS = 100, 60
 LENGTHS = (1, 250, 20_000, 2_500_000)  # numbers in one all-reduce

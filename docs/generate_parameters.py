@@ -17,13 +17,13 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from ssgan import method as methods
 from ssgan.config import Config, ImageSpec, MethodConfig, NetConfig, Problem
+from ssgan.core import method as methods
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 HEAD = """# Parameters
 
-Generated from `ssgan/config.py` by `python docs/generate_parameters.py`; do not edit.
+Generated from `ssgan/config` by `python docs/generate_parameters.py`; do not edit.
 
 Every key of `params.yaml`, with its default. A key that is left out has the default; an unknown key, a wrong type or a value
 out of range is an error that names the key, and the command ends with exit code 2 before any work is done. Change one for a

@@ -1,4 +1,4 @@
-"""DVC stage ``evaluate``: the only code that opens the test set, and it says so in the metrics.
+"""Stage ``evaluate``: the only code that opens the test set, and it says so in the metrics.
 
 Reads data/splits and runs/train; writes metrics/evaluate.json, plots/*.csv and runs/evaluate.
 """
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines._stage import main
 from ssgan import evaluation
 from ssgan.config import EvaluateConfig, load
 from ssgan.data import classes as registry
@@ -51,7 +50,3 @@ def _judge(model: Model, val: pa.Table, test: pa.Table, classes: list[str], conf
     spec = schema.spec_of(schema.read_metadata(test.schema, str(SPLITS / "test")))
     logits, val_logits = (model.predict_logits(schema.pixels_to_numpy(table["pixels"], spec)) for table in (test, val))
     return evaluation.judge(logits, test["label"].to_numpy(), val_logits, val["label"].to_numpy(), classes, config)
-
-
-if __name__ == "__main__":
-    main(run, "evaluate")

@@ -9,12 +9,11 @@ import json
 import time
 from pathlib import Path
 
-from pipelines import _stage
 from ssgan.config import DataConfig, load
 from ssgan.data import tombstones
 from ssgan.data.images import ingest
+from ssgan.data.sources import open_source
 from ssgan.data.workers import Elsewhere
-from ssgan.runtime.sources import open_source
 
 
 def run() -> None:
@@ -31,7 +30,7 @@ def _elsewhere(config: DataConfig) -> Elsewhere | None:
     """Workers of a Ray cluster, where asked for; Ray is not loaded otherwise."""
     if config.workers == "local":
         return None
-    from ssgan.runtime.ray_ingest import elsewhere
+    from ssgan.data.on_ray import elsewhere
 
     return elsewhere(config.source)
 
@@ -46,7 +45,3 @@ class _Progress:
         if now - self.last >= 10:
             self.last = now
             print(f"ingest: {seen} files, {seen / (now - self.start):,.0f}/s", flush=True)
-
-
-if __name__ == "__main__":
-    _stage.main(run, "ingest")

@@ -1,10 +1,9 @@
-"""DVC stage ``report``: one page and some PNG files from what the stages before left on disk."""
+"""Stage ``report``: one page and some PNG files from what the stages before left on disk."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines._stage import main
 from ssgan.config import load
 from ssgan.report import Inputs, render
 
@@ -15,7 +14,3 @@ def run() -> None:
     """Write report/index.html and report/*.png."""
     render(Inputs(), OUT, load().report)
     print(f"report: {OUT}/index.html, and {len(list(OUT.glob('*.png')))} figures as PNG beside it")
-
-
-if __name__ == "__main__":
-    main(run, "report")

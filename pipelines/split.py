@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipelines import _stage
 from ssgan.config import load
 from ssgan.data import classes
 from ssgan.data.split_summary import SplitSummary
@@ -53,7 +52,3 @@ def describe(summary: SplitSummary) -> str:
         "WARNING: images not compared with all that look like them": near["images_cut_short"],
     }
     return "\n".join([*lines, *(f"{text}: {value}" for text, value in notes.items() if value)])
-
-
-if __name__ == "__main__":
-    _stage.main(run, "split")

@@ -1,4 +1,4 @@
-"""DVC stage ``tune`` (tune/dvc.yaml, outside of the main pipeline): search better parameters, into reports/tune.
+"""Stage ``tune`` (tune/dvc.yaml, outside of the main pipeline): search better parameters, into reports/tune.
 
 Reads data/splits, never its test set. Nothing is applied: ``ssgan tune apply`` does that, when a person says so.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines._stage import main
 from ssgan.config import Config, load
 from ssgan.report.figures import png
-from ssgan.runtime.launch import in_job
-from ssgan.runtime.tune import prepare
-from ssgan.runtime.tune_job import find
 from ssgan.tuning import board, figures
+from ssgan.tuning.search import prepare, trials_of
 from ssgan.tuning.study import importance
 from ssgan.tuning.trials import Trial, best
 
@@ -24,9 +21,7 @@ def run() -> None:
     """Search, then write the leaderboard, the figures and best.yaml."""
     config = load()
     found = prepare(config, SPLITS)
-    trials = find(found, SPLITS, lambda text: print(text, flush=True))
-    if in_job():
-        return  # its folder is gone with Ray; the submitter writes the reports, from what is in storage
+    trials = trials_of(found, SPLITS, lambda text: print(text, flush=True))
     write(trials, config, found.val_images, OUT)
     print(board.as_text(trials, config.evaluate.checkpoint, found.val_images))
     print(f"tune: {OUT}/leaderboard.csv, parallel.png, importance.png", end="")
@@ -46,7 +41,3 @@ def write(trials: list[Trial], config: Config, images: int, out: Path) -> None:
     (out / "best.yaml").unlink(missing_ok=True)  # of an earlier search
     if first:
         (out / "best.yaml").write_text(board.best_yaml(first, checkpoint, images), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(run)

@@ -3,9 +3,13 @@
 The command line prints them without a stack trace (unless ``--debug``). Anything else that escapes is a bug.
 """
 
+from __future__ import annotations
+
+from enum import IntEnum
+
 
 class SsganError(ValueError):
-    """Base of every error that a user can mend."""
+    """Base of every error that a user can fix."""
 
 
 class ConfigError(SsganError):
@@ -34,3 +38,18 @@ class TrainingError(SsganError):
 
 class NonFiniteError(TrainingError):
     """A loss or a gradient is NaN or infinite; all ranks see it in the same step."""
+
+
+class Exit(IntEnum):
+    """Exit codes of commands, and of drivers on a cluster."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2  # wrong usage or parameters
+    PERSON = 3  # a person has to decide
+    INTERRUPTED = 130
+
+    @staticmethod
+    def of(error: Exception) -> Exit:
+        """How a command ends that could not be carried out."""
+        return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED

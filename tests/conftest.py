@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from infra.cluster.cable import Cable, CableError
+from ssgan.cluster.connection import set_environment
 from ssgan.data.files import SplitFiles
-from ssgan.runtime.ray_environment import set_environment
-from tests.support import write_splits
+from tests.support.data import write_splits
 
 set_environment()  # before any module of tests imports Ray, which reads some of it only then
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells make background jobs deaf to Ctrl-C, and their children too

@@ -140,7 +140,7 @@ def pool(folder: Path, rows: int) -> dict[str, float]:
 def footers(folder: Path, rows: int) -> dict[str, float]:
     """Seconds to open a shard and read its footer, on this disk and on the S3 server that the environment names (if any)."""
     from ssgan.data.files import SplitFiles
-    from ssgan.runtime.storage import filesystem, open_store
+    from ssgan.storage.store import filesystem, open_store
 
     local = SplitFiles(str(folder))
     shards = len(local.shards("images"))
@@ -186,10 +186,11 @@ def step_cost(folder: Path, rows: int) -> dict[str, float]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ssgan import method as methods
-    from ssgan.batch import Batch
     from ssgan.config import NetConfig, Problem
-    from ssgan.training.step import make_optimizers, run_step
+    from ssgan.core import method as methods
+    from ssgan.core.batch import Batch
+    from ssgan.training.optimizers import make_optimizers
+    from ssgan.training.step import run_step
 
     torch.set_num_threads(1)
     n = 32

@@ -16,23 +16,24 @@ import torch  # isort: skip
 import numpy as np
 
 from benchmarks.mnist.rows import Row, config_of
-from ssgan import experiment
 from ssgan.config import Config, DataConfig, FolderSource, Precision, SplitConfig, parse
 from ssgan.data.files import SplitFiles
 from ssgan.data.images import ingest
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.data.sources import open_source
 from ssgan.data.splits import split
-from ssgan.hashing import ids_sha256
 from ssgan.model import load_model
-from ssgan.runtime.identity import code_version
-from ssgan.runtime.storage import open_store
+from ssgan.provenance import ids_sha256
+from ssgan.runs.identity import code_version
+from ssgan.storage.store import open_store
+from ssgan.training import experiment
+from ssgan.training.context import Run, RunContext, final_key
 
 Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Run:
+class Cell:
     """A cell of the table for one draw of labels.
 
     ``seed`` draws the labels and all else; in a stack it draws the labels alone, and the runs share first weights and noise.
@@ -76,7 +77,7 @@ def prepare(mnist: Path, work: Path) -> Path:
     return out
 
 
-def draw(run: Run, data: Path, folder: Path) -> SplitFiles:
+def draw(run: Cell, data: Path, folder: Path) -> SplitFiles:
     """Draw the labels of a run into ``folder``; every other training image is an unlabeled one."""
     config = SplitConfig(num_labels=run.labels, split_seed=run.seed, val_fraction=0.0)
     split(data / "images", folder, config, data / "duplicates.parquet", None)
@@ -87,18 +88,18 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def execute(run: Run, data: Path, scratch: Path) -> Line:
+def execute(run: Cell, data: Path, scratch: Path) -> Line:
     """Train and judge; the line of the results file. A run that was interrupted goes on from its checkpoint in ``scratch``."""
     torch.set_num_threads(run.threads)
     with tempfile.TemporaryDirectory(prefix="mnist-table-") as folder:
         files = draw(run, data, Path(folder) / "splits")
         identity = {"key": run.key, "code": code_version(run.row.method)}
-        edge = experiment.Edge(open_store(str(scratch)), run.key, identity, device(), lambda role, tick: None)
-        experiment.train(run.config, files, "main", edge)
-        final = scratch / experiment.final_key(run.key, "main")
+        context = RunContext(open_store(str(scratch)), device(), lambda role, event: None)
+        experiment.train(Run(run.key, identity, run.config, files), "main", context)
+        final = scratch / final_key(run.key, "main")
         summary = json.loads((final / "summary.json").read_text())
         images, labels = test_set(files)
-        logits = load_model(final / "last", edge.device.type).predict_logits(images)
+        logits = load_model(final / "last", context.device.type).predict_logits(images)
         return line(run, files, int((logits.argmax(1) != labels).sum()), summary)
 
 
@@ -108,7 +109,7 @@ def test_set(files: SplitFiles) -> tuple[np.ndarray, np.ndarray]:
     return pixels_to_numpy(table["pixels"], files.image_spec()), table["label"].to_numpy()
 
 
-def line(run: Run, files: SplitFiles, wrong: int, summary: dict[str, Any]) -> Line:
+def line(run: Cell, files: SplitFiles, wrong: int, summary: dict[str, Any]) -> Line:
     """What the results file says of a run. ``summary``: seconds, device, threads, versions."""
     return {
         "key": run.key,

@@ -9,20 +9,21 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.mnist.run import Line, Run, device, draw, line, test_set
-from ssgan import experiment
+from benchmarks.mnist.run import Cell, Line, device, draw, line, test_set
+from benchmarks.mnist.stacked import Stacked, stack_batches
 from ssgan.data.files import SplitFiles
-from ssgan.runtime.storage import open_store
-from ssgan.stacked import Stacked, stack_batches
+from ssgan.storage.store import open_store
+from ssgan.training import experiment
 from ssgan.training.checkpoint import Trainer
+from ssgan.training.context import Run, RunContext
 from ssgan.training.loop import one_step
+from ssgan.training.optimizers import make_optimizers
 from ssgan.training.precision import in_bf16
-from ssgan.training.step import make_optimizers
 
 TEST_BATCH = 500  # images of a forward pass on test
 
 
-def execute_stack(runs: list[Run], data: Path) -> list[Line]:
+def execute_stack(runs: list[Cell], data: Path) -> list[Line]:
     """Train runs that differ in labels only, and judge each. Nothing is resumed.
 
     ``seconds`` of each line are those of the whole stack, divided by the number of its runs.
@@ -43,9 +44,9 @@ def execute_stack(runs: list[Run], data: Path) -> list[Line]:
         return [line(run, f, w, summary) | {"stack": len(runs)} for run, f, w in zip(runs, files, wrong, strict=True)]
 
 
-def _train(run: Run, files: list[SplitFiles], folder: Path) -> Trainer:
-    edge = experiment.Edge(open_store(str(folder / "store")), run.key, {}, device(), lambda role, tick: None)
-    starts = [experiment.prepared(run.config, f, "main", edge) for f in files]
+def _train(run: Cell, files: list[SplitFiles], folder: Path) -> Trainer:
+    context = RunContext(open_store(str(folder / "store")), device(), lambda role, event: None)
+    starts = [experiment.prepared(Run(run.key, {}, run.config, f), "main", context) for f in files]
     stacked = Stacked([trainer.method for trainer, _ in starts])
     trainer = Trainer(stacked, make_optimizers(stacked), experiment.average_of(stacked, run.steps), torch.zeros(0))
     bf16, _ = in_bf16(run.config.train.precision, device())

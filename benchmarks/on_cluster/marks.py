@@ -19,16 +19,16 @@ from typing import Any
 
 VARIABLE = "SSGAN_BENCHMARK_MARKS"  # path of the file; no marks without it
 BEFORE = {
-    "ssgan.runtime.cluster.submit": "identity known",
-    "ssgan.runtime.ray_train._fit": "Ray connected",
-    "ssgan.runtime.ray_train._worker": "worker up",
+    "ssgan.runs.submit.submit": "identity known",
+    "ssgan.runs.on_ray._fit": "Ray connected",
+    "ssgan.runs.on_ray._worker": "worker up",
     "ssgan.training.loop.fit": "data read",
 }
 AFTER = {
-    "ssgan.runtime.publish.publish": "published",
-    "ssgan.runtime.bundle.write": "bundled",
-    "ssgan.runtime.jobs.Jobs.submit": "sent",
-    "ssgan.runtime.handshake.require_versions": "versions compared",
+    "ssgan.runs.publish.publish": "published",
+    "ssgan.runs.bundle.write": "bundled",
+    "ssgan.cluster.jobs.Jobs.submit": "sent",
+    "ssgan.cluster.versions.require_versions": "versions compared",
     "ssgan.training.step.run_step": "first step",
 }
 done: set[str] = set()
@@ -89,5 +89,5 @@ class Finder(importlib.abc.MetaPathFinder):
 
 if VARIABLE in os.environ:
     sys.meta_path.insert(0, Finder())
-    if "pipelines.train" in sys.orig_argv:
+    if "ssgan.runs.job" in sys.orig_argv:
         mark("driver starts")

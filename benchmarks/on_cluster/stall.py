@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from ssgan import experiment
 from ssgan.config import Config, parse
 from ssgan.data.files import SplitFiles
-from ssgan.runtime.storage import open_store
+from ssgan.storage.store import open_store
+from ssgan.training import experiment
 from ssgan.training.checkpoint import Checkpoints, Trainer
-from ssgan.training.store import FolderStore
+from ssgan.training.context import FolderStore, Run, RunContext
 
 MB = 1e6
 
@@ -81,12 +81,10 @@ def measure(files: SplitFiles, net: dict[str, Any], steps: int, every: int, url:
         if trainer.progress.step < steps:
             saves.append(time.monotonic() - began)
 
-    edge = experiment.Edge(
-        store, "run", {}, torch.device("cpu"), lambda role, tick: None, beat=lambda: times.append(time.monotonic())
-    )
+    context = RunContext(store, torch.device("cpu"), lambda role, event: None, heartbeat=lambda: times.append(time.monotonic()))
     Checkpoints.save = save  # type: ignore[method-assign]
     try:
-        experiment.train(config, files, "main", edge)
+        experiment.train(Run("run", {}, config, files), "main", context)
     finally:
         Checkpoints.save = original  # type: ignore[method-assign]
     return Stall(times[-1] - times[0], saves, store.uploads, max(store.sizes))

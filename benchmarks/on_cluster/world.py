@@ -25,8 +25,8 @@ from infra.s3.local import REGION, make_bucket
 from infra.s3.weed import Weed
 from ssgan.config import DataConfig, DigitsSource, SplitConfig
 from ssgan.data.images import ingest
+from ssgan.data.sources import open_source
 from ssgan.data.splits import split
-from ssgan.runtime.sources import open_source
 
 BUCKET, BATCH, WINDOWS = "ssgan-benchmark", 100, 6
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ssgan.hashing import file_sha256
+from ssgan.provenance import file_sha256
 
 WRONG = 0.05  # share of the first annotator's labels that name another class
 AGAIN = 0.25  # share of the images that a second annotator labels too, rightly

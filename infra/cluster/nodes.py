@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from infra.cluster.cable import Cable
-from ssgan.runtime.ray_environment import ENVIRONMENT
+from ssgan.cluster.connection import ENVIRONMENT
 
 START_S, GRACE_S = 90.0, 60.0
 TRIES = 3  # to start a node

@@ -25,6 +25,7 @@ import psutil
 from configobj import ConfigObj  # type: ignore[import-untyped]
 
 from infra.s3.weed import GRACE_S, Weed, remove_sockets
+from ssgan import atomic
 
 REGION = "us-east-1"
 REMOTE = 'remote "s3local"'
@@ -137,11 +138,8 @@ def make_bucket(keys: dict[str, str], bucket: str) -> None:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, at no moment otherwise."""
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with atomic.replaced(path) as part, os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-    part.replace(path)
 
 
 def main(arguments: list[str] | None = None) -> int:

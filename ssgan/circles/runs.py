@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ssgan import method
-from ssgan.batch import Batch
 from ssgan.circles.points import POINT, RADII, Circles, on_a_circle
 from ssgan.config import NetConfig, Problem
+from ssgan.core import method
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import fold
+from ssgan.core.method import SemiSupervisedMethod
 from ssgan.data.sampler import Stream
-from ssgan.distributed import fold
-from ssgan.method import SemiSupervisedMethod
 from ssgan.training.ema import Average
-from ssgan.training.schedules import linear_tail
-from ssgan.training.step import make_optimizers, run_step
+from ssgan.training.loop import linear_tail
+from ssgan.training.optimizers import make_optimizers
+from ssgan.training.step import run_step
 
 NET = NetConfig(family="mlp", width=0.2, noise=0.0, latent_dim=8)  # noise would be wider than the gap between the circles
 UNLABELED = 100  # points a step

@@ -11,23 +11,27 @@ from typing import Annotated
 import typer
 
 from ssgan import __version__
-from ssgan.cli import cluster, stages
+from ssgan.cli import stages
 from ssgan.cli.audit import audit
-from ssgan.cli.checks import doctor
 from ssgan.cli.circles import circles
+from ssgan.cli.compare import compare
+from ssgan.cli.doctor import doctor
 from ssgan.cli.export import export
+from ssgan.cli.init import init
+from ssgan.cli.jobs import jobs
 from ssgan.cli.label import label
 from ssgan.cli.labels import labels
-from ssgan.cli.models import compare, models, promote
+from ssgan.cli.models import models
 from ssgan.cli.next import next_app
 from ssgan.cli.plan import plan
 from ssgan.cli.predict import predict
-from ssgan.cli.project import init
+from ssgan.cli.promote import promote
+from ssgan.cli.publish import publish
 from ssgan.cli.remove import remove
+from ssgan.cli.submit import submit
+from ssgan.cli.summary import summary
 from ssgan.cli.tune import tune
-from ssgan.errors import ConfigError, SsganError
-
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+from ssgan.errors import Exit, SsganError
 
 app = typer.Typer(
     help="From raw images and few labels to a trusted classifier, by semi-supervised GANs.",
@@ -41,15 +45,16 @@ app = typer.Typer(
 )
 app.command("init")(init)
 app.command("doctor")(doctor)
-for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report, stages.summary):
+for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report):
     app.command(_stage.__name__)(_stage)
+app.command("summary")(summary)
 app.command("plan")(plan)
 app.command("predict")(predict)
 app.command("export")(export)
 app.command("remove")(remove)
-app.command("publish")(cluster.publish)
-app.command("submit")(cluster.submit)
-app.add_typer(cluster.jobs, name="jobs")
+app.command("publish")(publish)
+app.command("submit")(submit)
+app.add_typer(jobs, name="jobs")
 app.command("circles")(circles)
 app.add_typer(tune, name="tune")
 app.add_typer(labels, name="labels")
@@ -89,12 +94,16 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app([argument for argument in arguments if argument != "--debug"], prog_name="ssgan")
     except SystemExit as end:  # Typer ends this way, also after Ctrl-C
-        return _say("interrupted", INTERRUPTED) if end.code == INTERRUPTED else end.code if isinstance(end.code, int) else DONE
+        return _say("interrupted", Exit.INTERRUPTED) if end.code == Exit.INTERRUPTED else _code(end)
     except Exception as error:
         if debug:
             raise
-        return _say(_sentence(error), USAGE if isinstance(error, ConfigError) else FAILED)
-    return DONE
+        return _say(_sentence(error), Exit.of(error))
+    return Exit.DONE
+
+
+def _code(end: SystemExit) -> int:
+    return end.code if isinstance(end.code, int) else Exit.DONE
 
 
 def _sentence(error: Exception) -> str:
@@ -103,7 +112,7 @@ def _sentence(error: Exception) -> str:
         return f"error: {error}"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"error: {where}{error.strerror}; mend that and run the command again (`ssgan doctor` looks for such things)"
+        return f"error: {where}{error.strerror}; fix that and run the command again (`ssgan doctor` looks for such things)"
     text = f"{type(error).__name__}: {error}"
     return f"error: {text}; this is a bug of ssgan: run the command again with --debug and report what it prints"
 

@@ -31,9 +31,9 @@ def label(
     from ssgan import config as parameters
     from ssgan.labelpage.images import Images, read_queue
     from ssgan.labelpage.journal import Journal
+    from ssgan.labelpage.originals import originals
     from ssgan.labelpage.server import Server, is_loopback
     from ssgan.labelpage.session import Session
-    from ssgan.runtime.originals import originals
 
     config, who = parameters.load(), annotator.strip() or getpass.getuser()
     into = open_ledger(ledger)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssgan.errors import ConfigError
+from ssgan.errors import ConfigError, Exit
 from ssgan.intake.said import Format
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ssgan.intake.known import Known
     from ssgan.ledger import Ledger
 
-LEDGER, QUEUE, NEEDS_A_PERSON = Path("labels"), Path("label-queue.csv"), 3
+LEDGER, QUEUE = Path("labels"), Path("label-queue.csv")
 DATA, REGISTRY, PIPELINE = Path("data"), Path("classes.json"), Path("dvc.yaml")
 
 labels = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The label ledger: who said what an image shows.")
@@ -72,7 +72,7 @@ def import_(
         if batch and (hint := _hint(into.folder, config)):
             typer.echo(hint)
     if not clear:
-        raise typer.Exit(NEEDS_A_PERSON)
+        raise typer.Exit(Exit.PERSON)
 
 
 def _outcome(batch: str | None, votes: int, clear: bool, partial: bool, dry_run: bool) -> str:
@@ -97,7 +97,7 @@ def conflicts(queue: Annotated[Path, typer.Option(help="The file to write.")] = 
         return
     queues.write(queue, queues.of_conflicts(state, _known()))
     typer.echo(f"{len(state.conflicts)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
-    raise typer.Exit(NEEDS_A_PERSON)
+    raise typer.Exit(Exit.PERSON)
 
 
 @labels.command()

@@ -48,9 +48,9 @@ def choose(
     from ssgan.data.classes import load
     from ssgan.data.files import SplitFiles
     from ssgan.evaluation.published import published
-    from ssgan.hashing import file_sha256
     from ssgan.intake.importing import class_names
     from ssgan.model import load_model
+    from ssgan.provenance import file_sha256
     from ssgan.selection import files as outputs
     from ssgan.selection.choose import Rules, select, waiting
     from ssgan.selection.label_studio import url_of

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ssgan.runtime.plan import Step
+    from ssgan.project.plan import Step
 
 
 def plan(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
     """Say which stages `dvc repro` would run, why, and for about how long. Nothing is run."""
-    from ssgan.runtime.plan import plan as make
+    from ssgan.project.plan import plan as make
 
     steps = make(Path())
     typer.echo(json.dumps([step._asdict() for step in steps], ensure_ascii=False) if as_json else describe(steps))

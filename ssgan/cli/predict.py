@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ssgan.storage import is_s3
+
 if TYPE_CHECKING:
-    from ssgan.runtime.prediction import Done
+    from ssgan.prediction.classify import Done
 
 SHOWN = 10  # rejected files named on the terminal; all of them stand in the file
 TABLES = (".parquet", ".csv")
@@ -43,25 +45,27 @@ def predict(
 
     A folder (--out NAME without a suffix) may be killed at any time: the same command goes on with what is missing.
     """
-    from ssgan.runtime.prediction import Request, classify
+    from ssgan.prediction.classify import Request, classify
+    from ssgan.prediction.inputs import Files, Pool
 
     _check_inputs(source, pool)
     _make_room(out, overwrite)
-    done = classify(Request(source, pool, model, metrics, top_k, part_files, workers is Workers.ray), out)
+    inputs = Pool(pool) if pool else Files(source or "")
+    done = classify(Request(inputs, model, metrics, top_k, part_files, workers is Workers.ray), out)
     _say(done, out)
 
 
 def _check_inputs(source: str | None, pool: Path | None) -> None:
     if (source is None) == (pool is None):
         raise typer.BadParameter("name a folder of images or s3://bucket/prefix, or --pool: one of them", param_hint="SOURCE")
-    folder = Path(source) if source and not source.startswith("s3://") else pool
+    folder = Path(source) if source and not is_s3(source) else pool
     if folder and not folder.is_dir():
         raise typer.BadParameter(f"{folder} is no folder", param_hint="--pool" if pool else "SOURCE")
 
 
 def _make_room(out: Path, overwrite: bool) -> None:
-    from ssgan.runtime.prediction import rejected_path
-    from ssgan.runtime.prediction_folder import remove
+    from ssgan.prediction.classify import rejected_path
+    from ssgan.prediction.folder import remove
 
     if out.suffix and out.suffix not in TABLES:
         raise typer.BadParameter(f"{out} must end in .parquet or .csv, or be a folder without a suffix", param_hint="--out")
@@ -75,7 +79,7 @@ def _make_room(out: Path, overwrite: bool) -> None:
 
 
 def _say(done: Done, out: Path) -> None:
-    from ssgan.runtime.prediction import rejected_path
+    from ssgan.prediction.classify import rejected_path
 
     c = done.counts
     if done.resumed is not None:

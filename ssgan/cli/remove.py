@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from ssgan.runtime.removal import Removal
+from ssgan.errors import Exit
 
-PERSON = 3  # exit code: something is left that only a person can do
+if TYPE_CHECKING:
+    from ssgan.project.remove import Removal
 
 
 def remove(
@@ -18,7 +18,7 @@ def remove(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
 ) -> None:
     """Remove images from data, caches and reports for good. Exits with 3 where something is left to a person."""
-    from ssgan.runtime.removal import carry_out, plan
+    from ssgan.project.remove import carry_out, plan
 
     found = plan(images)
     for line in describe(found):
@@ -29,7 +29,7 @@ def remove(
     carry_out(found, reason)
     typer.echo(f"removed {len(found.images)} images; removed.csv keeps them away: commit it, then run `dvc repro`")
     if (found.remotes and found.cached) or found.registered or any(found.images.values()):
-        raise typer.Exit(PERSON)
+        raise typer.Exit(Exit.PERSON)
 
 
 def describe(found: Removal) -> list[str]:

@@ -14,12 +14,12 @@ The registry lies at the root of the project, under git, and outside of everythi
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ssgan import atomic
 from ssgan.errors import DataError
 from ssgan.ledger.taxonomy import Taxonomy
 
@@ -126,6 +126,4 @@ def save(path: Path, registry: Registry) -> None:
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    atomic.write_text(path, text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -77,3 +79,17 @@ class SplitFiles:
 
     def classes(self) -> list[str]:
         return list(self.metadata()["classes"])
+
+
+def data_version(files: SplitFiles) -> str:
+    """sha256 over what training reads: split.json (which holds the hashes of the ids of every set), labels, image shape.
+
+    The pixels of the unlabeled set are covered by the ids (hashes of the files' bytes) and the shape they were brought to.
+    """
+    digest = hashlib.sha256(json.dumps(files.metadata(), sort_keys=True).encode())
+    summary = f"{files.root}/split.json"
+    digest.update(files.fs.cat_file(summary) if files.fs.exists(summary) else b"")
+    for name in ("labeled", "val"):
+        table = files.read(name, ["id", "label"])
+        digest.update(repr(sorted(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))).encode())
+    return digest.hexdigest()

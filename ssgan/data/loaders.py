@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssgan.augment import augment
-from ssgan.batch import Batch
 from ssgan.config import AugmentConfig, LoaderConfig
+from ssgan.core.augment import augment
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import fold, rank, world_size
 from ssgan.data.files import SplitFiles
 from ssgan.data.sampler import Stream, part
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.data.streaming import StreamingImages
-from ssgan.distributed import fold, rank, world_size
 
 INIT_IMAGES = 500  # images of the data-dependent initialisation, as in the Improved GAN code
 

@@ -6,7 +6,6 @@ Raw files are never touched; the list of removed images (``tombstones``) keeps t
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ssgan import atomic
 from ssgan.data import schema
 from ssgan.data.image_shards import OPTIONS
 from ssgan.errors import DataError
@@ -99,10 +99,9 @@ def drop(path: Path, images: Collection[str]) -> None:
     if not len(left) and "pixels" in table.column_names:
         path.unlink()
         return
-    part = path.with_name(f".{path.name}.part")
     options = OPTIONS if "pixels" in table.column_names else {}
-    pq.write_table(left, part, row_group_size=max(1, group), **options)
-    os.replace(part, path)
+    with atomic.replaced(path) as part:
+        pq.write_table(left, part, row_group_size=max(1, group), **options)
 
 
 def sets_of(splits: Path, images: Collection[str]) -> dict[str, set[str]]:

@@ -6,13 +6,13 @@ out/.ingest-ready/NAME      complete; whoever comes next finishes to put them in
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ssgan import atomic
 from ssgan.errors import DataError
 
 BUILDING, READY = ".ingest-building", ".ingest-ready"
@@ -33,7 +33,10 @@ def replacing_all(out: Path, names: Sequence[str]) -> Iterator[Path]:
         building.mkdir()
         try:
             yield building
+            for written in building.rglob("*"):
+                atomic.sync(written)
             building.rename(out / READY)
+            atomic.sync(out)
             finish(out, names)
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -41,15 +44,10 @@ def replacing_all(out: Path, names: Sequence[str]) -> Iterator[Path]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Nobody else is inside for the same folder. The system lets go of the lock when the process ends, however it does."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """No other ingest or removal is inside for the same folder. Raises DataError where one is."""
+    busy = DataError(f"another ingest or removal is writing into {folder}; wait until it has ended")
+    with atomic.exclusive(folder, busy):
         yield
-    except BlockingIOError:
-        raise DataError(f"another ingest or removal is writing into {folder}; wait until it has ended") from None
-    finally:
-        os.close(handle)
 
 
 def finish(out: Path, names: Sequence[str]) -> None:
@@ -62,6 +60,7 @@ def finish(out: Path, names: Sequence[str]) -> None:
             if (out / name).is_dir():
                 (out / name).rename(ready / f"old-{name}-{os.getpid()}")
             (ready / name).rename(out / name)
+    atomic.sync(out)
     shutil.rmtree(ready)
 
 

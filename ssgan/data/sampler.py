@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ssgan.distributed import fold
+from ssgan.core.distributed import fold
 
 Indices = npt.NDArray[np.int64]
 

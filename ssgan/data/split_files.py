@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ssgan import atomic
 from ssgan.config import MIB, ImageSpec
 from ssgan.data import schema
 from ssgan.data.replacing import require_finished
@@ -171,19 +171,9 @@ def replacing(out: Path) -> Iterator[Path]:
     """A new folder that takes the place of ``out`` if all goes well, and vanishes if not.
 
     Raises:
-        DataError: if ``out`` holds something that is not a split: it would be deleted.
+        DataError: if ``out`` holds something that is not a split, since that would be deleted.
     """
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "split.json").exists())):
         raise DataError(f"{out} exists and is not a split (no split.json in it); move it away, it would be overwritten")
-    building, old = (out.with_name(f".{out.name}.{suffix}") for suffix in ("building", "old"))
-    for left_over in (building, old):
-        shutil.rmtree(left_over, ignore_errors=True)
-    building.mkdir(parents=True)
-    try:
+    with atomic.replaced_folder(out) as building:
         yield building
-        if out.exists():
-            os.replace(out, old)
-        os.replace(building, out)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -17,7 +17,8 @@ from ssgan.data.classes import Registry
 from ssgan.data.duplicates import Found
 from ssgan.data.labels import NO_LABEL, Labels
 from ssgan.data.split_files import I64, Images
-from ssgan.hashing import ids_sha256
+from ssgan.errors import DataError
+from ssgan.provenance import ids_sha256
 
 TRAIN, VAL, TEST, REMOVED = range(4)  # sides; REMOVED: near-duplicates of official test images
 
@@ -160,19 +161,25 @@ def verify(folder: Path, summary: SplitSummary) -> None:
     """Read the ids back from the written files and check them against the summary and against each other.
 
     Raises:
-        AssertionError: never, unless this code or the disk is broken.
+        DataError: this code or the disk is broken; the files must not be used.
     """
     ids = {name: schema.read_set(folder / name, columns=["id"])["id"].to_pylist() for name in schema.SETS}
     for name, one in summary.sets.items():
-        assert len(ids[name]) == one.images, f"{name} has {len(ids[name])} rows on disk, {one.images} were meant"
-        assert ids_sha256(ids[name]) == one.ids_sha256, f"{name} has other ids on disk than were meant"
+        _require(len(ids[name]) == one.images, f"{name} has {len(ids[name])} rows on disk, {one.images} were meant")
+        _require(ids_sha256(ids[name]) == one.ids_sha256, f"{name} has other ids on disk than were meant")
     sets = {name: set(members) for name, members in ids.items()}
     for a, b in combinations(schema.SETS, 2):
         shared = len(sets[a] & sets[b])
         allowed = (
             summary.sets["labeled"].images if (a, b, summary.config["mode"]) == ("labeled", "unlabeled", "benchmark") else 0
         )
-        assert shared == allowed == (summary.labeled_in_unlabeled if allowed else 0), f"{a} and {b} share {shared} images"
+        meant = summary.labeled_in_unlabeled if allowed else 0
+        _require(shared == allowed == meant, f"{a} and {b} share {shared} images, {meant} were meant")
     placed = sum(map(len, sets.values())) - summary.labeled_in_unlabeled
     left_out = sum(summary.reserved.values()) + summary.leak_removed
-    assert placed + left_out == summary.images, f"{summary.images} images came in, {placed} + {left_out} went out"
+    _require(placed + left_out == summary.images, f"{summary.images} images came in, {placed} + {left_out} went out")
+
+
+def _require(holds: bool, found: str) -> None:
+    if not holds:
+        raise DataError(f"the split is not what it should be ({found}), so it is not used; check the disk and run it again")

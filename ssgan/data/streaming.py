@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from ssgan.config import ImageSpec
+from ssgan.core.distributed import fold
 from ssgan.data.files import SplitFiles
 from ssgan.data.schema import pixels_to_numpy
-from ssgan.distributed import fold
 from ssgan.errors import ConfigError
 
 Pixels = npt.NDArray[np.uint8]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ssgan import atomic
 from ssgan.errors import DataError
 
 FILE = Path("removed.csv")
@@ -42,6 +42,4 @@ def add(digests: Iterable[str], day: str, reason: str, trained: Mapping[str, str
     lines = io.StringIO(newline="")
     fresh = sorted(one for one in set(digests) if bytes.fromhex(one) not in known)
     csv.writer(lines, lineterminator="\n").writerows((one, day, reason, trained.get(one, "")) for one in fresh)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text + lines.getvalue(), encoding="utf-8")
-    os.replace(temporary, path)
+    atomic.write_text(path, text + lines.getvalue())

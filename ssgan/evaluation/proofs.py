@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ssgan.errors import CheckpointError, DataError
-from ssgan.hashing import file_sha256, ids_sha256
+from ssgan.provenance import file_sha256, ids_sha256
 
 AGAIN = "run `dvc repro train` again"
 

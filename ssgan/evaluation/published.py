@@ -9,7 +9,7 @@ from typing import Any
 
 from ssgan.errors import CheckpointError
 from ssgan.evaluation.proofs import verify_run
-from ssgan.hashing import file_sha256
+from ssgan.provenance import file_sha256
 
 REGISTERED = ("training.json", "metrics.json")  # lie beside the weights in a version of the registry
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ssgan import atomic
 from ssgan.config import ImageSpec
 from ssgan.data import schema
 from ssgan.errors import CheckpointError, ConfigError
@@ -65,7 +66,8 @@ def export_model(
         part = Path(building) / to.name  # the name goes into some formats
         FORMATS[format].write(loaded, deployed(loaded, facts), about(loaded, facts), part)
         difference = check(FORMATS[format].read(part), loaded, facts, shown)
-        part.replace(to)
+        with atomic.replaced(to) as whole:
+            part.replace(whole)
     return Exported(to, to.stat().st_size, facts, checked_on, difference)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ssgan.data.sources.layout import UNLABELED, is_hidden
 from ssgan.errors import DataError
-from ssgan.hashing import file_sha256
 from ssgan.intake.said import Read, Said
 from ssgan.ledger.vote import time_text
+from ssgan.provenance import file_sha256
 
 
 def read(folder: Path, read: Read) -> None:

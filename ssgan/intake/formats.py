@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ssgan.errors import DataError
-from ssgan.hashing import file_sha256
 from ssgan.intake import coco, csv_table, folders, label_studio
 from ssgan.intake.said import Format, Read
 from ssgan.ledger.vote import time_text
+from ssgan.provenance import file_sha256
 
 
 def read_labels(path: Path, kind: Format | None = None) -> Read:

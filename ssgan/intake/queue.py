@@ -7,11 +7,11 @@ that the person has seen, and those no longer count (ssgan.ledger.vote.Vote).
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ssgan import atomic
 from ssgan.errors import DataError
 from ssgan.intake.known import Known
 from ssgan.intake.review import Kind, Review
@@ -67,9 +67,7 @@ def require_new(path: Path) -> None:
 def write(path: Path, rows: Iterable[Row]) -> None:
     """Write a queue file in one step. Raises DataError if it exists."""
     require_new(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic.replaced(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(Row._fields)
         table.writerows(rows)
-    os.replace(temporary, path)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from ssgan import atomic
 from ssgan.errors import DataError
 from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy, State, make_state
@@ -124,23 +124,13 @@ class Ledger:
         path = self.folder / "batches" / f"{_id_of(text)}.jsonl"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
+            atomic.write_text(path, text)
         return path.stem
 
 
 def lines_of(votes: Iterable[Vote]) -> list[str]:
     """The canonical lines of a batch: sorted, each once. Raises DataError for a vote that cannot be."""
     return sorted({to_line(canonical(vote)._asdict()) for vote in votes})
-
-
-def batch_id(votes: Iterable[Vote]) -> str:
-    """The id that a batch of these votes has, or would have."""
-    return _id_of("".join(f"{line}\n" for line in lines_of(votes)))
 
 
 def _id_of(text: str) -> str:

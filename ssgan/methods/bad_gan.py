@@ -38,12 +38,13 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from ssgan import losses, nets
-from ssgan.batch import Batch
+from ssgan import nets
 from ssgan.config import Problem
-from ssgan.distributed import fold, gathered, global_rand, share, world_size
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import fold, gathered, global_rand, share, world_size
+from ssgan.core.method import Adam, Phase, Terms
 from ssgan.errors import ConfigError
-from ssgan.method import Adam, Phase, Terms
 from ssgan.nets.pixelcnn import PixelCNN
 from ssgan.nets.weight_norm import data_dependent_init
 from ssgan.players.two import PlayersConfig, Rates, TwoPlayerMethod

@@ -38,13 +38,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ssgan import losses
-from ssgan.batch import Batch
 from ssgan.config import Problem
-from ssgan.method import Terms
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.method import Terms
 from ssgan.nets.minibatch import add_minibatch_discrimination, remember_neighbors
 from ssgan.nets.virtual_batch_norm import VirtuallyNormalized
-from ssgan.players.history import distance_from_history, follow_history, keep_history, start_history
+from ssgan.players.averages import distance_from_history, follow_history, keep_history, start_history
 from ssgan.players.two import PlayersConfig, Rates, TwoPlayerMethod
 
 

@@ -8,8 +8,8 @@ Objective, with w(x) the augmentation of the `augment` section, s(x) = strong(w(
 
 Deviations:
     1. Adam; the paper has SGD with Nesterov momentum and a cosine rate.
-    2. Strong augmentation is a random affine map, brightness, contrast and cutout (``ssgan.augment.strong``); the paper draws
-       two of fourteen transformations (RandAugment) before cutout.
+    2. Strong augmentation is a random affine map, brightness, contrast and cutout (``ssgan.core.augment.strong``); the paper
+       draws two of fourteen transformations (RandAugment) before cutout.
     3. As many unlabeled as labeled images a step unless `batch_size` says otherwise; the paper has 7 times as many.
 
 Expected error: no figure for MNIST in the paper; CIFAR-10 with 40 labels 11.39 +- 3.35 %, with 250 5.07 +- 0.33 %.
@@ -21,11 +21,11 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from ssgan import losses
-from ssgan.augment import strong
-from ssgan.batch import Batch
-from ssgan.distributed import fold
-from ssgan.method import Terms
+from ssgan.core import losses
+from ssgan.core.augment import strong
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import fold
+from ssgan.core.method import Terms
 from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 
 

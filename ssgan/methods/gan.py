@@ -28,10 +28,11 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from ssgan import losses, nets
-from ssgan.batch import Batch
+from ssgan import nets
 from ssgan.config import MethodConfig, Problem
-from ssgan.method import Adam, Phase, SemiSupervisedMethod, Terms
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.method import Adam, Phase, SemiSupervisedMethod, Terms
 from ssgan.nets.layers import Classifier, forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
 from ssgan.players.two import usual_clip

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssgan import losses
+from ssgan.core import losses
 from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
 

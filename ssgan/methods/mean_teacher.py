@@ -23,12 +23,12 @@ import math
 import torch
 from pydantic import Field
 
-from ssgan import losses
-from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
-from ssgan.method import Terms
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.method import Terms
+from ssgan.players.averages import follow, teacher_of
 from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
-from ssgan.players.teacher import follow, teacher_of
 
 
 class Config(OnePlayerConfig):

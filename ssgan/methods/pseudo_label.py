@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ssgan import losses
-from ssgan.batch import Batch
-from ssgan.method import Terms
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.method import Terms
 from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 
 

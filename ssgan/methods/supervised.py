@@ -11,8 +11,8 @@ Cost: one forward and backward pass of the labeled batch.
 
 from __future__ import annotations
 
-from ssgan.batch import Batch
-from ssgan.method import Terms
+from ssgan.core.batch import Batch
+from ssgan.core.method import Terms
 from ssgan.nets.weight_norm import data_dependent_init
 from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 

@@ -34,16 +34,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ssgan import losses
-from ssgan.augment import strong
-from ssgan.batch import Batch
 from ssgan.config import MethodConfig, Problem
-from ssgan.distributed import batch_mean, fold, rank
-from ssgan.method import Phase, Terms
+from ssgan.core import losses
+from ssgan.core.augment import strong
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import batch_mean, fold, rank
+from ssgan.core.method import Phase, Terms
 from ssgan.nets.layers import forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.players.averages import follow, teacher_of
 from ssgan.players.balance import ClassBalance
-from ssgan.players.teacher import follow, teacher_of
 from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
 

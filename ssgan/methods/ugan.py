@@ -26,10 +26,11 @@ from collections.abc import Sequence
 import torch
 from pydantic import Field
 
-from ssgan import losses, nets
-from ssgan.batch import Batch
+from ssgan import nets
 from ssgan.config import Problem
-from ssgan.method import Adam, Phase, Terms
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.method import Adam, Phase, Terms
 from ssgan.nets.layers import forward_parts
 from ssgan.nets.weight_norm import data_dependent_init
 from ssgan.players.three import ThreePlayerConfig, ThreePlayerMethod

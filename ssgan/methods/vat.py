@@ -27,10 +27,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import functional_call
 
-from ssgan import losses
-from ssgan.batch import Batch
-from ssgan.distributed import fold, global_rand, rank
-from ssgan.method import Terms
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import fold, global_rand, rank
+from ssgan.core.method import Terms
 from ssgan.nets.layers import same_noise
 from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 

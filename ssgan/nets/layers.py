@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssgan.distributed import batch_mean, world_size
+from ssgan.core.distributed import batch_mean, world_size
 
 
 class Out(NamedTuple):

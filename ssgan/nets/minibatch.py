@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ssgan.distributed import batch_mean, rows_of_all_ranks
+from ssgan.core.distributed import batch_mean, rows_of_all_ranks
 from ssgan.errors import ConfigError
 from ssgan.nets.weight_norm import DataInitialized, WeightNormLinear
 

@@ -10,10 +10,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ssgan import losses, nets
-from ssgan.batch import Batch
+from ssgan import nets
 from ssgan.config import MethodConfig, Problem
-from ssgan.method import Adam, Phase, SemiSupervisedMethod, Terms
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.method import Adam, Phase, SemiSupervisedMethod, Terms
 from ssgan.nets.layers import Classifier
 from ssgan.nets.weight_norm import data_dependent_init
 

@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ssgan import losses, nets
-from ssgan.batch import Batch
+from ssgan import nets
 from ssgan.config import MethodConfig, Problem
-from ssgan.distributed import rank
-from ssgan.method import Adam, Phase, SemiSupervisedMethod, Terms
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import rank
+from ssgan.core.method import Adam, Phase, SemiSupervisedMethod, Terms
 from ssgan.nets.layers import Classifier, forward_parts
 from ssgan.nets.weight_norm import data_dependent_init
 

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 
 from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation import trained_model, verify_run
-from ssgan.evaluation.versus import Answers
-from ssgan.hashing import file_sha256, ids_sha256
+from ssgan.evaluation.challenger import Answers
+from ssgan.provenance import file_sha256, ids_sha256
 
 CARD, METRICS, TRAINING, SPLIT = "README.md", "metrics.json", "training.json", "split.json"
 PREDICTIONS, MISTAKES = "predictions.parquet", "mistakes.parquet"

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ssgan import atomic
 from ssgan.data import schema
 from ssgan.errors import DataError
 from ssgan.ledger.taxonomy import Taxonomy
@@ -80,9 +81,7 @@ def write(out: Path, selection: Selection, naming: Naming, chooser: Chooser, rul
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        part = out / f".{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(out / name)
+        atomic.write_text(out / name, text)
 
 
 def queue_csv(picks: Sequence[Pick], paths: Mapping[str, str]) -> str:

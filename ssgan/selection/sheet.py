@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jinja2
 
+from ssgan import atomic
 from ssgan.ledger import Vote
 from ssgan.report.images import LOSSLESS_UP_TO, data_uri
 from ssgan.selection.audit import SETS, Audit, Suspect
@@ -24,9 +25,7 @@ def write(out: Path, found: Audit, pixels: U8, votes: Mapping[str, Sequence[Vote
     out.mkdir(parents=True, exist_ok=True)
     texts = {TABLE: table(found.suspects, votes), SHEET: sheet(found, pixels, out / TABLE, show)}
     for name, text in texts.items():
-        part = out / f".{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(out / name)
+        atomic.write_text(out / name, text)
 
 
 def table(suspects: Sequence[Suspect], votes: Mapping[str, Sequence[Vote]]) -> str:

@@ -24,11 +24,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ssgan.core.method import SemiSupervisedMethod
 from ssgan.errors import CheckpointError, UnusableError
-from ssgan.method import SemiSupervisedMethod
+from ssgan.provenance import disagreements
+from ssgan.training.context import FolderStore
 from ssgan.training.ema import Average
-from ssgan.training.step import Optimizers
-from ssgan.training.store import FolderStore
+from ssgan.training.optimizers import Optimizers
 
 FORMAT = 1
 Tensors = dict[str, Tensor]
@@ -139,20 +140,12 @@ def _below(tensors: Tensors, prefix: str) -> Tensors:
 def _check_identity(state: dict[str, Any], identity: dict[str, Any], folder: Path) -> None:
     if state["format"] != FORMAT:
         raise CheckpointError(f"{folder} has checkpoint format {state['format']}, this code reads {FORMAT}; start a new run")
-    different = differences(state["identity"], json.loads(json.dumps(identity)))
+    different = disagreements(state["identity"], json.loads(json.dumps(identity)))
     if different:
         raise CheckpointError(
             f"the checkpoint of step {state['step']} belongs to another run: {'; '.join(different)}; "
             "start a new run, or bring back what it was made with"
         )
-
-
-def differences(theirs: Any, ours: Any, key: str = "") -> list[str]:
-    """Sentences such as "train.seed is 1 there and 2 here", for every leaf that differs."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        keys = sorted({*theirs, *ours})
-        return [s for k in keys for s in differences(theirs.get(k), ours.get(k), f"{key}.{k}" if key else k)]
-    return [] if theirs == ours else [f"{key} is {theirs!r} there and {ours!r} here"]
 
 
 class Checkpoints:

@@ -9,19 +9,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssgan.batch import Batch
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import average_, fold, rank, summed, world_size
 from ssgan.data.loaders import Batches
-from ssgan.distributed import average_, fold, rank, summed, world_size
 from ssgan.training.checkpoint import Checkpoints, Trainer, evaluable
+from ssgan.training.context import ProgressEvent
 from ssgan.training.health import Health, spread
 from ssgan.training.history import Record
-from ssgan.training.schedules import linear_tail
 from ssgan.training.step import run_step
-from ssgan.training.tick import Tick
 
 VAL_BATCH = 500  # images per forward pass on val
 HEALTH_SAMPLES = 64  # generated images looked at for diversity
-TICK_SECONDS = 0.5  # shortest time between two progress ticks
+PROGRESS_SECONDS = 0.5  # shortest time between two progress events
 
 
 @dataclass(frozen=True)
@@ -89,16 +88,16 @@ def fit(
     plan: Plan,
     val: ValSet,
     checkpoints: Checkpoints | None,
-    on_tick: Callable[[Tick], None],
+    on_progress: Callable[[ProgressEvent], None],
     on_record: Callable[[Record], None],
-    beat: Callable[[], None] = lambda: None,
+    heartbeat: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train from ``trainer.progress.step`` to ``plan.steps``; ``beat`` is called after every step.
+    """Train from ``trainer.progress.step`` to ``plan.steps``; ``heartbeat`` is called after every step.
 
-    Checkpoints are written by rank 0 (``checkpoints`` is None elsewhere); ticks and records come on every rank.
+    Checkpoints are written by rank 0 (``checkpoints`` is None elsewhere); progress and records come on every rank.
     """
     health = Health(real_spread=spread(val.images[:VAL_BATCH].float() / 255) if len(val.images) > 1 else 0.0)
-    progress, meter, last_tick = trainer.progress, Meter(), 0.0
+    progress, meter, last_event = trainer.progress, Meter(), 0.0
     iterator = batches.iterate(progress.step, plan.steps)
     trainer.method.nets.train()
     while True:
@@ -108,7 +107,7 @@ def fit(
         if batch is None:
             return
         meter.add(one_step(trainer, plan, batch), (len(batch.x_u) or len(batch.x_l)) * world_size())
-        beat()
+        heartbeat()
         done = progress.step == plan.steps
         if done or progress.step % plan.val_every == 0:
             record = _record(trainer, plan, val, health, meter)
@@ -118,9 +117,9 @@ def fit(
             _share_seen(trainer)
             if checkpoints is not None:
                 checkpoints.save(trainer)
-        if time.perf_counter() - last_tick >= TICK_SECONDS or done:
-            last_tick = time.perf_counter()
-            on_tick(_tick(progress.history, meter, progress.step, plan.steps))
+        if time.perf_counter() - last_event >= PROGRESS_SECONDS or done:
+            last_event = time.perf_counter()
+            on_progress(_event(progress.history, meter, progress.step, plan.steps))
 
 
 def one_step(trainer: Trainer, plan: Plan, batch: Batch) -> dict[str, Tensor]:
@@ -177,10 +176,10 @@ def error_rate(trainer: Trainer, val: ValSet) -> float | None:
     return float(summed(wrong)) / len(val.labels)
 
 
-def _tick(history: list[Record], meter: Meter, step: int, steps: int) -> Tick:
+def _event(history: list[Record], meter: Meter, step: int, steps: int) -> ProgressEvent:
     last = history[-1] if history else None
     fresh = meter.steps == 0 and last is not None
-    return Tick(
+    return ProgressEvent(
         step=step,
         steps=steps,
         images_per_second=last["images_per_second"] if fresh and last else meter.images_per_second,
@@ -188,3 +187,11 @@ def _tick(history: list[Record], meter: Meter, step: int, steps: int) -> Tick:
         val_error_rate=last["val_error_rate"] if last else None,
         warnings=tuple(last["warnings"]) if fresh and last else (),
     )
+
+
+def linear_tail(step: int, steps: int, tail: float) -> float:
+    """Factor of the learning rate: 1, then linearly to 0 over the last ``tail`` (share in [0, 1]) of ``steps`` steps."""
+    start = steps * (1.0 - tail)
+    if tail == 0.0 or step < start:
+        return 1.0
+    return max(0.0, (steps - step) / (steps - start))

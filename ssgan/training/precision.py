@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from ssgan.config import Precision
-from ssgan.distributed import summed, world_size
+from ssgan.core.distributed import summed, world_size
 
 CPU_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")  # x86 with AVX-512, x86 with AMX, ARM
 

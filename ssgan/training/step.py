@@ -10,39 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ssgan.batch import Batch
-from ssgan.distributed import average_
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import average_
+from ssgan.core.method import Phase, SemiSupervisedMethod
 from ssgan.errors import NonFiniteError
-from ssgan.method import Phase, SemiSupervisedMethod
-from ssgan.training.clipping import shorten_
-from ssgan.training.muon import MuonAdam, hidden_weights
-
-Optimizers = dict[str, torch.optim.Adam]
-
-
-def trainable(method: SemiSupervisedMethod, phase: Phase) -> list[nn.Parameter]:
-    """The parameters that a phase updates, in a fixed order."""
-    return [p for name in phase.trains for p in method.nets[name].parameters()]
-
-
-def make_optimizers(method: SemiSupervisedMethod) -> Optimizers:
-    """One fused Adam per phase, by the name of the phase; with Muon for the classifier's hidden weights if asked for."""
-    return {phase.name: _optimizer(method, phase) for phase in method.phases()}
-
-
-def _optimizer(method: SemiSupervisedMethod, phase: Phase) -> torch.optim.Adam:
-    adam = asdict(phase.optimizer) | {"fused": True}
-    parameters = trainable(method, phase)
-    layers = hidden_weights(method.nets[method.classifier]) if method.classifier in phase.trains else []
-    if not method.config.muon_rate or not layers:
-        return torch.optim.Adam(parameters, **adam)
-    turned = {id(layer.weight) for layer in layers}
-    return MuonAdam(layers, [p for p in parameters if id(p) not in turned], rate=method.config.muon_rate, **adam)
+from ssgan.training.optimizers import Optimizers, shorten_, trainable
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from ssgan.config_tune import Draw
+from ssgan.config.tune import Draw
 from ssgan.report.figures import WIDTH, Palette, short
 from ssgan.report.figures import Draw as Drawing
 from ssgan.tuning.space import Point, Space, ends

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ssgan.config import Config, parse
-from ssgan.config_tune import Draw
+from ssgan.config.tune import Draw
+from ssgan.core.method import resolve_config
 from ssgan.errors import ConfigError
-from ssgan.method import resolve_config
 
 Point = dict[str, Any]
 Space = dict[str, Draw]

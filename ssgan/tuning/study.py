@@ -11,7 +11,7 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ssgan.config_tune import Draw, TuneConfig
+from ssgan.config.tune import Draw, TuneConfig
 from ssgan.tuning.space import Space, ends
 from ssgan.tuning.trials import Checkpoint, Trial
 

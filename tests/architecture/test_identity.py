@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from ssgan.method import names
-from ssgan.runtime.identity import code_files
-from tests.architecture.closure import ROOT, closure, has_code
+from ssgan.core.method import names
+from ssgan.runs import identity
+from ssgan.runs.identity import code_files
+from tests.support.closure import ROOT, closure, deciding, has_code
 
 FAMILIES = [f"ssgan.nets.{path.stem}" for path in (ROOT / "ssgan/nets").glob("*.py") if path.stem != "__init__"]
 
 
 def behind(method: str) -> set[Path]:
-    return closure("ssgan.experiment", f"ssgan.methods.{method}", "ssgan.methods.supervised", *FAMILIES)
+    return deciding(closure("ssgan.training.experiment", f"ssgan.methods.{method}", "ssgan.methods.supervised", *FAMILIES))
 
 
 def named(method: str) -> set[Path]:
@@ -24,9 +26,32 @@ def named(method: str) -> set[Path]:
 @pytest.mark.parametrize("method", names())
 def test_identity_covers_what_training_imports(method: str) -> None:
     missing = sorted(map(str, behind(method) - named(method)))
-    assert missing == [], "ssgan/runtime/identity.py, CODE: these files are missing"
+    assert missing == [], "ssgan/runs/identity.py, CODE: these files are missing"
 
 
 def test_identity_names_no_file_that_no_training_uses() -> None:
     idle = set.union(*map(named, names())) - set.union(*map(behind, names()))
-    assert sorted(map(str, idle)) == [], "ssgan/runtime/identity.py, CODE: training does not use these files"
+    assert sorted(map(str, idle)) == [], "ssgan/runs/identity.py, CODE: training does not use these files"
+
+
+EDITS = {
+    "a comment": ("core/losses.py", "from torch import Tensor", "# because\nfrom torch import Tensor", True),
+    "a docstring": ("training/step.py", '"""Run all phases that are due', '"""Run every phase that is due', True),
+    "a message": ("core/losses.py", "expected {dims} dimension(s)", "it has to have {dims} dimension(s)", True),
+    "the layout": ("training/loop.py", "import time\n", "import time\n\n\n", True),
+    "an operator": ("training/step.py", "phase.optimizer.lr * lr_factor", "phase.optimizer.lr + lr_factor", False),
+    "a default": ("training/step.py", "lr_factor: float = 1.0", "lr_factor: float = 0.5", False),
+    "a key": ("training/step.py", 'group["lr"] =', 'group["rate"] =', False),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_decides_nothing_changes_no_id(edit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "ssgan", tmp_path / "ssgan", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(identity, "PACKAGE", tmp_path / "ssgan")
+    name, before, after, same = EDITS[edit]
+    file, version = tmp_path / "ssgan" / name, identity.code_version("feature_matching")
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after))
+    assert (identity.code_version("feature_matching") == version) is same

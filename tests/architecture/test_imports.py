@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.architecture.closure import ROOT
+from tests.support.closure import ROOT
 
 HEAVY = ("torch", "ray", "s3fs", "botocore", "dvc", "pyarrow", "numpy", "pydantic", "matplotlib")
 
@@ -37,7 +37,7 @@ def test_preparing_data_never_loads_torch() -> None:
 
 
 def test_the_core_never_loads_ray_nor_an_s3_client() -> None:
-    edge = ("ssgan.runtime", "ssgan.cli")
+    edge = ("ssgan.runs.on_ray", "ssgan.prediction.on_ray", "ssgan.tuning", "ssgan.cli")
     names = [name for name in modules_below("ssgan") if not name.startswith(edge)]
     loaded = loaded_by(*names)
     assert "torch" in loaded
@@ -45,12 +45,12 @@ def test_the_core_never_loads_ray_nor_an_s3_client() -> None:
 
 
 def test_training_inline_never_loads_ray() -> None:
-    assert not loaded_by("pipelines.train", "ssgan.runtime.inline") & {"ray", "s3fs", "botocore"}
+    assert not loaded_by("pipelines.train", "ssgan.runs.inline") & {"ray", "s3fs", "botocore"}
 
 
 def test_a_node_answers_and_the_mailbox_opens_before_torch_is_loaded() -> None:
     """Every start of a run on a cluster waits for these processes; torch would double what they take."""
-    assert not loaded_by("ssgan.runtime.versions", "ssgan.runtime.mailbox", "ssgan.training.tick") & {"torch", "ray"}
+    assert not loaded_by("ssgan.cluster.versions", "ssgan.runs.mailbox", "ssgan.training.context") & {"torch", "ray"}
 
 
 @pytest.mark.parametrize("module", ["ssgan.cli", "ssgan.cli.app"])

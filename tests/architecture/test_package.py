@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 from ssgan import __version__
-from tests.architecture.closure import ROOT
+from tests.support.closure import ROOT
 
 
 def test_the_wheel_holds_all_that_runs(tmp_path: Path) -> None:

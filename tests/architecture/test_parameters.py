@@ -10,9 +10,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from ssgan.cli.project import fill
 from ssgan.config import Config, load, parse
-from tests.architecture.closure import ROOT
+from ssgan.templates import fill
+from tests.support.closure import ROOT
 
 CHOICES = {
     "source": "kind: folder\n    path: images",

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.on_cluster import marks
 from benchmarks.on_cluster.stall import Slow
 from benchmarks.on_cluster.world import read_marks
-from ssgan.runtime.storage import open_store
+from ssgan.storage.store import open_store
 
 
 def test_marks_are_made_in_order_and_once(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks import mnist_table
 from benchmarks.mnist.rows import ROWS, Row
-from benchmarks.mnist.run import Run, execute, prepare
+from benchmarks.mnist.run import Cell, execute, prepare
 from benchmarks.mnist.stack import execute_stack
 from benchmarks.mnist.table import against_published, paired, render
 from ssgan.errors import ConfigError
@@ -53,19 +53,19 @@ def test_table_counts_each_draw_once_and_keeps_tracks_apart() -> None:
 
 def test_a_run_is_named_after_what_it_computes() -> None:
     row = ROWS[0]
-    one = Run(row, 20, 0, 100, threads=1)
-    assert one.key == Run(row, 20, 0, 100, threads=2).key
-    assert one.key == Run(row, 20, 0, 100, 1, precision="float32").key, "which is the track's"
-    others = [Run(row, 50, 0, 100, 1), Run(row, 20, 1, 100, 1), Run(row, 20, 0, 101, 1), Run(ROWS[1], 20, 0, 100, 1)]
-    others.append(Run(row, 20, 0, 100, 1, precision="bf16"))
-    stacked = [Run(row, 20, 0, 100, 1, stacked=True), Run(row, 20, 1, 100, 1, stacked=True)]
+    one = Cell(row, 20, 0, 100, threads=1)
+    assert one.key == Cell(row, 20, 0, 100, threads=2).key
+    assert one.key == Cell(row, 20, 0, 100, 1, precision="float32").key, "which is the track's"
+    others = [Cell(row, 50, 0, 100, 1), Cell(row, 20, 1, 100, 1), Cell(row, 20, 0, 101, 1), Cell(ROWS[1], 20, 0, 100, 1)]
+    others.append(Cell(row, 20, 0, 100, 1, precision="bf16"))
+    stacked = [Cell(row, 20, 0, 100, 1, stacked=True), Cell(row, 20, 1, 100, 1, stacked=True)]
     assert len({run.key for run in [one, *others, *stacked]}) == 8
 
 
 def test_a_stack_of_runs_ends_where_each_run_ends_alone(few_images: Path, tmp_path: Path) -> None:
     data = prepare(few_images, tmp_path / "work")
     row = next(row for row in ROWS if row.name == "supervised")
-    runs = [Run(row, labels, seed, 4, 1, stacked=True) for labels in (10, 20) for seed in (0, 1)]
+    runs = [Cell(row, labels, seed, 4, 1, stacked=True) for labels in (10, 20) for seed in (0, 1)]
     together = execute_stack(runs, data)
     for run, line in zip(runs, together, strict=True):
         alone = execute(run, data, tmp_path / "scratch")
@@ -75,10 +75,10 @@ def test_a_stack_of_runs_ends_where_each_run_ends_alone(few_images: Path, tmp_pa
 
 
 def test_runs_of_two_tracks_are_never_one_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    stacks: list[list[Run]] = []
+    stacks: list[list[Cell]] = []
     monkeypatch.setattr(mnist_table, "execute_stack", lambda runs, data: stacks.append(runs) or [])
     supervised = [row for row in ROWS if row.name == "supervised"]
-    runs = [Run(row, 20, seed, 4, 1, stacked=True) for seed in range(3) for row in supervised]
+    runs = [Cell(row, 20, seed, 4, 1, stacked=True) for seed in range(3) for row in supervised]
     assert list(mnist_table.in_stacks(runs, tmp_path, tmp_path, Namespace(jobs=2))) == []
     assert len({row.track for row in supervised}) > 1
     assert [len(stack) for stack in stacks] == [2, 1] * len(supervised)
@@ -87,7 +87,7 @@ def test_runs_of_two_tracks_are_never_one_stack(monkeypatch: pytest.MonkeyPatch,
 
 def test_the_table_holds_runs_of_the_settings_of_now_only() -> None:
     row = ROWS[0]
-    now, before = Run(row, 20, 0, 100, 1), Run(row, 20, 0, 60, 1)
+    now, before = Cell(row, 20, 0, 100, 1), Cell(row, 20, 0, 60, 1)
     lines = [line(row, 20, 0, 10) | {"key": run.key} for run in (now, before)]
     assert mnist_table.of_these([now], lines) == lines[:1]
 
@@ -95,8 +95,8 @@ def test_the_table_holds_runs_of_the_settings_of_now_only() -> None:
 def test_a_run_that_fails_keeps_the_others_from_beginning(few_images: Path, tmp_path: Path) -> None:
     data = prepare(few_images, tmp_path / "work")
     good = next(row for row in ROWS if row.name == "supervised")
-    runs = [Run(Row("A", "wrong", "supervised", {"no_such_option": 1}), 20, 0, 1, 1)] + [
-        Run(good, 20, seed, 1, 1) for seed in range(4)
+    runs = [Cell(Row("A", "wrong", "supervised", {"no_such_option": 1}), 20, 0, 1, 1)] + [
+        Cell(good, 20, seed, 1, 1) for seed in range(4)
     ]
     with pytest.raises(ConfigError, match="no_such_option"):
         list(mnist_table.in_processes(runs, data, tmp_path / "scratch", Namespace(jobs=1)))

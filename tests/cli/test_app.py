@@ -17,7 +17,7 @@ from ssgan.cli import stages
 from ssgan.cli.app import run
 from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
-from tests.support import config
+from tests.support.data import config
 
 STAGES = ("ingest", "split", "train", "evaluate", "report")
 PLAIN = ("init", "doctor", *STAGES, "summary", "plan", "predict", "export", "remove", "label", "compare", "promote", "audit")

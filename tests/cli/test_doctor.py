@@ -13,8 +13,8 @@ import yaml
 
 from ssgan.cli.app import run
 from ssgan.ledger import Ledger, Vote
-from ssgan.runtime import doctor
-from ssgan.runtime.doctor import GIB, Check, examine
+from ssgan.project import doctor
+from ssgan.project.doctor import GIB, Check, examine
 
 ALL = ["python", "torch", "ray", "cpu", "memory", "disk", "gpu", "dvc", "params", "version", "source", "labels", "storage"]
 

@@ -13,7 +13,7 @@ from ssgan.cli.app import run
 from ssgan.cli.export import FormatName
 from ssgan.evaluation.published import published
 from ssgan.exporting.formats import FORMATS
-from ssgan.hashing import file_sha256
+from ssgan.provenance import file_sha256
 
 MODEL, METRICS = Path("runs/train/main/last"), Path("metrics/evaluate.json")
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from ssgan import __version__
-from ssgan.cli import project as module
+from ssgan.cli import init as module
 from ssgan.cli.app import run
-from ssgan.cli.project import FILES
+from ssgan.cli.init import FILES
 from ssgan.config import FolderSource, S3Source, load
 
 

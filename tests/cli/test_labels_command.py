@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ssgan.cli.app import run
-from tests.data.split_project import Project, images_of
+from tests.support.split_project import Project, images_of
 
 IMAGES = images_of({"cat": 20, "dog": 20})
 LABELED = IMAGES[::2]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ssgan.cli.app import run
-from ssgan.cli.models import whoami
-from tests.registry.project import BAD, finished, parameters
+from ssgan.cli.promote import whoami
+from tests.support.finished_project import BAD, finished, parameters
 
 Captured = pytest.CaptureFixture[str]
 

@@ -12,8 +12,8 @@ import yaml
 
 from ssgan.cli.app import run
 from ssgan.cli.plan import clock
-from ssgan.runtime.plan import differences
-from ssgan.stage_times import seconds, timed
+from ssgan.project.stage_times import seconds, timed
+from ssgan.provenance import differences
 
 PIPELINE = {
     "stages": {
@@ -122,7 +122,7 @@ def test_what_failed_leaves_the_time_of_before(tmp_path: Path) -> None:
 
 def test_differences_are_leaves() -> None:
     old, new = {"a": 1, "b": {"c": [1], "d": 2}}, {"a": 1, "b": {"c": [2], "e": 3}}
-    found = list(differences("x", old, new))
+    found = list(differences(old, new, "x"))
     assert found == [("x.b.c", [1], [2]), ("x.b.d", 2, None), ("x.b.e", None, 3)]
 
 

@@ -16,24 +16,23 @@ import pytest
 import yaml
 
 from ssgan.cli.app import run
-from ssgan.data.files import SplitFiles
+from ssgan.data.files import SplitFiles, data_version
 from ssgan.data.schema import SETS, read_set
 from ssgan.data.tombstones import load
 from ssgan.errors import DataError
+from ssgan.registry.registry import VERSIONS
 from ssgan.registry.version import MISTAKES, PREDICTIONS
-from ssgan.runtime.identity import data_version
-from ssgan.runtime.registry import VERSIONS
-from ssgan.runtime.storage import open_store
-from tests.architecture.closure import ROOT
+from ssgan.storage.store import open_store
 from tests.data.test_ingest import blob, write
+from tests.support.closure import ROOT
 
 STAGES = {
     "ingest": {
-        "cmd": "python -m pipelines.ingest",
+        "cmd": "ssgan ingest",
         "deps": ["raw", "removed.csv"],
         "outs": [{name: {"persist": True}} for name in ("data/images", "data/duplicates.parquet", "data/rejected.parquet")],
     },
-    "split": {"cmd": "python -m pipelines.split", "deps": ["data/images"], "outs": ["data/splits"]},
+    "split": {"cmd": "ssgan split", "deps": ["data/images"], "outs": ["data/splits"]},
 }
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ssgan.cli.app import run
-from ssgan.cli.stages import describe
+from ssgan.cli.summary import describe
 from ssgan.config import load
-from ssgan.runtime.overview import overview
+from ssgan.runs.progress import overview
 
 NUMBERS: dict[str, Any] = {
     "images": {"test": 350},

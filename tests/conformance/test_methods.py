@@ -10,17 +10,19 @@ import pytest
 import torch
 from torch import nn
 
-from ssgan import experiment
-from ssgan import method as methods
 from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan.core import method as methods
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches
 from ssgan.model import load_model
 from ssgan.nets.layers import GaussianNoise
+from ssgan.training import experiment
 from ssgan.training.checkpoint import Trainer
-from ssgan.training.step import run_step, trainable
-from tests.ranks import run_ranks
-from tests.support import config, edge, final_weights, same, short, write_splits
+from ssgan.training.context import TWIN
+from ssgan.training.optimizers import trainable
+from ssgan.training.step import run_step
+from tests.support.data import config, context, final_weights, run_of, same, short, write_splits
+from tests.support.ranks import run_ranks
 
 CLASSES, SIZE = 3, 8
 LATE = 10  # a step at which every phase runs and every term is there, by ``short``
@@ -28,7 +30,7 @@ LATE = 10  # a step at which every phase runs and every term is there, by ``shor
 
 def small_trainer(name: str, files: SplitFiles, **options: int) -> tuple[Trainer, Batches]:
     c = config(method=short(name, **options))
-    return experiment.prepared(c, files, "main", edge(Path(files.root)))
+    return experiment.prepared(run_of(c, files), "main", context(Path(files.root)))
 
 
 @pytest.fixture(params=methods.names())
@@ -97,14 +99,14 @@ def test_samples_are_images(name: str, splits: SplitFiles) -> None:
 def test_same_seed_same_bits_and_other_seed_other_bits(name: str, splits: SplitFiles, tmp_path: Path) -> None:
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
         c = config(method=short(name), train={"seed": seed, "steps": 10})
-        experiment.train(c, splits, "main", edge(tmp_path / folder))
+        experiment.train(run_of(c, splits), "main", context(tmp_path / folder))
     assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
     assert not same(final_weights(tmp_path / "a"), final_weights(tmp_path / "c"))
 
 
 def test_finished_model_predicts_what_the_trainer_predicted(name: str, splits: SplitFiles, tmp_path: Path) -> None:
     c = config(method=short(name), train={"steps": 10})
-    experiment.train(c, splits, "main", edge(tmp_path))
+    experiment.train(run_of(c, splits), "main", context(tmp_path))
     model = load_model(tmp_path / "run/main/final/last")
     assert model.method == name
     weights = final_weights(tmp_path)
@@ -120,7 +122,7 @@ def test_finished_model_predicts_what_the_trainer_predicted(name: str, splits: S
 
 
 def test_beats_chance_on_an_easy_set(name: str, splits: SplitFiles, tmp_path: Path) -> None:
-    experiment.train(config(method=short(name), train={"steps": 60}), splits, "main", edge(tmp_path))
+    experiment.train(run_of(config(method=short(name), train={"steps": 60}), splits), "main", context(tmp_path))
     model = load_model(tmp_path / "run/main/final/last")
     table = splits.read("test")
     from ssgan.data.schema import pixels_to_numpy
@@ -156,7 +158,7 @@ def test_so_many_ranks_equal_one(name: str, world: int, splits: SplitFiles, tmp_
 def test_docstring_numbers_its_deviations_or_has_none(name: str) -> None:
     text = methods.module(name).__doc__ or ""
     deviations = re.search(r"Deviations:(.*?)\n\n", text, re.DOTALL)
-    if name != experiment.TWIN:
+    if name != TWIN:
         assert deviations, f"{name}: say what differs from the paper, or that nothing does"
 
 
@@ -164,13 +166,15 @@ def test_docstring_numbers_its_deviations_or_has_none(name: str) -> None:
 def test_works_with_convolutions(name: str, family: str, tmp_path: Path) -> None:
     files = write_splits(tmp_path / "splits", size=16, channels=3)
     c = config(method=short(name), net={"family": family, "width": 0.25}, train={"steps": 3, "val_every": 3})
-    experiment.train(c, files, "main", edge(tmp_path / "storage"))
+    experiment.train(run_of(c, files), "main", context(tmp_path / "storage"))
     assert load_model(tmp_path / "storage/run/main/final/last").image.channels == 3
 
 
 def test_trains_in_bfloat16(name: str, splits: SplitFiles, tmp_path: Path) -> None:
     """The products in bfloat16, weights, losses and averages in float32."""
-    experiment.train(config(method=short(name), train={"precision": "bf16", "steps": 120}), splits, "main", edge(tmp_path))
+    experiment.train(
+        run_of(config(method=short(name), train={"precision": "bf16", "steps": 120}), splits), "main", context(tmp_path)
+    )
     weights = final_weights(tmp_path)
     assert all(bool(torch.isfinite(v).all()) for v in weights.values())
     assert {v.dtype for v in weights.values()} == {torch.float32}

@@ -10,7 +10,7 @@ from ssgan.config import SplitConfig
 from ssgan.data.label_csv import read_csv
 from ssgan.data.labels import NO_LABEL, Vote, resolve
 from ssgan.errors import DataError
-from tests.data.split_project import Copy, Image, Project, images_of
+from tests.support.split_project import Copy, Image, Project, images_of
 
 
 def write(folder: Path, data: bytes | str) -> Path:

@@ -21,7 +21,7 @@ from ssgan.data.loaders import Batches, Request
 from ssgan.data.sampler import Stream, part
 from ssgan.data.streaming import StreamingImages
 from ssgan.errors import ConfigError, DataError
-from tests.ranks import run_ranks
+from tests.support.ranks import run_ranks
 
 CPU = torch.device("cpu")
 STREAM = LoaderConfig(memory_budget=1, shuffle_row_groups=2)

@@ -23,7 +23,7 @@ from ssgan.data.sources import Item, open_source, s3
 from ssgan.data.sources.folder import Folder
 from ssgan.data.sources.layout import natural, place
 from ssgan.data.sources.s3 import Bucket
-from ssgan.errors import ConfigError, DataError, StorageError
+from ssgan.errors import DataError, StorageError
 from tests.data.test_ingest import blob, write
 
 LIMIT = 1 << 20
@@ -293,11 +293,9 @@ def test_no_object_is_read_that_is_too_large(tmp_path: Path) -> None:
     assert summary.rejected == {"too_large_file": 1}
 
 
-def test_an_empty_prefix_and_a_missing_file_system() -> None:
+def test_an_empty_prefix_and_a_given_file_system() -> None:
     with pytest.raises(DataError, match="holds no object"):
         list(bucket({}).items())
-    with pytest.raises(ConfigError, match="file system"):
-        open_source(S3Source(url="s3://bucket/x"))
     assert listed(open_source(S3Source(url="s3://bucket/some/prefix"), bucket({"1": b""})._fs)) == {"1": (None, None)}
 
 

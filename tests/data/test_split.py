@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssgan.data import classes, schema, split_files
-from ssgan.hashing import ids_sha256
-from tests.data.split_project import Copy, Image, Project, images_of
+from ssgan.provenance import ids_sha256
+from tests.support.split_project import Copy, Image, Project, images_of
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from ssgan.data import schema
 from ssgan.errors import ConfigError, DataError
-from tests.data.split_project import Image, Project, images_of
+from tests.support.split_project import Image, Project, images_of
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ssgan.data.split_summary import SplitSummary
 from ssgan.errors import DataError
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event
-from tests.data.split_project import Image, Project, images_of
+from tests.support.split_project import Image, Project, images_of
 
 IMAGES = images_of({"ant": 20, "cat": 20, "dog": 20})
 LABELED = IMAGES[::2]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.data import classes, schema
-from tests.data.split_project import Image, Project, images_of
+from tests.support.split_project import Image, Project, images_of
 
 SIDES = {"labeled": 0, "unlabeled": 0, "val": 1, "test": 2}
 

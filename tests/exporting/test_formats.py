@@ -14,9 +14,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ssgan import method as methods
 from ssgan import nets
 from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan.core import method as methods
 from ssgan.errors import CheckpointError
 from ssgan.evaluation.published import Published
 from ssgan.exporting import deployed as deployed_module
@@ -25,7 +25,7 @@ from ssgan.exporting.check import TOLERANCE, check
 from ssgan.exporting.export import export_model
 from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, Format
 from ssgan.model import Model, load_model
-from tests.support import blobs, write_set
+from tests.support.data import blobs, write_set
 
 CLASSES = ["ant", "bee", "größe"]
 SIZES = {"improved_gan": 32, "compact": 16}

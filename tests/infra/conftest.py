@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.architecture.closure import ROOT
-from tests.infra.cloud import ACCOUNT, ROOT_KEYS, Cloud, Keys
+from tests.support.closure import ROOT
+from tests.support.cloud import ACCOUNT, ROOT_KEYS, Cloud, Keys
 
 BUCKET = "lab-bucket"
 OIDC = "oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE"

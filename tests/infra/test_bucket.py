@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ssgan.experiment import checkpoints_prefix, final_key
-from tests.infra.cloud import ROOT_KEYS, read_template
+from ssgan.training.context import checkpoints_prefix, final_key
 from tests.infra.conftest import AWS, BUCKET, Lab
+from tests.support.cloud import ROOT_KEYS, read_template
 
 RULES = read_template(AWS / "bucket.yaml")["Resources"]["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 EXPIRY = {"ExpirationInDays", "ExpirationDate", "ExpiredObjectDeleteMarker", "NoncurrentVersionExpiration", "Transitions"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.closure import ROOT
+from tests.support.closure import ROOT
 
 FOLDER = ROOT / "infra" / "docker"
 LOCK = (ROOT / "requirements.lock").read_text()

@@ -15,10 +15,10 @@ import boto3
 import pytest
 import yaml
 
-from tests.architecture.closure import ROOT
-from tests.infra.cloud import ACCOUNT, REGION, ROOT_KEYS
 from tests.infra.conftest import BUCKET, Lab
-from tests.infra.policy import allowed
+from tests.support.closure import ROOT
+from tests.support.cloud import ACCOUNT, REGION, ROOT_KEYS
+from tests.support.policy import allowed
 
 EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
 OWN = "aws:ResourceTag/ray-cluster-name"

@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from ssgan.config import Config
-from tests.architecture.closure import ROOT
-from tests.infra.cloud import read_template
 from tests.infra.conftest import AWS
 from tests.infra.test_docker import environment, of
+from tests.support.closure import ROOT
+from tests.support.cloud import read_template
 
 FOLDER = ROOT / "infra" / "kuberay"
 ACCOUNT, CLUSTER = yaml.safe_load_all((FOLDER / "raycluster.yaml").read_text())
@@ -148,7 +148,7 @@ def test_the_project_lies_where_the_job_starts(pod: dict[str, Any]) -> None:
 
 def test_the_job_trains_and_ends() -> None:
     spec = JOB["spec"]
-    assert spec["entrypoint"] == "python -m pipelines.train"
+    assert spec["entrypoint"] == "python -m ssgan.runs.job"
     assert (ROOT / "pipelines" / "train.py").is_file()
     assert spec["shutdownAfterJobFinishes"] is True
     assert spec["activeDeadlineSeconds"] > 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.architecture.closure import ROOT
+from tests.support.closure import ROOT
 
 BIN = Path(sys.executable).parent
 DOCKERFILE = ROOT / "infra" / "docker" / "Dockerfile"

@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.architecture.closure import ROOT
-from tests.infra.cloud import read_template
 from tests.infra.conftest import AWS
 from tests.infra.test_docker import environment
+from tests.support.closure import ROOT
+from tests.support.cloud import read_template
 
 TEXT = (ROOT / "infra" / "ray" / "cluster-aws.yaml").read_text()
 CONFIG: dict[str, Any] = yaml.safe_load(TEXT)

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from tests.architecture.closure import ROOT
-from tests.infra.cloud import read_template
 from tests.infra.conftest import AWS, BUCKET, Lab
+from tests.support.closure import ROOT
+from tests.support.cloud import read_template
 
 README = (ROOT / "infra" / "README.md").read_text()
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ssgan import experiment
 from ssgan.data.files import SplitFiles
 from ssgan.errors import StorageError
-from ssgan.experiment import checkpoints_prefix, final_key
-from ssgan.runtime.storage import open_store, probe
-from tests.infra.cloud import ACCOUNT
+from ssgan.storage.store import open_store, probe
+from ssgan.training import experiment
+from ssgan.training.context import Run, RunContext, checkpoints_prefix, final_key
 from tests.infra.conftest import BUCKET, OIDC, Lab, make_role
-from tests.support import config, edge
+from tests.support.cloud import ACCOUNT
+from tests.support.data import config, context
 
 URL = f"s3://{BUCKET}/runs"
 CHECKPOINT = f"runs/{checkpoints_prefix('run', 'main')}/step-00000010/state.json"
@@ -107,9 +107,9 @@ def test_a_whole_training_works_with_the_rights_of_a_trainer(
 ) -> None:
     become("trainer")
     probe(URL)
-    here = edge(tmp_path)
-    there = experiment.Edge(open_store(URL), "whole", here.identity, here.device, here.on_tick)
-    experiment.train(config(train={"keep_checkpoints": 1}), splits, "main", there)
+    here = context(tmp_path)
+    there = RunContext(open_store(URL), here.device, here.on_progress)
+    experiment.train(Run("whole", {}, config(train={"keep_checkpoints": 1}), splits), "main", there)
     assert open_store(URL).keys("whole/main") == [final_key("whole", "main")]
     assert [key.split("/")[-1] for key in open_store(URL).keys(checkpoints_prefix("whole", "main"))] == ["step-00000030"]
 

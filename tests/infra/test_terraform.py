@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.architecture.closure import ROOT
-from tests.infra.cloud import ACCOUNT, REGION, read_template
 from tests.infra.conftest import AWS, BUCKET, OIDC, Lab
-from tests.infra.policy import listed
-from tests.infra.terraform import Module
+from tests.support.closure import ROOT
+from tests.support.cloud import ACCOUNT, REGION, read_template
+from tests.support.policy import listed
+from tests.support.terraform import Module
 
 EC2 = f"arn:aws:ec2:{REGION}"
 TERRAFORM = Module(

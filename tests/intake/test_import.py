@@ -20,7 +20,7 @@ from ssgan.intake.said import Said
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy
-from tests.data.split_project import Copy, Image, Project, images_of
+from tests.support.split_project import Copy, Image, Project, images_of
 
 IMAGES = images_of({"cat": 20, "dog": 20})
 A, B, C = IMAGES[:3]

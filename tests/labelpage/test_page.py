@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
 from ssgan.config import FolderSource
-from ssgan.runtime.originals import originals
-from tests.labelpage.pages import Page, serve
+from ssgan.labelpage.originals import originals
+from tests.support.pages import Page, serve
 
 ALL_THERE = "() => Promise.all(asked.values()).then(() => asked.size === 3)"  # the server has answered for three images
 CLASSES = ["cat", "dog", "border collie", *(f"class {i}" for i in range(4, 12))]

@@ -16,9 +16,9 @@ from PIL import Image
 from ssgan.config import FolderSource
 from ssgan.errors import ConfigError, DataError
 from ssgan.labelpage.images import Images, read_queue
+from ssgan.labelpage.originals import originals
 from ssgan.labelpage.server import NOTE, Server
-from ssgan.runtime.originals import originals
-from tests.labelpage.pages import Page, serve
+from tests.support.pages import Page, serve
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,6 @@ from hypothesis import strategies as st
 from ssgan.errors import DataError
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event
-from ssgan.ledger.store import batch_id
 from ssgan.ledger.vote import canonical_time
 
 IMAGES = [digit * 64 for digit in "abc"]
@@ -27,6 +28,12 @@ votes = st.builds(
 )  # fmt: skip
 batches = st.lists(votes, min_size=1, max_size=5)
 policies = st.sampled_from(["latest", "majority", "require_agreement"])
+
+
+def batch_id(votes: Sequence[Vote]) -> str:
+    """The id that a new ledger gives these votes."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Ledger(Path(folder)).append(votes)
 
 
 @st.composite

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from ssgan.losses import low_density, pull_away
+from ssgan.core.losses import low_density, pull_away
 from tests.methods.test_consistency import batch, build
-from tests.ranks import run_ranks
+from tests.support.ranks import run_ranks
 
 
 def test_with_all_weights_zero_it_is_feature_matching() -> None:
@@ -36,13 +36,13 @@ def test_every_term_enters_with_its_weight_from_its_step_on() -> None:
 
 def terms_on_rank(folder: str) -> list[float]:
     """The two terms that look at pairs of images, on this rank's half of a fixed batch."""
-    from ssgan.distributed import rank, world_size
+    from ssgan.core.distributed import rank, world_size
 
     g = torch.Generator().manual_seed(0)
     whole = [torch.rand(8, 5, generator=g) for _ in range(3)]
     n = 8 // world_size()
     fake, real, others = (x[rank() * n : (rank() + 1) * n] for x in whole)
-    from ssgan.distributed import batch_mean
+    from ssgan.core.distributed import batch_mean
 
     value = low_density(fake, real, others, 0.25)
     return [pull_away(fake).item(), batch_mean(value.view(1)).item()]

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 import torch
 
-from ssgan import experiment
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches
 from ssgan.errors import ConfigError
 from ssgan.model import load_model
 from ssgan.nets.pixelcnn import PixelCNN
+from ssgan.training import experiment
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.loop import Meter
 from ssgan.training.step import run_step
 from tests.methods.test_consistency import batch, build
-from tests.ranks import run_ranks
-from tests.support import config, edge, final_weights, same, write_splits
+from tests.support.data import config, context, final_weights, run_of, same, write_splits
+from tests.support.ranks import run_ranks
 from tests.training.test_resume import errors, same_when_killed
 
 SMALL = {"density": "pixels", "density_width": 4, "density_mixtures": 2, "density_images": 8}
@@ -45,9 +45,7 @@ def phase(method: Any, name: str) -> Any:
 
 def small_trainer(files: SplitFiles, **more: Any) -> tuple[Trainer, Batches]:
     c = config(method=options(**more))
-    name, method_config = experiment.role_method(c, "main")
-    batches = Batches(files, experiment._request(c, name, method_config), c.loader, torch.device("cpu"))
-    return experiment._trainer(c, files, name, method_config, batches, edge(Path(files.root)), "main"), batches
+    return experiment.prepared(run_of(c, files), "main", context(Path(files.root)))
 
 
 def weights(net: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -167,7 +165,7 @@ def test_color_in_bfloat16(tmp_path: Path) -> None:
     """The density stays in float32; a finished model holds it, and predicts."""
     files = write_splits(tmp_path / "splits", channels=3)
     c = config(method=options(density_start=2, density_every=1), train={"steps": 4, "precision": "bf16"})
-    experiment.train(c, files, "main", edge(tmp_path))
+    experiment.train(run_of(c, files), "main", context(tmp_path))
     assert all(bool(torch.isfinite(v).all()) for v in final_weights(tmp_path).values())
     assert load_model(tmp_path / "run/main/final/last").image.channels == 3
     net, x = PixelCNN(3, 4, 1, 2), torch.rand(2, 3, 8, 8)
@@ -183,6 +181,6 @@ def test_history_is_the_mean_over_the_steps_that_had_the_term(splits: SplitFiles
         meter.add({"often": torch.tensor(float(step))} | rare, 1)
     assert meter.means() == {"often": 1.5, "rare": 8.0}
     c = config(method=options(density_start=3), train={"steps": 10})
-    experiment.train(c, splits, "main", edge(tmp_path))
+    experiment.train(run_of(c, splits), "main", context(tmp_path))
     record = json.loads((tmp_path / "run/main/final/history.jsonl").read_text().splitlines()[0])
     assert 1 < record["terms"]["density/bits_per_dim"] < 20

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from ssgan import method as methods
-from ssgan.batch import Batch
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.method import SemiSupervisedMethod
+from ssgan.core import method as methods
+from ssgan.core.batch import Batch
+from ssgan.core.method import SemiSupervisedMethod
 from ssgan.nets.layers import GaussianNoise
 
 
@@ -74,7 +74,8 @@ def test_fixmatch_learns_only_from_what_it_is_sure_of() -> None:
 
 def test_catgan_moves_entropies_the_right_way() -> None:
     """One step of the discriminator: surer of real images, less sure of fake ones; of the generator: the other way."""
-    from ssgan.training.step import make_optimizers, run_step
+    from ssgan.training.optimizers import make_optimizers
+    from ssgan.training.step import run_step
 
     method, b = build("categorical_gan", ramp_steps=1, learning_rate=1e-3), batch()
     method.init(b)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ssgan.errors import ConfigError
-from ssgan.training.step import make_optimizers, run_step
+from ssgan.training.optimizers import make_optimizers
+from ssgan.training.step import run_step
 from tests.methods.test_consistency import batch, build
 
 

@@ -10,20 +10,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssgan import experiment, losses
-from ssgan.batch import Batch
 from ssgan.config import Problem
+from ssgan.core import losses
+from ssgan.core.batch import Batch
+from ssgan.core.method import Terms
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches
-from ssgan.method import Terms
 from ssgan.methods import feature_matching
 from ssgan.model import load_model
 from ssgan.nets.layers import GaussianNoise
 from ssgan.nets.weight_norm import data_dependent_init
-from ssgan.training.step import make_optimizers, run_step, trainable
+from ssgan.training import experiment
+from ssgan.training.optimizers import make_optimizers, trainable
+from ssgan.training.step import run_step
 from tests.methods.test_consistency import batch, build
-from tests.ranks import run_ranks
-from tests.support import config, edge, final_weights, same
+from tests.support.data import config, context, final_weights, run_of, same
+from tests.support.ranks import run_ranks
 from tests.training.test_resume import errors, same_when_killed
 
 ALL = {
@@ -132,9 +134,7 @@ def everything(**options: Any) -> dict[str, Any]:
 
 def trainer(files: SplitFiles, options: dict[str, Any]) -> tuple[Any, Batches]:
     c = config(method=options)
-    name, method_config = experiment.role_method(c, "main")
-    batches = Batches(files, experiment._request(c, name, method_config), c.loader, torch.device("cpu"))
-    return experiment._trainer(c, files, name, method_config, batches, edge(Path(files.root)), "main"), batches
+    return experiment.prepared(run_of(c, files), "main", context(Path(files.root)))
 
 
 def test_terms_are_finite_and_gradients_reach_every_player(splits: SplitFiles) -> None:
@@ -185,7 +185,7 @@ def test_killed_and_resumed_equals_never_killed(
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_a_prediction_depends_on_its_image_only(precision: str, splits: SplitFiles, tmp_path: Path) -> None:
-    experiment.train(config(method=everything(), train={"precision": precision}), splits, "main", edge(tmp_path))
+    experiment.train(run_of(config(method=everything(), train={"precision": precision}), splits), "main", context(tmp_path))
     model = load_model(tmp_path / "run/main/final/last")
     images = RANDOM.integers(0, 256, (9, 1, 8, 8)).astype(np.uint8)
     logits = model.predict_logits(images)
@@ -199,7 +199,7 @@ def test_a_prediction_depends_on_its_image_only(precision: str, splits: SplitFil
 
 @pytest.mark.parametrize("cost", ["matching", "saturating"])
 def test_learns_with_all_options(cost: str, splits: SplitFiles, tmp_path: Path) -> None:
-    experiment.train(config(method=everything(generator=cost), train={"steps": 60}), splits, "main", edge(tmp_path))
+    experiment.train(run_of(config(method=everything(generator=cost), train={"steps": 60}), splits), "main", context(tmp_path))
     assert errors(tmp_path)[-1][1] < 0.4, "chance is 0.67"
 
 
@@ -231,7 +231,7 @@ class Before(feature_matching.Method):
 
 def test_the_defaults_change_nothing(splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     c = config(method={"options": {**SIZES}}, train={"steps": 12})
-    experiment.train(c, splits, "main", edge(tmp_path / "now"))
+    experiment.train(run_of(c, splits), "main", context(tmp_path / "now"))
     monkeypatch.setattr(feature_matching, "Method", Before)
-    experiment.train(c, splits, "main", edge(tmp_path / "before"))
+    experiment.train(run_of(c, splits), "main", context(tmp_path / "before"))
     assert same(final_weights(tmp_path / "now"), final_weights(tmp_path / "before"))

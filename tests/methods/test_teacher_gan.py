@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ssgan.augment import strong
-from ssgan.distributed import fold
-from ssgan.method import SemiSupervisedMethod
+from ssgan.core.augment import strong
+from ssgan.core.distributed import fold
+from ssgan.core.method import SemiSupervisedMethod
 from tests.methods.test_consistency import batch, build, terms
 
 TAU = 0.45  # so that some answers are sure and some are not

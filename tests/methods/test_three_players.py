@@ -57,7 +57,8 @@ def test_the_classifier_is_reached_through_its_probabilities_only() -> None:
 
 @pytest.mark.parametrize("name", ["triple_gan", "ugan"])
 def test_the_classifier_learns_alone_at_first(name: str) -> None:
-    from ssgan.training.step import make_optimizers, run_step
+    from ssgan.training.optimizers import make_optimizers
+    from ssgan.training.step import run_step
 
     method = triple(name, pretrain_steps=4, generated_start=6)
     optimizers = make_optimizers(method)
@@ -72,7 +73,8 @@ def test_the_classifier_learns_alone_at_first(name: str) -> None:
 @pytest.mark.parametrize("name", ["triple_gan", "ugan"])
 def test_the_classifier_has_a_rate_of_its_own(name: str) -> None:
     """The first update of Adam moves what has a gradient by the rate."""
-    from ssgan.training.step import make_optimizers, run_step
+    from ssgan.training.optimizers import make_optimizers
+    from ssgan.training.step import run_step
 
     method = triple(name, learning_rate=1e-3, classifier_learning_rate=1e-5, beta1=0.6, classifier_beta1=0.7)
     optimizers = make_optimizers(method)

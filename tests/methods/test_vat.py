@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssgan import method as methods
-from ssgan.batch import Batch
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.distributed import fold
+from ssgan.core import method as methods
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import fold
 from ssgan.methods import vat
 from ssgan.nets.layers import Classifier, GaussianNoise, Out, same_noise
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.architecture.closure import ROOT
+from tests.support.closure import ROOT
 
 PARTS = (
     "ssgan",

@@ -70,7 +70,7 @@ def test_the_search_runs_only_when_it_is_asked_for(project: Project) -> None:
         ("ssgan/methods/feature_matching.py", {"train", "evaluate"}),
         ("ssgan/report/page.py", {"report"}),
         ("ssgan/data/duplicates.py", {"split"}),
-        ("ssgan/runtime/doctor.py", set()),
+        ("ssgan/project/doctor.py", set()),
     ],
 )
 def test_an_edit_concerns_its_stages_only(file: str, stages: set[str], project: Project) -> None:
@@ -157,7 +157,7 @@ def test_a_mistake_in_the_parameters_ends_every_stage_with_2_and_a_sentence(
     text = path.read_text()
     try:
         path.write_text(text.replace("num_labels: 40", "num_labls: 40"))
-        error = project("python", "-m", f"pipelines.{stage}", code=2).stderr
+        error = project("ssgan", stage, code=2).stderr
     finally:
         path.write_text(text)
     assert "error: params.yaml: `split.num_labls` is not a parameter; did you mean `num_labels`?" in error

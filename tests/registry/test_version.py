@@ -11,7 +11,7 @@ import pytest
 
 from ssgan.errors import CheckpointError, DataError
 from ssgan.registry.version import assemble, name_of, open_version
-from tests.registry.project import finished
+from tests.support.finished_project import finished
 
 MODEL = {"model.safetensors", "config.json", "classes.json", "README.md"}
 EVIDENCE = {"metrics.json", "predictions.parquet", "mistakes.parquet", "training.json", "split.json"}

@@ -10,7 +10,7 @@ import yaml
 
 from ssgan.registry.version import Version, assemble
 from ssgan.report.card import approvals, plain
-from tests.registry.project import finished
+from tests.support.finished_project import finished
 
 
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> tuple[Version, dict[str, Any], str]:

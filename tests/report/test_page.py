@@ -16,7 +16,7 @@ from PIL import Image
 from ssgan.config import ReportConfig
 from ssgan.errors import DataError
 from ssgan.report import Inputs, render
-from tests.report.fake_run import Fake
+from tests.support.fake_run import Fake
 
 VOID = {"meta", "img", "br", "use", "path", "hr"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from ssgan.report import Inputs, story
 from ssgan.report.inputs import Facts, read
-from tests.report.fake_run import Fake
+from tests.support.fake_run import Fake
 
 
 @pytest.fixture(scope="module")

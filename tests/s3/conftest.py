@@ -15,11 +15,11 @@ import pytest
 
 from infra.s3.local import REGION, make_bucket
 from infra.s3.weed import Weed
-from ssgan.runtime.storage import Store, open_store
-from ssgan.runtime.storage_faults import Limits
-from tests.runtime.storage_contract import KEY, content, make_folder
-from tests.s3 import rgw
-from tests.s3.faultproxy import FaultProxy
+from ssgan.storage.retries import Limits
+from ssgan.storage.store import Store, open_store
+from tests.support import rgw
+from tests.support.faultproxy import FaultProxy
+from tests.support.storage_contract import KEY, content, make_folder
 
 BUCKET = "ssgan-tests"
 READ_ONLY = ("readonlyreadonly", "readonlysecretreadonlysecret")

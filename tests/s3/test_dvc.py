@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.storage_contract import content, make_folder
+from tests.support.storage_contract import content, make_folder
 
 pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from ssgan.errors import StorageError
-from ssgan.runtime.storage import Store, open_store, probe
-from ssgan.runtime.storage_faults import Limits
-from tests.runtime.storage_contract import KEY, make_folder
+from ssgan.storage.retries import Limits
+from ssgan.storage.store import Store, open_store, probe
 from tests.s3.conftest import FAST, Server, assert_round_trip
-from tests.s3.faultproxy import FaultProxy
+from tests.support.faultproxy import FaultProxy
+from tests.support.storage_contract import KEY, make_folder
 
 pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
 

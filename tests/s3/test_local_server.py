@@ -17,7 +17,7 @@ import pytest
 from infra.s3.local import Local, main, write_private
 from infra.s3.weed import free_ports
 from ssgan.errors import StorageError
-from ssgan.runtime.storage import filesystem, probe
+from ssgan.storage.store import filesystem, probe
 
 pytestmark = pytest.mark.s3
 Run = Callable[..., str]

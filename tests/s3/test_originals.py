@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from ssgan.config import S3Source
+from ssgan.labelpage import originals
 from ssgan.labelpage.server import NOTE
-from ssgan.runtime import originals as edge
-from ssgan.runtime.storage import filesystem
-from tests.labelpage.pages import Page, serve
+from ssgan.storage.store import filesystem
 from tests.s3.conftest import FAST, READ_ONLY
-from tests.s3.faultproxy import FaultProxy
 from tests.s3.test_reading import write_profile
+from tests.support.faultproxy import FaultProxy
+from tests.support.pages import Page, serve
 
 pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
 GONE = "ssgan-gone"
@@ -26,13 +26,13 @@ GONE = "ssgan-gone"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "LIMITS", FAST)
+    monkeypatch.setattr(originals, "LIMITS", FAST)
 
 
 @pytest.fixture
 def page(proxy: FaultProxy, s3: str, tmp_path: Path) -> Iterator[Page]:
     """A page whose raw files are objects, and nowhere else. That of the last image was never there."""
-    with serve(tmp_path, ["cat", "dog"], n=5, original=edge.originals(S3Source(url=s3), 1 << 20)) as page:
+    with serve(tmp_path, ["cat", "dog"], n=5, original=originals.originals(S3Source(url=s3), 1 << 20)) as page:
         fs, root = filesystem(s3)
         for path in (tmp_path / "raw").iterdir():
             fs.pipe_file(f"{root}/{path.name}", path.read_bytes())
@@ -87,8 +87,8 @@ def test_an_object_that_may_not_be_read_is_said_and_the_next_one_is_shown(page: 
 
 
 def test_a_bucket_that_is_not_there_names_the_parameter(page: Page, tmp_path: Path) -> None:
-    read = edge.originals(S3Source(url=f"s3://{GONE}/x"), 1 << 20)
-    with pytest.raises(edge.StorageError, match=r"the bucket does not exist .*change `data\.source\.url`"):
+    read = originals.originals(S3Source(url=f"s3://{GONE}/x"), 1 << 20)
+    with pytest.raises(originals.StorageError, match=r"the bucket does not exist .*change `data\.source\.url`"):
         read("0.png")
 
 
@@ -102,7 +102,7 @@ def test_a_session_goes_on_with_the_keys_of_now(
     environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(profile))
     fs, root = filesystem(s3)
     fs.pipe_file(f"{root}/0.png", b"photo")
-    read = edge.originals(S3Source(url=s3), 1 << 20)
+    read = originals.originals(S3Source(url=s3), 1 << 20)
     assert read("0.png") == b"photo"
     fault = proxy.add("status", code=400, s3code="ExpiredToken", signer=keys["AWS_ACCESS_KEY_ID"])
     write_profile(profile, *READ_ONLY)

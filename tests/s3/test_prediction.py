@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssgan.cli.app import run
-from ssgan.runtime.storage import filesystem
+from ssgan.storage.store import filesystem
 from tests.data.test_ingest import blob, write
 from tests.exporting.test_formats import write_model
 

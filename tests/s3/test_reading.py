@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from ray import cloudpickle
 
-from ssgan import experiment
 from ssgan.data.files import SplitFiles
 from ssgan.errors import DataError, StorageError
-from ssgan.runtime.identity import labeled_ids_sha256
-from ssgan.runtime.publish import located, publish
-from ssgan.runtime.s3_reading import PatientFileSystem
-from ssgan.runtime.storage import filesystem
+from ssgan.runs.identity import labeled_ids_sha256
+from ssgan.runs.publish import located, publish
+from ssgan.storage.s3_files import PatientFileSystem
+from ssgan.storage.store import filesystem
+from ssgan.training import experiment
 from tests.s3.conftest import FAST, READ_ONLY
-from tests.s3.faultproxy import FaultProxy
-from tests.support import config, edge, final_weights, same, write_splits
+from tests.support.data import config, context, final_weights, run_of, same, write_splits
+from tests.support.faultproxy import FaultProxy
 
 pytestmark = [pytest.mark.s3]
 STREAMED = {"memory_budget": 1, "shuffle_row_groups": 1, "prefetch_windows": 1}
@@ -85,16 +85,16 @@ def test_a_streamed_training_goes_on_with_renewed_keys_and_changes_no_bit(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     c = config(loader=STREAMED)
-    experiment.train(c, splits, "main", edge(tmp_path / "reference"))
+    experiment.train(run_of(c, splits), "main", context(tmp_path / "reference"))
     fault = proxy.add("status", code=400, s3code="ExpiredToken", signer=keys["AWS_ACCESS_KEY_ID"])
     fault.times = 0
 
-    def on_tick(role: str, tick: object) -> None:
+    def on_progress(role: str, tick: object) -> None:
         fault.times = -1
         write_profile(profile, *READ_ONLY)
 
     with caplog.at_level(logging.WARNING, "ssgan.storage"):
-        experiment.train(c, published, "main", replace(edge(tmp_path / "streamed"), on_tick=on_tick))
+        experiment.train(run_of(c, published), "main", replace(context(tmp_path / "streamed"), on_progress=on_progress))
     assert fault.hits
     assert "the credentials have expired (400 ExpiredToken), attempt 2 of" in caplog.text
     assert same(final_weights(tmp_path / "reference"), final_weights(tmp_path / "streamed"))

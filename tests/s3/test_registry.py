@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ssgan.runtime.registry import LOG, Registry
-from tests.runtime.registry_contract import BY, RegistryContract, version
+from ssgan.registry.registry import LOG, Registry
 from tests.s3.conftest import FAST
-from tests.s3.faultproxy import FaultProxy
+from tests.support.faultproxy import FaultProxy
+from tests.support.registry_contract import BY, RegistryContract, version
 
 __all__ = ["version"]
 

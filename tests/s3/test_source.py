@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from ssgan.config import DataConfig, FolderSource, S3Source
+from ssgan.data import on_ray as ray_ingest
 from ssgan.data.images import INDEX, ingest
 from ssgan.data.sources import open_source
 from ssgan.errors import StorageError
-from ssgan.runtime import ray_ingest
-from ssgan.runtime.s3 import s3_filesystem
-from ssgan.runtime.storage import filesystem
-from tests.runtime.storage_contract import content
+from ssgan.storage.s3 import s3_filesystem
+from ssgan.storage.store import filesystem
 from tests.s3.conftest import FAST
-from tests.s3.faultproxy import FaultProxy
+from tests.support.faultproxy import FaultProxy
+from tests.support.storage_contract import content
 
 pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ssgan.errors import StorageError
-from ssgan.runtime.storage import Store, filesystem, open_store, probe
-from tests.runtime.storage_contract import KEY, FolderStoreContract, content, make_folder
+from ssgan.storage.store import Store, filesystem, open_store, probe
 from tests.s3.conftest import BUCKET, FAST, READ_ONLY, use_rgw
+from tests.support.storage_contract import KEY, FolderStoreContract, content, make_folder
 
 pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
 
@@ -97,7 +97,7 @@ def test_a_large_file_goes_up_and_down_in_parts(store: Store, tmp_path: Path) ->
 WRITER = """
 import sys
 from pathlib import Path
-from ssgan.runtime.storage import open_store
+from ssgan.storage.store import open_store
 store = open_store(sys.argv[1])
 for number in range(100000):
     print(number, flush=True)

@@ -10,23 +10,23 @@ from pathlib import Path
 import pytest
 import torch
 
-from ssgan import experiment
 from ssgan.data.files import SplitFiles
 from ssgan.errors import StorageError
-from ssgan.runtime.launch import train
-from ssgan.runtime.storage import filesystem, open_store
-from ssgan.runtime.storage_faults import Limits
-from ssgan.training import loop
+from ssgan.runs.launch import train
+from ssgan.storage.retries import Limits
+from ssgan.storage.store import filesystem, open_store
+from ssgan.training import experiment, loop
+from ssgan.training.context import RunContext
 from tests.s3.conftest import FAST, Server
-from tests.s3.faultproxy import FaultProxy
-from tests.support import config, edge, final_weights, same
+from tests.support.data import config, context, final_weights, run_of, same
+from tests.support.faultproxy import FaultProxy
 
 GONE_SECONDS = 3.0
 pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
 
 
-def s3_edge(url: str) -> experiment.Edge:
-    return experiment.Edge(open_store(url, FAST), "run", {}, torch.device("cpu"), lambda role, tick: None)
+def s3_context(url: str) -> RunContext:
+    return RunContext(open_store(url, FAST), torch.device("cpu"), lambda role, event: None)
 
 
 def final_weights_in(url: str, folder: Path) -> dict[str, torch.Tensor]:
@@ -42,7 +42,7 @@ def test_train_stage_with_storage_in_s3(s3: str, splits: SplitFiles, tmp_path: P
     c = config(train={"twin": True, "steps": 20}, storage={"url": s3})
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     events: list[Path] = []
-    manifest = train(c, Path(splits.root), tmp_path / "runs/train", lambda role, tick: events.extend(boards(tmp_path)))
+    manifest = train(c, Path(splits.root), tmp_path / "runs/train", lambda role, event: events.extend(boards(tmp_path)))
     assert manifest["steps"] == 20
     assert events, "TensorBoard can look while it trains"
     assert not list(tmp_path.glob("ssgan-*")), "and nothing stays"
@@ -52,11 +52,11 @@ def test_train_stage_with_storage_in_s3(s3: str, splits: SplitFiles, tmp_path: P
 
 
 def test_slow_and_cut_answers_change_no_bit(s3: str, proxy: FaultProxy, splits: SplitFiles, tmp_path: Path) -> None:
-    experiment.train(config(), splits, "main", edge(tmp_path / "reference"))
+    experiment.train(run_of(config(), splits), "main", context(tmp_path / "reference"))
     for kind in ({"kind": "status", "code": 503, "s3code": "SlowDown"}, {"kind": "cut_request", "after": 1000}):
         proxy.add(method="PUT", path="checkpoints", times=2, **kind)
     proxy.add(kind="drop_after", method="PUT", path="manifest", times=1)
-    experiment.train(config(), splits, "main", s3_edge(s3))
+    experiment.train(run_of(config(), splits), "main", s3_context(s3))
     assert sum(1 for entry in proxy.log if entry[2]) >= 4, "the faults must have been met"
     proxy.clear()
     assert same(final_weights(tmp_path / "reference"), final_weights_in(s3, tmp_path / "back"))
@@ -72,7 +72,7 @@ def test_a_server_that_is_gone_for_seconds_changes_no_bit(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Killed before a checkpoint is saved, and back a while later: the training waits, says so, and loses nothing."""
-    experiment.train(config(), splits, "main", edge(tmp_path / "reference"))
+    experiment.train(run_of(config(), splits), "main", context(tmp_path / "reference"))
     real, back = loop.run_step, threading.Timer(GONE_SECONDS, s3_server.start)
 
     def run_step(method, optimizers, batch, *args, **kwargs):  # type: ignore[no-untyped-def]
@@ -83,9 +83,9 @@ def test_a_server_that_is_gone_for_seconds_changes_no_bit(
 
     monkeypatch.setattr(loop, "run_step", run_step)
     patient = open_store(s3, Limits(attempts=60, first_wait_s=0.1, longest_wait_s=0.5, connect_timeout_s=1, read_timeout_s=2))
-    waiting = experiment.Edge(patient, "run", {}, torch.device("cpu"), lambda role, tick: None)
+    waiting = RunContext(patient, torch.device("cpu"), lambda role, event: None)
     try:
-        experiment.train(config(), splits, "main", waiting)
+        experiment.train(run_of(config(), splits), "main", waiting)
     finally:
         back.join()
     assert "storage cannot be reached, or hung up, attempt 2 of 60" in caplog.text
@@ -97,12 +97,12 @@ def test_a_permanent_refusal_stops_the_run_and_the_last_checkpoint_stays(
 ) -> None:
     fault = proxy.add(kind="status", code=403, s3code="AccessDenied", method="PUT", path="step-00000020")
     with pytest.raises(StorageError, match="s3:PutObject"):
-        experiment.train(config(), splits, "main", s3_edge(s3))
+        experiment.train(run_of(config(), splits), "main", s3_context(s3))
     assert fault.hits
     proxy.clear()
     assert open_store(s3, FAST).keys("checkpoints/run/main") == ["checkpoints/run/main/step-00000010"]
-    experiment.train(config(), splits, "main", s3_edge(s3))
-    experiment.train(config(), splits, "main", edge(tmp_path / "reference"))
+    experiment.train(run_of(config(), splits), "main", s3_context(s3))
+    experiment.train(run_of(config(), splits), "main", context(tmp_path / "reference"))
     assert same(final_weights(tmp_path / "reference"), final_weights_in(s3, tmp_path / "back"))
 
 
@@ -110,7 +110,7 @@ def test_a_corrupted_checkpoint_is_not_resumed_from(
     s3: str, proxy: FaultProxy, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One flipped byte on the way is fetched again; the resumed run equals the one that was never stopped."""
-    experiment.train(config(), splits, "main", edge(tmp_path / "reference"))
+    experiment.train(run_of(config(), splits), "main", context(tmp_path / "reference"))
     real = loop.run_step
 
     def stop(method, optimizers, batch, *args, **kwargs):  # type: ignore[no-untyped-def]
@@ -121,9 +121,9 @@ def test_a_corrupted_checkpoint_is_not_resumed_from(
     with monkeypatch.context() as patch:
         patch.setattr(loop, "run_step", stop)
         with pytest.raises(KeyboardInterrupt):
-            experiment.train(config(), splits, "main", s3_edge(s3))
+            experiment.train(run_of(config(), splits), "main", s3_context(s3))
     fault = proxy.add(kind="corrupt", method="GET", path=r"trainer\.safetensors", after=5000, times=1)
-    experiment.train(config(), splits, "main", s3_edge(s3))
+    experiment.train(run_of(config(), splits), "main", s3_context(s3))
     assert fault.hits
     proxy.clear()
     assert same(final_weights(tmp_path / "reference"), final_weights_in(s3, tmp_path / "back"))
@@ -132,8 +132,8 @@ def test_a_corrupted_checkpoint_is_not_resumed_from(
 def test_streaming_from_s3_equals_streaming_from_a_folder(s3: str, splits: SplitFiles, tmp_path: Path) -> None:
     """The unlabeled set read by row groups from S3."""
     c = config(loader={"memory_budget": 1, "shuffle_row_groups": 2})
-    experiment.train(c, splits, "main", edge(tmp_path / "reference"))
+    experiment.train(run_of(c, splits), "main", context(tmp_path / "reference"))
     fs, root = filesystem(s3)
     fs.put(splits.root, f"{root}/splits", recursive=True)
-    experiment.train(c, SplitFiles(f"{root}/splits", fs), "main", edge(tmp_path / "streamed"))
+    experiment.train(run_of(c, SplitFiles(f"{root}/splits", fs)), "main", context(tmp_path / "streamed"))
     assert same(final_weights(tmp_path / "reference"), final_weights(tmp_path / "streamed"))

@@ -18,7 +18,7 @@ from ssgan.selection.choose import Rules, Selection, select
 from ssgan.selection.pool import best, census, describe
 from ssgan.selection.scoring import entropy, probabilities, uncertainty, unit
 from ssgan.selection.shares import Shares
-from tests.selection.pools import CLASSES, U8, look, noise, pool
+from tests.support.pools import CLASSES, U8, look, noise, pool
 
 RULES = Rules(Shares(30, 5, 10), 0, 4, 6.0)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ssgan.selection.diversity import alike, best_first, greedy
 from ssgan.selection.scoring import unit
-from tests.selection.pools import noise
+from tests.support.pools import noise
 
 
 @settings(max_examples=60, deadline=None)

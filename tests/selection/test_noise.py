@@ -17,8 +17,8 @@ from ssgan.selection.audit import Labeled, audit, near_duplicates, out_of_sample
 from ssgan.selection.noise import confident_learning
 from ssgan.selection.scoring import unit
 from ssgan.selection.sheet import sheet, table, title
-from tests.selection.pools import CLASSES, SPEC, look, noise
-from tests.support import blobs, write_set
+from tests.support.data import blobs, write_set
+from tests.support.pools import CLASSES, SPEC, look, noise
 
 
 def test_the_example_by_hand() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ssgan.training.clipping import shorten_
+from ssgan.training.optimizers import shorten_
 
 
 def adam_on(*parameters: nn.Parameter, lr: float = 0.01, beta2: float = 0.9) -> torch.optim.Adam:

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssgan import experiment
-from ssgan import method as methods
+from ssgan.core import method as methods
 from ssgan.data.files import SplitFiles
 from ssgan.nets.minibatch import add_minibatch_discrimination
 from ssgan.nets.weight_norm import WeightNormConv2d, WeightNormLinear
-from ssgan.training.muon import MOMENTUM, MuonAdam, hidden_weights, orthogonalized
-from ssgan.training.step import make_optimizers, run_step
-from tests.support import config, edge, short
+from ssgan.training import experiment
+from ssgan.training.optimizers import MOMENTUM, MuonAdam, hidden_weights, make_optimizers, orthogonalized
+from ssgan.training.step import run_step
+from tests.support.data import config, context, run_of, short
 
 
 @pytest.mark.parametrize("shape", [(6, 20), (20, 6), (8, 8), (3, 6, 20), (3, 20, 6)])
@@ -83,13 +83,15 @@ def test_the_last_layer_is_none_of_them_behind_minibatch_discrimination_either()
 @pytest.mark.parametrize("name", [name for name in methods.names() if name != "gan"])  # whose classifier has one layer
 def test_every_method_takes_it_for_its_classifier_only(name: str, splits: SplitFiles) -> None:
     def moved_by(**options: float) -> dict[str, Tensor]:
-        trainer, batches = experiment.prepared(config(method=short(name, **options)), splits, "main", edge(Path(splits.root)))
+        trainer, batches = experiment.prepared(
+            run_of(config(method=short(name, **options)), splits), "main", context(Path(splits.root))
+        )
         before = {k: v.detach().clone() for k, v in trainer.method.nets.named_parameters()}
         run_step(trainer.method, trainer.optimizers, next(batches.iterate(10, 11)))
         return {k: v.detach() - before[k] for k, v in trainer.method.nets.named_parameters()}
 
     adam, muon = moved_by(muon_rate=0.0), moved_by(muon_rate=0.05)
-    trainer, _ = experiment.prepared(config(method=short(name)), splits, "main", edge(Path(splits.root)))
+    trainer, _ = experiment.prepared(run_of(config(method=short(name)), splits), "main", context(Path(splits.root)))
     key = trainer.method.classifier
     layers = {id(layer.weight) for layer in hidden_weights(trainer.method.nets[key])}
     hidden = {k for k, p in trainer.method.nets.named_parameters() if id(p) in layers}
@@ -103,6 +105,6 @@ def test_the_twin_takes_it_too(splits: SplitFiles) -> None:
     main, twin = (experiment.role_method(c, role)[1] for role in ("main", "twin"))
     assert twin.muon_rate == main.muon_rate > 0
     name, _ = experiment.role_method(c, "twin")
-    trainer, _ = experiment.prepared(c, splits, "twin", edge(Path(splits.root)))
+    trainer, _ = experiment.prepared(run_of(c, splits), "twin", context(Path(splits.root)))
     assert name == "supervised"
     assert [type(o) for o in make_optimizers(trainer.method).values()] == [MuonAdam]

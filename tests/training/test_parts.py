@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ssgan.augment import augment, crossed, strong
 from ssgan.config import AugmentConfig
+from ssgan.core.augment import augment, crossed, strong
 from ssgan.nets.layers import GaussianNoise
 from ssgan.training.ema import Average
 from ssgan.training.health import Health
 from ssgan.training.history import Board
-from ssgan.training.schedules import linear_tail
+from ssgan.training.loop import linear_tail
 
 
 @settings(max_examples=20, deadline=None)
@@ -125,7 +125,7 @@ def test_flip_mirrors_half_of_the_images() -> None:
 
 
 def test_rotation_by_a_right_angle_is_exact() -> None:
-    from ssgan.augment import _affine
+    from ssgan.core.augment import _affine
 
     x = images()
     y = _affine(x, torch.zeros(6, 2), torch.full((6,), torch.pi / 2), torch.ones(6))
@@ -134,7 +134,7 @@ def test_rotation_by_a_right_angle_is_exact() -> None:
 
 
 def test_affine_shift_moves_as_the_pixel_shift_does() -> None:
-    from ssgan.augment import _affine, _shifted
+    from ssgan.core.augment import _affine, _shifted
 
     x = images()
     shift = torch.tensor([[1.0, -2.0]]).repeat(6, 1)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from ssgan import experiment
 from ssgan.config import Precision
+from ssgan.core.distributed import rank
 from ssgan.data.files import SplitFiles
-from ssgan.distributed import rank
+from ssgan.training import experiment
+from ssgan.training.context import ProgressEvent, RunContext
 from ssgan.training.precision import in_bf16, native_bf16
-from ssgan.training.tick import Tick
-from tests.ranks import run_ranks
-from tests.support import config, edge, final_weights, same
+from tests.support.data import config, context, final_weights, run_of, same
+from tests.support.ranks import run_ranks
 
 CPU = torch.device("cpu")
 WITH: list[dict[str, bool]] = [{"avx512_bf16": True}, {"amx_bf16": True}, {"bf16": True}]
@@ -68,20 +68,20 @@ def test_a_run_computes_in_what_was_chosen_and_says_so(
     flags: dict[str, bool], splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     this_cpu_has(monkeypatch, flags)
-    ticks: list[Tick] = []
+    events: list[ProgressEvent] = []
 
     def trained(precision: Precision) -> tuple[dict[str, torch.Tensor], str]:
-        here = experiment.Edge(edge(tmp_path / precision).store, "run", {}, CPU, lambda role, tick: ticks.append(tick))
-        experiment.train(config(train={"steps": 10, "precision": precision}), splits, "main", here)
+        here = RunContext(context(tmp_path / precision).store, CPU, lambda role, event: events.append(event))
+        experiment.train(run_of(config(train={"steps": 10, "precision": precision}), splits), "main", here)
         summary = json.loads((tmp_path / precision / "run/main/final/summary.json").read_text())
         return final_weights(tmp_path / precision), summary["precision"]
 
     auto, said = trained("auto")
-    assert not [tick for tick in ticks if tick.warnings]
+    assert not [event for event in events if event.warnings]
     assert said == ("bf16" if flags else "float32")
     full, half = trained("float32"), trained("bf16")
     assert (full[1], half[1]) == ("float32", "bf16")
     assert same(auto, half[0]) == bool(flags)
     assert same(auto, full[0]) == (not flags)
-    warnings = [w for tick in ticks for w in tick.warnings]
+    warnings = [w for event in events for w in event.warnings]
     assert any("set it to auto or float32" in w for w in warnings) == (not flags)

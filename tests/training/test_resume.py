@@ -14,15 +14,15 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from ssgan import experiment
-from ssgan import method as methods
 from ssgan.config import Config
+from ssgan.core import method as methods
 from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, NonFiniteError, StorageError
-from ssgan.runtime.storage import open_store
-from ssgan.training import checkpoint, loop
-from tests.ranks import run_ranks
-from tests.support import config, edge, final_weights, same, short
+from ssgan.storage.store import open_store
+from ssgan.training import checkpoint, experiment, loop
+from ssgan.training.context import ProgressEvent, RunContext
+from tests.support.data import config, context, final_weights, run_of, same, short
+from tests.support.ranks import run_ranks
 
 
 class KilledError(Exception):
@@ -56,12 +56,12 @@ def test_killed_and_resumed_equals_never_killed(
 
 def same_when_killed(c: Config, step: int, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that was killed before ``step`` and started again ends with the bits, and the history, of one left alone."""
-    experiment.train(c, splits, "main", edge(tmp_path / "whole"))
+    experiment.train(run_of(c, splits), "main", context(tmp_path / "whole"))
     with monkeypatch.context() as patch:
         killed_at(step, patch)
         with pytest.raises(KilledError):
-            experiment.train(c, splits, "main", edge(tmp_path / "broken"))
-    experiment.train(c, splits, "main", edge(tmp_path / "broken"))
+            experiment.train(run_of(c, splits), "main", context(tmp_path / "broken"))
+    experiment.train(run_of(c, splits), "main", context(tmp_path / "broken"))
     assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "broken"))
     assert errors(tmp_path / "whole") == errors(tmp_path / "broken")
 
@@ -84,7 +84,7 @@ def train_on_rank(root: str, folder: str, die_at: int) -> str:
 
     loop.run_step = run_step
     try:
-        experiment.train(c, SplitFiles(root), "main", edge(Path(folder)))
+        experiment.train(run_of(c, SplitFiles(root)), "main", context(Path(folder)))
     except KilledError:
         return "killed"
     finally:
@@ -103,31 +103,31 @@ def test_two_ranks_killed_and_resumed(splits: SplitFiles, tmp_path: Path) -> Non
 def test_refuses_a_checkpoint_of_another_run(splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed_at(15, monkeypatch)
     with pytest.raises(KilledError):
-        experiment.train(config(), splits, "main", edge(tmp_path, params={"train": {"seed": 1}}, data="x"))
+        experiment.train(run_of(config(), splits, params={"train": {"seed": 1}}, data="x"), "main", context(tmp_path))
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match=r"params\.train\.seed is 1 there and 2 here"):
-        experiment.train(config(), splits, "main", edge(tmp_path, params={"train": {"seed": 2}}, data="x"))
+        experiment.train(run_of(config(), splits, params={"train": {"seed": 2}}, data="x"), "main", context(tmp_path))
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_said(
     splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment.train(config(), splits, "main", edge(tmp_path / "whole"))
+    experiment.train(run_of(config(), splits), "main", context(tmp_path / "whole"))
     killed_at(25, monkeypatch)
     with pytest.raises(KilledError):
-        experiment.train(config(), splits, "main", edge(tmp_path / "broken"))
+        experiment.train(run_of(config(), splits), "main", context(tmp_path / "broken"))
     monkeypatch.undo()
     newest = tmp_path / "broken/checkpoints/run/main/step-00000020/trainer.safetensors"
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)
-    ticks: list[loop.Tick] = []
-    from ssgan.runtime.storage_faults import Limits
+    events: list[ProgressEvent] = []
+    from ssgan.storage.retries import Limits
 
     impatient = open_store(str(tmp_path / "broken"), Limits(patience_s=0.5, attempts=2))
-    with_ticks = experiment.Edge(impatient, "run", {}, torch.device("cpu"), lambda role, tick: ticks.append(tick))
-    experiment.train(config(), splits, "main", with_ticks)
-    assert any("step-00000020" in w for tick in ticks for w in tick.warnings)
+    listening = RunContext(impatient, torch.device("cpu"), lambda role, event: events.append(event))
+    experiment.train(run_of(config(), splits), "main", listening)
+    assert any("step-00000020" in w for event in events for w in event.warnings)
     assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "broken"))
 
 
@@ -149,7 +149,7 @@ def test_storage_that_fails_while_resuming_does_not_begin_the_run_again(
 ) -> None:
     killed_at(25, monkeypatch)
     with pytest.raises(KilledError):
-        experiment.train(config(), splits, "main", edge(tmp_path))
+        experiment.train(run_of(config(), splits), "main", context(tmp_path))
     monkeypatch.undo()
     good = open_store(str(tmp_path))
 
@@ -160,9 +160,9 @@ def test_storage_that_fails_while_resuming_does_not_begin_the_run_again(
         def get(self, key: str, local: Path) -> None:
             raise StorageError("storage cannot be reached")
 
-    failing = experiment.Edge(Failing(), "run", {}, torch.device("cpu"), lambda role, tick: None)
+    failing = RunContext(Failing(), torch.device("cpu"), lambda role, event: None)
     with pytest.raises(StorageError, match="cannot be reached"):
-        experiment.train(config(), splits, "main", failing)
+        experiment.train(run_of(config(), splits), "main", failing)
 
 
 def test_storage_that_fails_while_saving_stops_the_run_and_keeps_the_last_checkpoint(
@@ -179,14 +179,14 @@ def test_storage_that_fails_while_saving_stops_the_run_and_keeps_the_last_checkp
                 raise StorageError("no space left")
             good.put(local, key)
 
-    failing = experiment.Edge(Failing(), "run", {}, torch.device("cpu"), lambda role, tick: None)
+    failing = RunContext(Failing(), torch.device("cpu"), lambda role, event: None)
     with pytest.raises(StorageError, match="no space left"):
-        experiment.train(config(), splits, "main", failing)
+        experiment.train(run_of(config(), splits), "main", failing)
     assert good.keys("checkpoints/run/main") == ["checkpoints/run/main/step-00000010"]
 
 
 def test_only_the_newest_checkpoints_are_kept(splits: SplitFiles, tmp_path: Path) -> None:
-    experiment.train(config(train={"keep_checkpoints": 2}), splits, "main", edge(tmp_path))
+    experiment.train(run_of(config(train={"keep_checkpoints": 2}), splits), "main", context(tmp_path))
     kept = open_store(str(tmp_path)).keys("checkpoints/run/main")
     assert kept == ["checkpoints/run/main/step-00000020", "checkpoints/run/main/step-00000030"]
 
@@ -212,10 +212,10 @@ def faulty(monkeypatch: pytest.MonkeyPatch, at: int, times: int) -> list[int]:
 def test_a_passing_fault_goes_back_once_and_changes_no_bit(
     splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment.train(config(), splits, "main", edge(tmp_path / "a"))
+    experiment.train(run_of(config(), splits), "main", context(tmp_path / "a"))
     steps, warnings = faulty(monkeypatch, at=15, times=1), []
-    noting = replace(edge(tmp_path / "b"), on_tick=lambda role, tick: warnings.extend(tick.warnings))
-    experiment.train(config(), splits, "main", noting)
+    noting = replace(context(tmp_path / "b"), on_progress=lambda role, event: warnings.extend(event.warnings))
+    experiment.train(run_of(config(), splits), "main", noting)
     assert steps == [*range(16), *range(10, 30)], "back to the checkpoint of step 10"
     assert any("is not finite" in w and "going back to the last checkpoint, once" in w for w in warnings)
     assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
@@ -226,7 +226,7 @@ def test_a_fault_that_comes_again_stops_with_the_advice(
 ) -> None:
     steps = faulty(monkeypatch, at=15, times=9)
     with pytest.raises(NonFiniteError, match="lower the learning rate"):
-        experiment.train(config(), splits, "main", edge(tmp_path))
+        experiment.train(run_of(config(), splits), "main", context(tmp_path))
     assert steps.count(15) == 2
 
 
@@ -261,6 +261,6 @@ def test_training_goes_on_while_a_checkpoint_is_uploaded(
         return real(method, optimizers, batch, *args, **kwargs)
 
     monkeypatch.setattr(loop, "run_step", run_step)
-    experiment.train(config(), splits, "main", replace(edge(tmp_path), store=store))
+    experiment.train(run_of(config(), splits), "main", replace(context(tmp_path), store=store))
     assert steps == list(range(30))
     assert store.keys("checkpoints/run/main") == ["checkpoints/run/main/step-00000020", "checkpoints/run/main/step-00000030"]

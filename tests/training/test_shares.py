@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from ssgan.config import MethodConfig, TrainConfig
-from ssgan.distributed import rank
+from ssgan.core.distributed import rank
 from ssgan.errors import ConfigError
-from ssgan.experiment import require_even_shares
-from tests.ranks import run_ranks
+from ssgan.training.experiment import require_even_shares
+from tests.support.ranks import run_ranks
 
 
 def refusal(sizes: dict[str, int], **train: int) -> str:

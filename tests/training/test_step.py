@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from ssgan.batch import Batch
 from ssgan.config import MethodConfig
+from ssgan.core.batch import Batch
+from ssgan.core.method import Adam, Phase
 from ssgan.errors import TrainingError
-from ssgan.method import Adam, Phase
-from ssgan.training.step import make_optimizers, only, run_step
+from ssgan.training.optimizers import make_optimizers
+from ssgan.training.step import only, run_step
 
 
 class Toy:

@@ -11,19 +11,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ssgan import experiment
-from ssgan import method as methods
 from ssgan.config import Config
+from ssgan.core import method as methods
 from ssgan.data.files import SplitFiles
-from ssgan.data.loaders import Batches
 from ssgan.errors import CheckpointError, ConfigError
-from ssgan.runtime import launch
-from ssgan.runtime.identity import identity, run_id
-from ssgan.runtime.start import publish_start
-from ssgan.runtime.storage_faults import Patience
-from ssgan.runtime.storage_once import open_once
+from ssgan.runs import launch
+from ssgan.runs.identity import identity, run_id
+from ssgan.runs.start_from import publish_start
+from ssgan.storage.retries import Patience
+from ssgan.storage.write_once import open_once
+from ssgan.training import experiment
 from ssgan.training.checkpoint import Trainer
-from tests.support import config, edge, same, short, write_splits
+from ssgan.training.context import RunContext
+from tests.support.data import config, context, run_of, same, short, write_splits
 
 
 def small(name: str, **options: Any) -> Config:
@@ -32,7 +32,7 @@ def small(name: str, **options: Any) -> Config:
 
 def trained(c: Config, files: SplitFiles, folder: Path, role: experiment.Role = "main") -> Path:
     """The model folder of a short training."""
-    experiment.train(c, files, role, edge(folder))
+    experiment.train(run_of(c, files), role, context(folder))
     return folder / "run" / role / "final" / "last"
 
 
@@ -40,10 +40,8 @@ def trainer_at_step_0(c: Config, files: SplitFiles, model: Path, folder: Path) -
     """What a run that starts from ``model`` has before its first step."""
     store = open_once(str(folder / "storage"))
     start = publish_start(c.model_copy(update={"train": c.train.model_copy(update={"start_from": str(model)})}), folder, store)
-    surroundings = experiment.Edge(store, "run", {"start": start}, torch.device("cpu"), lambda role, tick: None)
-    name, method_config = experiment.role_method(c, "main")
-    batches = Batches(files, experiment._request(c, name, method_config), c.loader, surroundings.device)
-    return experiment._trainer(c, files, name, method_config, batches, surroundings, "main")
+    surroundings = RunContext(store, torch.device("cpu"), lambda role, event: None)
+    return experiment.prepared(run_of(c, files, start=start), "main", surroundings)[0]
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -91,7 +89,7 @@ def test_a_new_class_extends_the_head_and_changes_no_other_logit(name: str, tmp_
             assert torch.equal(found, value), key
     assert torch.isfinite(after).all()
     assert after[:, [1, 4]].std() > 0
-    experiment.train(c, more, "main", edge(tmp_path / "second"))  # it does train
+    experiment.train(run_of(c, more), "main", context(tmp_path / "second"))  # it does train
 
 
 def _problem(c: Config, files: SplitFiles) -> Any:
@@ -170,15 +168,15 @@ def test_the_whole_way_with_a_twin(splits: SplitFiles, tmp_path: Path) -> None:
     first = config(train={"steps": 4, "val_every": 2, "checkpoint_every": 2, "twin": True}, storage=storage)
     out = tmp_path / "runs/train"
     with pytest.raises(CheckpointError, match=r"no model in .*main/last; train once with"):
-        launch.train(_from(first, "previous"), Path(splits.root), out, lambda role, tick: None)
-    before = launch.train(first, Path(splits.root), out, lambda role, tick: None)
+        launch.train(_from(first, "previous"), Path(splits.root), out, lambda role, event: None)
+    before = launch.train(first, Path(splits.root), out, lambda role, event: None)
     assert before["start"] is None
-    after = launch.train(_from(first, "previous"), Path(splits.root), out, lambda role, tick: None)
+    after = launch.train(_from(first, "previous"), Path(splits.root), out, lambda role, event: None)
     assert after["start"] == {r: before["files"][f"{r}/last/model.safetensors"]["sha256"] for r in ("main", "twin")}
     assert after["run_id"] != before["run_id"]
     shutil.rmtree(out / "twin")
     with pytest.raises(CheckpointError, match="no supervised twin in"):
-        launch.train(_from(first, str(out / "main/last")), Path(splits.root), out, lambda role, tick: None)
+        launch.train(_from(first, str(out / "main/last")), Path(splits.root), out, lambda role, event: None)
 
 
 def _from(c: Config, start_from: str) -> Config:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ssgan.data.files import SplitFiles
-from tests.support import config
+from tests.support.data import config
 
 COMMAND = [sys.executable, "-c", "from ssgan.cli.app import main; main()", "train"]
 MODEL = "runs/train/main/last/model.safetensors"

@@ -15,8 +15,8 @@ from ssgan.errors import ConfigError
 from ssgan.tuning.apply import edited, read_best
 from ssgan.tuning.board import best_yaml
 from ssgan.tuning.space import Point, at
-from tests.architecture.closure import ROOT
-from tests.tuning.trials import RATE, trial
+from tests.support.closure import ROOT
+from tests.support.trials import RATE, trial
 
 PARAMS = (ROOT / "params.yaml").read_text()
 POINT: Point = {RATE: 1e-05, "net.noise": 0.5, "method.name": "vat", "train.steps": 5000}

@@ -12,7 +12,7 @@ import yaml
 
 from ssgan.tuning import board
 from ssgan.tuning.trials import Trial, best, ranked
-from tests.tuning.trials import RATE, trial
+from tests.support.trials import RATE, trial
 
 TRIALS = [
     trial(1, 0.5, 0.2, 0.3),

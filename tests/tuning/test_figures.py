@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
-from ssgan.config_tune import Draw
+from ssgan.config.tune import Draw
 from ssgan.report.figures import PRINT, png
 from ssgan.tuning import figures
-from tests.tuning.trials import RATE, trial
+from tests.support.trials import RATE, trial
 
 SPACE = {RATE: Draw(loguniform=[1e-4, 1e-2]), "net.family": Draw(choice=["mlp", "compact", "improved_gan"])}
 TRIALS = [

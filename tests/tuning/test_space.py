@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ssgan.config import Config, parse
-from ssgan.config_tune import Draw
+from ssgan.config.tune import Draw
 from ssgan.errors import ConfigError
 from ssgan.tuning import space
-from tests.support import config
-from tests.tuning.trials import RATE
+from tests.support.data import config
+from tests.support.trials import RATE
 
 
 def searching(draws: dict[str, Any], **changes: Any) -> Config:

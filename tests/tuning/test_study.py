@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ssgan.config_tune import Draw, TuneConfig
+from ssgan.config.tune import Draw, TuneConfig
 from ssgan.tuning.study import distributions, importance, study_of
 from ssgan.tuning.trials import Trial
-from tests.tuning.trials import RATE, trial
+from tests.support.trials import RATE, trial
 
 SPACE = {
     RATE: Draw(loguniform=[1e-4, 1e-1]),

@@ -7,10 +7,12 @@ as a file (a broken link, a hidden file) is listed as an item with a ``problem``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from ssgan.config import DigitsSource, FolderSource, S3Source, TorchvisionSource
-from ssgan.errors import ConfigError
+from ssgan.config import DigitsSource, FolderSource, S3Source, Source
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 Problem = tuple[str, str]  # a reason of ssgan.data.rejections and a sentence
 
@@ -62,11 +64,13 @@ class ImageSource(Protocol):
         """The bytes of one file. Raises Rejected (this file is bad) or StorageError (the storage is)."""
 
 
-def open_source(config: DigitsSource | FolderSource | S3Source | TorchvisionSource, filesystem: Any = None) -> ImageSource:
+def open_source(config: Source, bucket: AbstractFileSystem | None = None) -> ImageSource:
     """The source that ``data.source`` describes.
 
-    ``filesystem`` is the fsspec file system for ``kind: s3``; it is made in ``ssgan.runtime.storage``, the only place that
-    knows S3. Raises ConfigError, DataError.
+    Args:
+        bucket: the file system of ``kind: s3``; None: S3 with the environment's endpoint and credentials.
+
+    Raises ConfigError, DataError.
     """
     # Imported on demand: most runs need one kind, and none should pay for the packages of another.
     if isinstance(config, DigitsSource):
@@ -79,10 +83,9 @@ def open_source(config: DigitsSource | FolderSource | S3Source | TorchvisionSour
         return Folder(config.path, config.layout)
     if isinstance(config, S3Source):
         from ssgan.data.sources.s3 import Bucket
+        from ssgan.storage.store import filesystem
 
-        if filesystem is None:
-            raise ConfigError(f"data.source.url is {config.url!r}: reading S3 needs a file system; pass `filesystem`")
-        return Bucket(filesystem, config.url, config.layout)
+        return Bucket(bucket or filesystem(config.url)[0], config.url, config.layout)
     from ssgan.data.sources.torchvision import torchvision
 
     return torchvision(config.dataset, config.root, config.download)

@@ -1,0 +1,133 @@
+"""``ssgan init``: a project for one's own images, as files that its owner reads and changes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from ssgan import __version__, templates
+from ssgan.errors import ConfigError, SsganError
+from ssgan.storage import is_s3
+
+# name in the project -> name of the template: DVC would read a second dvc.yaml, and tools skip names with a leading dot
+FILES = {
+    "params.yaml": "parameters.yaml",
+    "dvc.yaml": "pipeline.yaml",
+    "tune/dvc.yaml": "tuning.yaml",
+    "requirements.txt": "requirements.txt",
+    "README.md": "README.md",
+    "removed.csv": "removed.csv",
+    ".gitignore": "gitignore",
+    ".dvcignore": "dvcignore",
+    ".rayignore": "rayignore",
+    ".dvc/plots/series.json": "series.json",
+}
+
+
+QUIET = ("analytics", "check_update", "autostage")  # settings of DVC that are switched off
+
+
+class Mode(StrEnum):
+    """Where labels come from."""
+
+    team = "team"
+    benchmark = "benchmark"
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The project's folder; made if it does not exist.")] = Path(),
+    images: Annotated[str, typer.Option(help="Raw images: a folder, seen from the project, or s3://bucket/prefix.")] = "images",
+    mode: Annotated[Mode, typer.Option(help="team: use all labels; benchmark: keep few, to see what they do.")] = Mode.team,
+    labels: Annotated[
+        str,
+        typer.Option(help="CSV with columns (path or sha256) and label, or a label ledger (a folder); empty: class folders."),
+    ] = "",
+    image_size: Annotated[
+        int | None, typer.Option(help="Pixels: side of the squares that images become. 32, or the recipe's.")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(min=1, max=3, help="1 grey, 3 RGB. 3, or the recipe's.")] = None,
+    recipe: Annotated[str, typer.Option(help=f"Parameters for known data: {', '.join(templates.recipe_names())}.")] = "",
+) -> None:
+    """Write a project: params.yaml, dvc.yaml, ignore files, README, and set DVC up. Nothing is overwritten."""
+    from ssgan.config import Config, parse
+    from ssgan.data.labels import is_ledger
+
+    taken = [name for name in FILES if (folder / name).exists()]
+    if taken:
+        raise ConfigError(f"{folder} already holds {', '.join(taken)}; name another folder, nothing is overwritten")
+    choices = {
+        "version": __version__,
+        "source": f"kind: s3\n    url: {images}" if is_s3(images) else f"kind: folder\n    path: {images}",
+        "dependency": "${data.source.url}" if is_s3(images) else "${data.source.path}",
+        "mode": mode.value,
+        "labels": labels or "null",
+        "labels_dependency": "\n      - ${split.labels}" if labels else "",
+        "image_size": "32",
+        "channels": "3",
+    }
+    own = {key: value for key, value in (("image_size", image_size), ("channels", channels)) if value is not None}
+    texts = {name: templates.fill(template, choices) for name, template in FILES.items()}
+    texts["params.yaml"] = _with_recipe(texts["params.yaml"], recipe, own)
+    parse(Config, yaml.safe_load(texts["params.yaml"]), "ssgan init")  # before anything is written
+    folder.mkdir(parents=True, exist_ok=True)
+    git = _set_up_dvc(folder)
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    if labels and is_ledger(folder / labels):
+        _start_ledger(folder / labels)
+    typer.echo(f"project written to {folder.absolute()}" + ("" if git else " (without git: `dvc exp` needs it)"))
+    put = "" if is_s3(images) or _holds_files(folder / images) else f"put images into {images}, "
+    typer.echo(f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro")
+
+
+def _start_ledger(folder: Path) -> None:
+    """An empty ledger, with a file in it: git keeps no empty folder, and DVC wants to see what a stage depends on."""
+    (folder / "batches").mkdir(parents=True, exist_ok=True)
+    if not (folder / "README.md").exists():
+        (folder / "README.md").write_text(templates.fill("ledger.md", {}), encoding="utf-8")
+
+
+def _with_recipe(text: str, name: str, own: dict[str, int]) -> str:
+    """The parameters with those of a recipe, and over both what the user asked for on the command line (of ``data``)."""
+    sections = templates.recipe(name) if name else {}
+    return templates.laid_over(text, {**sections, "data": {**sections.get("data", {}), **own}})
+
+
+def _holds_files(path: Path) -> bool:
+    return path.is_dir() and any(path.iterdir())
+
+
+def _set_up_dvc(folder: Path) -> bool:
+    """``dvc init`` (with git where there is one), with analytics and update checks off. Returns whether git is used."""
+    git = shutil.which("git") is not None
+    if git and _call(folder, "git", "rev-parse", "--show-toplevel"):
+        _run(folder, "git", "init", "--quiet")
+    if (folder / ".dvc").is_dir():
+        return git
+    inside = git and not (folder / ".git").exists()
+    extra = ["--subdir"] if inside else [] if git else ["--no-scm"]
+    _run(folder, sys.executable, "-m", "dvc", "init", "--quiet", *extra)
+    (folder / ".dvcignore").unlink(missing_ok=True)  # ours says more
+    config = folder / ".dvc" / "config"
+    text = config.read_text().removeprefix("[core]\n")  # what `dvc init --no-scm` writes belongs to the same section
+    config.write_text("[core]\n" + "".join(f"    {key} = false\n" for key in QUIET) + text)
+    return git
+
+
+def _call(folder: Path, *command: str) -> int:
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
+
+
+def _run(folder: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        name = " ".join(command).replace(f"{sys.executable} -m ", "")
+        raise SsganError(f"`{name}` failed in {folder}: {done.stderr.strip()}; mend that and run `ssgan init` again")

@@ -1,0 +1,50 @@
+"""``ssgan summary``: did the unlabeled images help?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+REPORT, METRICS = Path("report/index.html"), Path("metrics/evaluate.json")
+
+
+def summary() -> None:
+    """Say where the report is, and whether the unlabeled images helped."""
+    from ssgan.errors import DataError
+
+    try:
+        numbers = json.loads(METRICS.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{METRICS} does not exist, so nothing was evaluated yet; run `dvc repro`") from None
+    typer.echo(describe(numbers))
+
+
+def describe(numbers: dict[str, Any]) -> str:
+    """The few lines that matter, from the content of ``metrics/evaluate.json``."""
+
+    def error(role: str) -> str:
+        one = numbers[role]
+        return f"{one['error_rate']:>6.1%} error, {one['errors']} of {numbers['images']['test']} test images"
+
+    labels = numbers["budget"]["label_budget"]
+    lines = ["", f"semi-supervised model  {error('main')}"]
+    gain = numbers["gain"]
+    if gain is None:
+        return "\n".join([*lines, "no supervised twin was trained, so the gain is not known", f"report: {REPORT}"])
+    verdict = {
+        "gain": "the unlabeled images helped",
+        "none": "no measurable difference",
+        "harm": "the unlabeled images did harm",
+    }[gain["verdict"]]
+    interval = f"{numbers['confidence']:.0%} interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f}"
+    return "\n".join(
+        [
+            *lines,
+            f"its supervised twin    {error('twin')} (same network, same {labels} labels, no unlabeled images)",
+            f"difference             {100 * gain['error_rate']:>5.1f} percentage points, {interval}: {verdict}",
+            f"report: {REPORT}",
+        ]
+    )

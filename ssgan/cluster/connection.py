@@ -1,0 +1,107 @@
+"""The way into Ray: the cluster at RAY_ADDRESS, or a local Ray that starts and ends with the work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from ssgan.errors import Exit, TrainingError
+
+CONNECT_SECONDS = 5.0
+FAREWELL_SECONDS = 30.0  # that Ray may take to end after Ctrl-C; mostly it takes three
+OBJECT_STORE_BYTES = 200 << 20  # nothing large goes through it when training
+
+# How Ray behaves where ssgan uses it: token authentication, no usage statistics, a quiet terminal.
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's tables; what there is to say, we say
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # files that nobody reads
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends a command with code 130 and one sentence
+}
+
+
+def set_environment() -> None:
+    """Set what the user has not set. To be called before Ray is first imported: it reads some of it only then."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+@contextlib.contextmanager
+def connected(object_store_bytes: int = OBJECT_STORE_BYTES) -> Iterator[Any]:
+    """Ray, connected: to the cluster at RAY_ADDRESS, else to a local one of its own that ends with the block.
+
+    Args:
+        object_store_bytes: of the local Ray; a cluster has its own size.
+
+    Raises TrainingError where no cluster answers.
+    """
+    set_environment()
+    import logging
+
+    import ray
+
+    # Not "auto": a bare ray.init() hangs when an earlier head died uncleanly.
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    _require_answer(address)
+    on_term = signal.getsignal(signal.SIGTERM)
+    local: dict[str, Any] = {"object_store_memory": object_store_bytes} if address == "local" else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except ConnectionError as error:
+        raise TrainingError(
+            f"RAY_ADDRESS is {address!r}, but no Ray cluster answers there ({error}); start it or unset it"
+        ) from None
+    if callable(on_term) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)  # Ray put its own there, which dumps a C++ stack and aborts
+    try:
+        yield ray
+    except KeyboardInterrupt:
+        _end_in_any_case()
+        raise
+    finally:
+        ray.shutdown()
+
+
+def on_node(node_id: str) -> Any:
+    """The scheduling strategy of what must run on one node and no other."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node_id, soft=False)
+
+
+def _end_in_any_case() -> None:
+    """Once interrupted, a Ray that does not come to its end is left behind; its processes end with this one."""
+
+    def leave() -> None:
+        sys.stderr.write("interrupted\n")
+        sys.stderr.flush()
+        os._exit(Exit.INTERRUPTED)
+
+    timer = threading.Timer(FAREWELL_SECONDS, leave)
+    timer.daemon = True
+    timer.start()
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself tries for minutes before it says that nobody answers."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise TrainingError(
+            f"RAY_ADDRESS is {address!r}, but nothing answers there ({error}); start that cluster, or unset it to use this "
+            "machine"
+        ) from None

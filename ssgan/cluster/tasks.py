@@ -1,0 +1,59 @@
+"""What every driver of Ray tasks needs: how many CPUs there are, and the outcome of one task, or a sentence."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+from ssgan.errors import DataError, SsganError
+
+AHEAD = 4  # tasks in flight for each CPU
+RETRIES = 5  # of a task whose process or node was lost; Ray's own 3 are few where nodes are cheap and short-lived
+PATIENCE_S = 30.0  # until the driver looks whether there is anybody left to wait for
+RECOUNT_S = 5.0  # between two looks at the size of a cluster, which may grow
+
+
+class Cpus:
+    """How many CPUs the cluster has, asked for anew now and then."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray, self._count, self._until = ray, 0, 0.0
+
+    def __call__(self) -> int:
+        if time.monotonic() > self._until:
+            self._count = int(self._ray.cluster_resources().get("CPU", 0))
+            self._until = time.monotonic() + RECOUNT_S
+        return self._count
+
+
+class ErrorText(NamedTuple):
+    """How errors name a task and its remedies."""
+
+    files: str  # "the 5 files from 'a' to 'b'"
+    locally: str  # how to do the work without Ray
+    less: str  # what to lower where memory is short
+
+
+def outcome(ray: Any, cpus: Cpus, reference: Any, texts: ErrorText, retries: int = RETRIES) -> Any:
+    """Wait for one task. Raises SsganError."""
+    while True:
+        try:
+            return ray.get(reference, timeout=PATIENCE_S)
+        except ray.exceptions.GetTimeoutError:
+            if not cpus():
+                raise DataError(
+                    "the Ray cluster has lost all of its CPUs, so nobody works on the files; add a node and run again"
+                ) from None
+        except ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, SsganError):
+                raise cause from None
+            raise DataError(
+                f"the task for {texts.files} failed ({type(cause).__name__}: {cause}), which is an error of the code and "
+                f"not of a file; {texts.locally} to see where, or move these files away"
+            ) from cause
+        except ray.exceptions.RayError as error:
+            raise DataError(
+                f"the task for {texts.files} was lost {retries + 1} times ({type(error).__name__}), for want of memory or "
+                f"because a file kills its decoder; {texts.less}, or move these files away, and run again"
+            ) from error

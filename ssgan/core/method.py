@@ -1,0 +1,154 @@
+"""The contract that makes one method one file.
+
+Every semi-supervised GAN of the literature is some networks, pure losses, and an ordered list of phases, each of which
+updates one group of parameters. ``training/step.py`` runs the phases of any method and knows none of them.
+
+A file ``ssgan/methods/NAME.py`` holds a docstring (paper, objective in the paper's symbols, numbered deviations, expected
+error), a class ``Config(MethodConfig)`` and a class ``Method`` that derives from ``SemiSupervisedMethod``. The file name is
+the registry: nothing else names the method.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, cast
+
+from torch import Tensor, nn
+
+from ssgan.config import MethodConfig, Problem, parse
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import fold, global_rand
+from ssgan.errors import ConfigError
+
+Terms = dict[str, Tensor]
+"""Named scalars of one phase. ``"total"`` is differentiated; all are logged."""
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Settings of Adam (Kingma & Ba 2015). ``lr`` is the peak rate; ``MethodConfig.lr_tail`` lets it fall at the end."""
+
+    lr: float
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One update of one group of parameters.
+
+    Attributes:
+        name: prefix of the logged terms.
+        trains: keys of ``Method.nets`` whose parameters this phase updates; everything else is constant in it.
+        loss: pure function of the batch. It sees the networks in training mode.
+        optimizer: settings of the optimiser that belongs to this phase.
+        every: run at steps divisible by this number.
+        start: first step at which it runs; methods that train one network alone for a while let the others wait.
+        stop: first step at which it runs no more; what it trained is constant from there on. None: to the end.
+    """
+
+    name: str
+    trains: tuple[str, ...]
+    loss: Callable[[Batch], Terms]
+    optimizer: Adam
+    every: int = 1
+    start: int = 0
+    stop: int | None = None
+
+    def due(self, step: int) -> bool:
+        """Whether it runs at ``step`` (0-based)."""
+        return self.start <= step and (self.stop is None or step < self.stop) and step % self.every == 0
+
+
+class SemiSupervisedMethod(ABC):
+    """Base of every method.
+
+    Class attributes:
+        unlabeled_streams: how many independent unlabeled streams a step needs (0, 1 or 2).
+        second_view: with one stream: ``x_u2`` holds the images of ``x_u``, augmented anew.
+        classifier: key of ``nets`` of the network that ``predict`` uses.
+        stacked: whether the first dimension of every parameter counts runs (``Stacked``).
+        usual_clip: ``gradient_clip`` where the config names none.
+        unstackable: why runs of the method cannot be stacked, as the end of a sentence that begins with its name; "": they can.
+    """
+
+    unlabeled_streams: ClassVar[int] = 1
+    second_view: ClassVar[bool] = False
+    classifier: ClassVar[str] = "classifier"
+    stacked: ClassVar[bool] = False
+    usual_clip: float = 0.0
+    unstackable: ClassVar[str] = ""
+
+    def __init__(self, config: MethodConfig, problem: Problem) -> None:
+        self.config = config
+        self.problem = problem
+        self.nets = nn.ModuleDict()
+
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """The phases of one step, in order."""
+
+    @abstractmethod
+    def predict(self, x: Tensor) -> Tensor:
+        """(N, C, S, S) images in [0, 1] -> (N, K) logits of the K real classes, networks in evaluation mode."""
+
+    @property
+    def gradient_clip(self) -> float:
+        """Longest gradient of a phase, in usual lengths; 0: not clipped (decision 0015)."""
+        named = self.config.gradient_clip
+        return self.usual_clip if named is None else named
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """Keys of the networks of which an exponential moving average is kept and evaluated."""
+        return (self.classifier,)
+
+    def init(self, batch: Batch) -> None:  # noqa: B027 - optional hook
+        """Data-dependent initialisation, once before the first step, on the global batch on every rank."""
+
+    def after_step(self, batch: Batch) -> None:  # noqa: B027 - optional hook
+        """Bookkeeping after all phases of a step (never a gradient)."""
+
+    def latent(self, batch: Batch, phase: str) -> Tensor:
+        """(U, Z) uniform latents in [0, 1), as many as this rank has unlabeled images; fresh for every step and phase."""
+        return global_rand(batch.x_u.shape[0], self.problem.net.latent_dim, fold(batch.seed, "latent", phase), batch.x_u.device)
+
+    def sample(self, n: int) -> Tensor | None:
+        """(n, C, S, S) generated images in [0, 1] for the report, or None where the method has no generator."""
+        return None
+
+
+class MethodModule(Protocol):
+    """What a file of ``ssgan/methods`` defines."""
+
+    Config: type[MethodConfig]
+    Method: type[SemiSupervisedMethod]
+
+
+def names() -> list[str]:
+    """Every method there is: the files of ``ssgan/methods``."""
+    import ssgan.methods
+
+    return sorted(m.name for m in pkgutil.iter_modules(ssgan.methods.__path__))
+
+
+def module(name: str) -> MethodModule:
+    """The module of a method. Raises ConfigError with the list of names where there is none."""
+    if name not in names():
+        raise ConfigError(f"`method.name` is {name!r}, which does not exist; choose one of {', '.join(names())}")
+    return cast(MethodModule, importlib.import_module(f"ssgan.methods.{name}"))
+
+
+def resolve_config(name: str, options: dict[str, Any]) -> MethodConfig:
+    """Defaults of the method with ``method.options`` laid over them. Raises ConfigError on unknown options."""
+    return parse(module(name).Config, options, where=f"method.options (of method {name!r})")
+
+
+def build(name: str, config: MethodConfig, problem: Problem) -> SemiSupervisedMethod:
+    """Networks and losses of a method, with random initial weights from torch's default generator."""
+    return module(name).Method(config, problem)

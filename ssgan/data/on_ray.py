@@ -1,0 +1,57 @@
+"""The parallel part of ``ingest`` over a Ray cluster: lists of files become tasks.
+
+Paths travel out, decoded rows come back through Ray's object store; the bytes of files do not travel: every task opens the
+source itself, S3 with the credentials of its own node. The driver takes the rows in the order of the listing and writes the
+shards, as it does without Ray, so the bytes are the same, and its memory is bounded by the tasks in flight.
+
+A bad file is a row of ``rejected.parquet``, as everywhere. A task whose process or node is lost runs again elsewhere, and
+so does one whose result was lost with a node. A task that raises ends the stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from ssgan.cluster.connection import OBJECT_STORE_BYTES, connected
+from ssgan.cluster.tasks import AHEAD, RETRIES, Cpus, ErrorText, outcome
+from ssgan.config import Source
+from ssgan.data.remote import Recipe, ray_ingest_task, recipe_of
+from ssgan.data.sources import Item
+from ssgan.data.workers import BATCH_BYTES, Elsewhere, Pool, Prepared, cores
+from ssgan.errors import DataError
+
+BATCH_FILES = 2048  # more than on one machine: Ray spends about a millisecond on a task
+
+
+def elsewhere(source: Source) -> Elsewhere:
+    """Workers for ``ingest``: tasks of the cluster at RAY_ADDRESS, or of a local Ray that ends with the stage.
+
+    Using them raises:
+        ConfigError: a node cannot read the local folder.
+        DataError: a node has other decoders; a task failed, or was lost more than RETRIES times; no CPU is left.
+        StorageError: the source cannot be read.
+        TrainingError: no cluster answers at RAY_ADDRESS.
+    """
+    return lambda job: _pool(recipe_of(source, job))
+
+
+@contextmanager
+def _pool(recipe: Recipe) -> Iterator[Pool]:
+    with connected(max(OBJECT_STORE_BYTES, 2 * AHEAD * cores() * BATCH_BYTES)) as ray:
+        cpus = Cpus(ray)
+        if not cpus():
+            raise DataError("data.workers is 'ray', but the cluster at RAY_ADDRESS has no CPU; add a node, or set it to local")
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(ray_ingest_task)
+        shared = ray.put(recipe)
+
+        def begin(items: list[Item]) -> Callable[[], Prepared]:
+            return partial(outcome, ray, cpus, task.remote(shared, items), _error_text(items), RETRIES)
+
+        yield Pool(begin, lambda: AHEAD * max(1, cpus()), BATCH_FILES)
+
+
+def _error_text(items: list[Item]) -> ErrorText:
+    named = f"the {len(items)} files from {items[0].path!r} to {items[-1].path!r}"
+    return ErrorText(named, "set data.workers to local", "lower data.max_pixels")

@@ -1,0 +1,135 @@
+"""May the challenger become the champion? Rules with a limit from the parameters, a value, and what came of it.
+
+Two equally good models: the rule ``gain`` asks for an interval above 0 *and* an exact test that rejects, so at 95 % confidence
+one of them replaces the other by chance at most 5 times in 100 (a test simulates it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ssgan.config import GateConfig
+
+LEAST_LOST = 2  # images of a class; one image more or less proves nothing, however small the class is
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: ``passed`` is None where it did not apply, and ``said`` tells why, or what was found."""
+
+    name: str
+    limit: float | None
+    value: float | None
+    passed: bool | None
+    said: str
+
+
+def judge_gate(numbers: dict[str, Any] | None, challenger: dict[str, Any], gate: GateConfig) -> list[Rule]:
+    """All rules, in a fixed order.
+
+    ``numbers`` is what ``versus`` found, None where there is no champion yet; ``challenger`` is its ``metrics/evaluate.json``.
+    """
+    compared = (
+        [_first(name) for name in ("gain", "class fall", "classes", "shared images")]
+        if numbers is None
+        else [_gain(numbers, gate), _class_fall(numbers, gate), _classes(numbers), _shared(numbers, gate)]
+    )
+    return [*compared, _calibration(challenger, gate), _ssl_gain(challenger, gate)]
+
+
+def passes(rules: list[Rule]) -> bool:
+    """No rule failed. Rules that did not apply do not count."""
+    return not any(rule.passed is False for rule in rules)
+
+
+def _first(name: str) -> Rule:
+    return Rule(name, None, None, None, "skipped: there is no champion yet")
+
+
+def _off(name: str, key: str) -> Rule:
+    return Rule(name, None, None, None, f"skipped: `gate.{key}` is null")
+
+
+def _gain(numbers: dict[str, Any], gate: GateConfig) -> Rule:
+    """With a limit below 0 (not worse by more than that) the exact test of equality has nothing to say."""
+    gain, limit = numbers["gain"], gate.min_gain
+    proven = gain["verdict"] == "gain" or limit < 0
+    more = "more" if gain["error_rate"] < 0 else "fewer"
+    said = f"{_points(abs(gain['error_rate']))} points {more} errors" if gain["error_rate"] else "as many errors"
+    said += f", interval of the gain {_points(gain['low'])} to {_points(gain['high'])}"
+    passed = bool(gain["low"] > limit and proven)
+    if not passed:
+        said += (
+            f"; its low end has to be above {_points(limit)}" if gain["low"] <= limit else "; McNemar's test calls it chance"
+        )
+    return Rule("gain", limit, gain["low"], passed, said)
+
+
+def _class_fall(numbers: dict[str, Any], gate: GateConfig) -> Rule:
+    if gate.max_class_fall is None:
+        return _off("class fall", "max_class_fall")
+    worst = min(numbers["per_class"], key=lambda row: row["difference"])
+    fallen = [
+        row
+        for row in numbers["per_class"]
+        if -row["difference"] > gate.max_class_fall and row["lost"] - row["won"] >= LEAST_LOST
+    ]
+    shown = ", ".join(
+        f"{row['class']} ({_points(-row['difference'])}, {row['lost'] - row['won']} of {row['images']} images)"
+        for row in fallen
+    )
+    fall = max(0.0, -worst["difference"])
+    said = (
+        f"largest: {worst['class']}, {_points(fall)} points; {_points(gate.max_class_fall)} are allowed"
+        if fall
+        else "no class fell"
+    )
+    if fallen:
+        said = f"more than {_points(gate.max_class_fall)} points: {shown}"
+    return Rule("class fall", gate.max_class_fall, fall, not fallen, said)
+
+
+def _classes(numbers: dict[str, Any]) -> Rule:
+    """A class list only grows: a name that is gone is a renamed class or a mistake, and both need a person."""
+    lost, new = numbers["classes"]["lost"], numbers["classes"]["new"]
+    said = f"the challenger does not know {', '.join(lost)}" if lost else "the challenger knows every class of the champion"
+    if new:
+        said += f"; new: {', '.join(new)}"
+    return Rule("classes", 0, len(lost), not lost, said)
+
+
+def _shared(numbers: dict[str, Any], gate: GateConfig) -> Rule:
+    images = numbers["images"]
+    all_of_it = images["shared"] + images["only_challenger"]
+    share = round(images["shared"] / all_of_it, 6)
+    said = f"{images['shared']} of the challenger's {all_of_it} test images were put to the champion too"
+    return Rule("shared images", gate.min_shared, share, share >= gate.min_shared, said)
+
+
+def _calibration(challenger: dict[str, Any], gate: GateConfig) -> Rule:
+    if gate.max_ece is None:
+        return _off("calibration", "max_ece")
+    value = challenger["main"]["ece_calibrated"]
+    said = f"probabilities are off by {_points(value)} points on average (ECE), {_points(gate.max_ece)} are allowed"
+    if value > gate.max_ece:
+        said += f"; the temperature is {challenger['main']['temperature_note']}"
+    return Rule("calibration", gate.max_ece, value, value <= gate.max_ece, said)
+
+
+def _ssl_gain(challenger: dict[str, Any], gate: GateConfig) -> Rule:
+    if gate.min_ssl_gain is None:
+        return _off("gain over the twin", "min_ssl_gain")
+    gain = challenger["gain"]
+    if gain is None:
+        return Rule("gain over the twin", gate.min_ssl_gain, None, False, "not known: set `train.twin: true` and train again")
+    value = gain["error_rate"]
+    did = f"added {_points(-value)} points of error" if value < 0 else f"took {_points(value)} points of error away"
+    said = f"the unlabeled images {did}; the gain has to be at least {_points(gate.min_ssl_gain)}"
+    return Rule("gain over the twin", gate.min_ssl_gain, value, value >= gate.min_ssl_gain, said)
+
+
+def _points(fraction: float) -> str:
+    """0.0421 -> "4.2"; without a minus sign in front of zero."""
+    text = f"{100 * fraction:.1f}"
+    return "0.0" if text == "-0.0" else text

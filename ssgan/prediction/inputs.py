@@ -1,0 +1,224 @@
+"""What can be classified: the files of a source, or the rows of a pool of ingested images.
+
+Both are a list of inputs, cut into parts, and answer one part after the other; on a node of Ray as here, with the same batches,
+so that the answers are the same.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ssgan.config import DataConfig, FolderSource, ImageSpec, S3Source
+from ssgan.data import schema
+from ssgan.data.decode import Limits
+from ssgan.data.remote import Recipe, job_of, place_of, recipe_of
+from ssgan.data.sources import ImageSource, Item, open_source, text
+from ssgan.data.workers import Job, prepared
+from ssgan.errors import ConfigError, DataError
+from ssgan.prediction.score import Outcome, Scorer, outcome_of
+from ssgan.provenance import file_sha256
+from ssgan.storage import is_s3
+
+FILES = pa.schema([("path", pa.binary()), ("size", pa.int64()), ("reason", pa.string()), ("detail", pa.binary())])
+SLICES = pa.schema([("shard", pa.string()), ("sha256", pa.string()), ("start", pa.int64()), ("stop", pa.int64())])
+POOL_BATCH = 256  # images that the network gets at once
+
+
+class Part(Protocol):
+    """Whoever answers a part of a list of inputs; it may travel to another process, but for what it has opened."""
+
+    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
+        """The answers for some rows of the list. Raises SsganError."""
+
+
+class Inputs(Part, Protocol):
+    """What can be classified."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def place(self) -> str:
+        """Tells it from other inputs, wherever the command is called."""
+
+    def listing(self, spec: ImageSpec, part_files: int) -> pa.Table:
+        """The list of inputs, for a model that takes images like ``spec``. Raises DataError, StorageError."""
+
+    def part_rows(self, part_files: int) -> int:
+        """How many rows of the list are a part of about ``part_files`` images."""
+
+    def size(self, rows: pa.Table) -> int:
+        """How many images or files some rows of the list stand for."""
+
+    def on_node(self, spec: ImageSpec) -> Part:
+        """The same for the processes of a cluster."""
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+class Files:
+    """All files below a folder or ``s3://bucket/prefix``, read and decoded as ``ingest`` does."""
+
+    def __init__(self, where: str) -> None:
+        self.name = where
+        self.place = where if is_s3(where) else os.path.abspath(where)
+        self._source = S3Source(url=where, layout="flat") if is_s3(where) else FolderSource(path=self.place, layout="flat")
+
+    @cached_property
+    def _opened(self) -> ImageSource:
+        return open_source(self._source)
+
+    def listing(self, spec: ImageSpec, part_files: int) -> pa.Table:
+        """Every file. Names may hold any bytes."""
+        items = list(self._opened.items())
+        problems = [item.problem or (None, None) for item in items]
+        columns = [
+            [os.fsencode(item.path) for item in items],
+            [item.size for item in items],
+            [reason for reason, _ in problems],
+            [None if detail is None else os.fsencode(detail) for _, detail in problems],
+        ]
+        return pa.table([pa.array(c, f.type) for c, f in zip(columns, FILES, strict=True)], schema=FILES)
+
+    def part_rows(self, part_files: int) -> int:
+        return part_files
+
+    def size(self, rows: pa.Table) -> int:
+        return len(rows)
+
+    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
+        return _predict_files(scorer, self._job(scorer.model.image), rows, workers=None)
+
+    def on_node(self, spec: ImageSpec) -> Part:
+        return _FilesOnNode(self.place, place_of(self._source), recipe_of(self._source, self._job(spec)))
+
+    def _job(self, spec: ImageSpec) -> Job:
+        return Job(self._opened, spec, Limits.of(DataConfig()))
+
+
+class _FilesOnNode(NamedTuple):
+    """No credentials, no listing: the node opens the source itself."""
+
+    where: str
+    folder: tuple[Any, ...] | None  # which folder the driver reads; None: S3
+    recipe: Recipe
+
+    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
+        _require_shared(self.where, self.folder, place_of(self.recipe.source))
+        job = job_of(self.recipe)
+        return _predict_files(scorer, job, rows, workers=max(1, job.source.threads))
+
+
+class _Listed:
+    """Some of the files of a source, as a source."""
+
+    def __init__(self, source: ImageSource, rows: pa.Table) -> None:
+        self._source, self._rows = source, rows
+        self.name, self.folder, self.notes, self.threads = source.name, source.folder, source.notes, source.threads
+
+    def classes(self) -> list[str]:
+        return []
+
+    def items(self) -> Iterator[Item]:
+        for row in self._rows.to_pylist():
+            problem = (row["reason"], os.fsdecode(row["detail"])) if row["reason"] else None
+            yield Item(os.fsdecode(row["path"]), row["size"], problem=problem)
+
+    def read(self, item: Item, max_bytes: int) -> bytes:
+        return self._source.read(item, max_bytes)
+
+
+def _predict_files(scorer: Scorer, job: Job, rows: pa.Table, workers: int | None) -> Outcome:
+    batches: list[pa.RecordBatch] = []
+    rejected: list[tuple[str, str, str]] = []
+    # Threads: torch has threads of its own by now, and a forked process would inherit their locks.
+    for items, batch in prepared(job._replace(source=_Listed(job.source, rows)), workers, kind="threads"):
+        rejected += [(text(items[i].path), reason, text(detail)) for i, reason, detail in batch.rejected]
+        if batch.accepted:
+            paths = [text(items[i].path) for i in batch.accepted]
+            batches.append(scorer.rows([digest.hex() for digest in batch.digests], [*paths], batch.pixels))
+    return outcome_of(scorer, batches, rejected)
+
+
+# --- the pool --------------------------------------------------------------------------------------------------------
+
+
+class Pool:
+    """The images in a folder of shards: data/images, or a set of data/splits. A row of its list is a slice of a shard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name, self.place = str(folder), os.path.abspath(folder)
+
+    def listing(self, spec: ImageSpec, part_files: int) -> pa.Table:
+        """Raises DataError: no shard there, or images of another shape than ``spec``."""
+        found: list[tuple[str, str, int, int]] = []
+        for shard in schema.shards(Path(self.name)):
+            theirs = schema.spec_of(schema.read_metadata(pq.read_schema(shard), str(shard)))
+            if theirs != spec:
+                raise DataError(f"{shard} holds images {theirs}, the model takes {spec}; name the pool of that model")
+            rows, digest = pq.read_metadata(shard).num_rows, file_sha256(shard)
+            found += [(shard.name, digest, start, min(start + part_files, rows)) for start in range(0, rows, part_files)]
+        columns = [list(column) for column in zip(*found, strict=True)] or [[], [], [], []]
+        return pa.table([pa.array(c, f.type) for c, f in zip(columns, SLICES, strict=True)], schema=SLICES)
+
+    def part_rows(self, part_files: int) -> int:
+        return 1
+
+    def size(self, rows: pa.Table) -> int:
+        return sum(row["stop"] - row["start"] for row in rows.to_pylist())
+
+    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
+        """Raises DataError where a shard is gone or shorter."""
+        batches: list[pa.RecordBatch] = []
+        for row in rows.to_pylist():
+            ids, paths, pixels = _slice(Path(self.place) / row["shard"], scorer.model.image, row["start"], row["stop"])
+            for at in range(0, len(ids), POOL_BATCH):
+                some = slice(at, at + POOL_BATCH)
+                batches.append(scorer.rows(ids[some], paths[some], pixels[some]))
+        return outcome_of(scorer, batches, [])
+
+    def on_node(self, spec: ImageSpec) -> Part:
+        return _PoolOnNode(self, place_of(FolderSource(path=self.place)))
+
+
+class _PoolOnNode(NamedTuple):
+    pool: Pool
+    folder: tuple[Any, ...] | None
+
+    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
+        _require_shared(self.pool.place, self.folder, place_of(FolderSource(path=self.pool.place)))
+        return self.pool.predict(scorer, rows)
+
+
+def _slice(shard: Path, spec: ImageSpec, start: int, stop: int) -> tuple[list[str], list[str | None], npt.NDArray[np.uint8]]:
+    """Ids, paths (None where the set has none) and pixels of some rows, reading no row group but theirs."""
+    file = pq.ParquetFile(shard)
+    ends = np.cumsum([file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups)])
+    first, last = (int(np.searchsorted(ends, row, side="right")) for row in (start, stop - 1))
+    names = [name for name in ("id", "path", "pixels") if name in file.schema_arrow.names]
+    table = file.read_row_groups(range(first, last + 1), columns=names)
+    table = table.slice(start - (int(ends[first - 1]) if first else 0), stop - start)
+    ids: list[str] = table["id"].to_pylist()
+    paths: list[str | None] = table["path"].to_pylist() if "path" in names else [None] * len(ids)
+    return ids, paths, schema.pixels_to_numpy(table["pixels"], spec)
+
+
+def _require_shared(where: str, drivers: tuple[Any, ...] | None, here: tuple[Any, ...] | None) -> None:
+    """Raises ConfigError where a folder of this node is not that of the driver."""
+    if drivers != here:
+        raise ConfigError(
+            f"the Ray node {platform.node()} does not share {where!r} with the machine that runs predict; "
+            "upload the images to S3 and name s3://bucket/prefix, or use --workers local"
+        )

@@ -1,0 +1,7 @@
+"""The upkeep of a project's folder.
+
+doctor.py        is the machine fit, is everything in place?
+plan.py          what `dvc repro` would run, why, and for about how long
+remove.py        images leave for good
+stage_times.py   how long each stage took
+"""

@@ -1,0 +1,237 @@
+"""Checks of machine and project before hours are spent. Each says what it found, and what to do where that is not enough."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from ssgan.cluster.connection import set_environment
+from ssgan.config import Config, TorchvisionSource, load
+from ssgan.data.rejections import Rejected
+from ssgan.errors import SsganError
+
+GIB = 1 << 30
+LEAST_MEMORY, LEAST_DISK = 2 * GIB, 2 * GIB  # bytes: below, even the embedded example is at risk
+PYTHONS = ((3, 11), (3, 14))  # from, below
+
+Level = Literal["ok", "note", "fail"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. ``note``: worth knowing, but no obstacle; ``remedy`` is empty where all is well."""
+
+    name: str
+    level: Level
+    found: str
+    remedy: str = ""
+
+
+def examine(params: Path) -> list[Check]:
+    """All checks for the project whose parameters are at ``params``; nothing is raised, everything is reported."""
+    config, checked = _params(params)
+    checks = [_guard("python", _python), _guard("torch", _torch), _guard("ray", lambda: _ray(config))]
+    checks += [_guard("cpu", lambda: _cpu(config)), _guard("memory", _memory), _guard("disk", lambda: _disk(params.parent))]
+    checks += [_guard("gpu", lambda: _gpu(config)), _guard("dvc", lambda: _dvc(params.parent)), checked]
+    checks += [_guard("version", lambda: _pin(params.parent))]
+    if config is not None:
+        chosen = config
+        checks += [_guard("source", lambda: _source(chosen)), _guard("labels", lambda: _labels(chosen))]
+        checks += [_guard("storage", lambda: _storage(chosen))]
+    return checks
+
+
+def _guard(name: str, check: Callable[[], Check]) -> Check:
+    """The check; where it breaks, that is its finding."""
+    try:
+        return check()
+    except SsganError as error:
+        sentence, _, remedy = str(error).rpartition("; ")
+        return Check(name, "fail", sentence or remedy, remedy if sentence else "")
+    except Exception as error:
+        return Check(name, "fail", f"{type(error).__name__}: {error}", "install the packages of requirements.txt again")
+
+
+# --- software --------------------------------------------------------------------------------------------------------
+
+
+def _python() -> Check:
+    found = sys.version.split()[0]
+    if PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
+        return Check("python", "ok", found)
+    return Check("python", "fail", found, "use Python 3.11, 3.12 or 3.13")
+
+
+def _torch() -> Check:
+    torch = importlib.import_module("torch")
+    return Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+
+
+def _ray(config: Config | None) -> Check:
+    if config is not None and config.train.backend == "inline":
+        return Check("ray", "ok", f"{version('ray')}, not used (train.backend is inline)")
+    set_environment()
+    importlib.import_module("ray.train")
+    address = os.environ.get("RAY_ADDRESS")
+    return Check("ray", "ok", f"{version('ray')}, " + (f"cluster at {address}" if address else "a local Ray for each run"))
+
+
+def _dvc(folder: Path) -> Check:
+    found = version("dvc")
+    if not (folder / "dvc.yaml").is_file():
+        return Check("dvc", "note", f"{found}, but no dvc.yaml here", "run `ssgan init` for a project with a DVC pipeline")
+    if not any((parent / ".dvc").is_dir() for parent in (folder.absolute(), *folder.absolute().parents)):
+        return Check("dvc", "fail", f"{found}, but no .dvc folder here or above", "run `dvc init`")
+    return Check("dvc", "ok", found)
+
+
+def _pin(folder: Path) -> Check:
+    """Stages depend on requirements.txt: it must name the version that runs."""
+    installed = version("ssgan")
+    try:
+        pinned = re.search(r"^ssgan==(\S+)", (folder / "requirements.txt").read_text(), re.MULTILINE)
+    except FileNotFoundError:
+        pinned = None
+    if pinned and pinned[1] != installed:
+        remedy = f"install the pinned one, or write ssgan=={installed} there (every stage then runs again)"
+        return Check("version", "fail", f"ssgan {installed} is installed, requirements.txt asks for {pinned[1]}", remedy)
+    return Check("version", "ok", f"ssgan {installed}")
+
+
+# --- machine ---------------------------------------------------------------------------------------------------------
+
+
+def _cpu(config: Config | None) -> Check:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = f"{cores} cores"
+    if config is None or os.environ.get("RAY_ADDRESS"):
+        return Check("cpu", "ok", found)
+    wanted = config.train.num_workers * (config.train.cpus_per_worker or 1)
+    if config.train.backend == "ray" and wanted > cores:
+        return Check("cpu", "fail", f"{found}, {wanted} are asked for", "lower train.num_workers or train.cpus_per_worker")
+    if config.train.precision == "bf16" and _slow_bf16():
+        found += ", without instructions for bf16: a step takes about ten times as long as in float32"
+        return Check("cpu", "note", found, "set train.precision to auto or float32")
+    return Check("cpu", "ok", found)
+
+
+def _slow_bf16() -> bool:
+    from ssgan.training.precision import native_bf16
+
+    torch = importlib.import_module("torch")
+    return not torch.cuda.is_available() and not native_bf16(torch.device("cpu"))
+
+
+def _memory() -> Check:
+    free = min(psutil.virtual_memory().available, _container_memory())
+    found = f"{free / GIB:.1f} GiB available"
+    if free >= LEAST_MEMORY:
+        return Check("memory", "ok", found)
+    return Check("memory", "fail", found, f"free memory: at least {LEAST_MEMORY // GIB} GiB are needed")
+
+
+def _container_memory() -> int:
+    """What the container leaves, in bytes (cgroup v2); a huge number where there is no limit."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        limit = (root / "memory.max").read_text().strip()
+        return sys.maxsize if limit == "max" else int(limit) - int((root / "memory.current").read_text())
+    except (OSError, ValueError):
+        return sys.maxsize
+
+
+def _disk(folder: Path) -> Check:
+    free = shutil.disk_usage(folder if folder.is_dir() else Path()).free
+    found = f"{free / GIB:.1f} GiB free"
+    if free >= LEAST_DISK:
+        return Check("disk", "ok", found)
+    return Check("disk", "fail", found, f"free at least {LEAST_DISK // GIB} GiB; `dvc gc --workspace` removes old results")
+
+
+def _gpu(config: Config | None) -> Check:
+    cuda = importlib.import_module("torch").cuda
+    if cuda.is_available():
+        return Check("gpu", "ok", ", ".join(cuda.get_device_name(i) for i in range(cuda.device_count())))
+    if config is not None and config.train.device == "cuda" and not os.environ.get("RAY_ADDRESS"):
+        return Check("gpu", "fail", "none, but train.device is cuda", "set train.device to auto or cpu, or mend the driver")
+    return Check("gpu", "ok", "none, the CPU is used")
+
+
+# --- project ---------------------------------------------------------------------------------------------------------
+
+
+def _params(path: Path) -> tuple[Config | None, Check]:
+    from ssgan.training.experiment import role_method, roles
+
+    try:
+        config = load(path)
+        for role in roles(config):
+            role_method(config, role)
+    except SsganError as error:
+        return None, _guard("params", _raising(error))
+    return config, Check("params", "ok", f"{path}: {config.method.name}, {config.train.steps:,} steps")
+
+
+def _raising(error: SsganError) -> Callable[[], Check]:
+    def check() -> Check:
+        raise error
+
+    return check
+
+
+def _source(config: Config) -> Check:
+    """Open the source as ``ingest`` will, and list its first files."""
+    from ssgan.data.sources import open_source
+    from ssgan.runs.progress import describe_source
+
+    source = config.data.source
+    if source.kind == "digits" or (isinstance(source, TorchvisionSource) and source.download):
+        return Check("source", "ok", f"{describe_source(source)}, written when `ingest` runs")
+    opened = open_source(source)
+    first = list(islice(opened.items(), 100))
+    if not first:
+        return Check("source", "fail", f"{opened.name} holds no file", "put images there, or correct data.source")
+    for item in first:
+        with contextlib.suppress(Rejected):
+            if item.problem is None and opened.read(item, config.data.max_file_bytes):
+                return Check("source", "ok", f"{opened.name}; {' '.join(opened.notes)}")
+    return Check("source", "fail", f"{opened.name}: none of the first files can be read", "mend the rights of the files")
+
+
+def _labels(config: Config) -> Check:
+    from ssgan.data.labels import is_ledger
+    from ssgan.ledger import Ledger
+
+    table = config.split.labels
+    if table is None:
+        return Check("labels", "ok", "class folders of the source")
+    if is_ledger(Path(table)):
+        state = Ledger(Path(table)).state(config.split.label_policy)
+        if not state.votes:
+            return Check("labels", "fail", f"the ledger {table} holds no vote", "ssgan labels import FILE")
+        conflicts = len(state.conflicts)
+        remedy = "ssgan labels conflicts" if conflicts else ""
+        said = f"the ledger {table}: {len(state.labels)} labeled images, {conflicts} conflicts"
+        return Check("labels", "note" if conflicts else "ok", said, remedy)
+    if not Path(table).is_file():
+        return Check("labels", "fail", f"split.labels is {table}, which does not exist", "correct split.labels")
+    return Check("labels", "ok", table)
+
+
+def _storage(config: Config) -> Check:
+    from ssgan.storage.store import probe
+
+    probe(config.storage.url)
+    return Check("storage", "ok", f"{config.storage.url}: written, read and removed a small object")

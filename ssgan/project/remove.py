@@ -1,0 +1,147 @@
+"""``ssgan remove``: no pixel of some images is left in the data, in what was made of it, and in DVC's cache on this machine.
+
+    data/images             shards are written anew without them
+    data/splits, reports    go as a whole where they hold one; `dvc repro` makes them again
+    DVC's cache             every file of any version that holds one, found by looking into all of them
+    storage                 splits that were published for a cluster
+
+What lies elsewhere is named, with the remedy: raw files, DVC's remotes, clones of the project, and versions of the registry,
+which are never rewritten: they hold the surest mistakes with their pixels, and answers by image.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from ssgan.config import load
+from ssgan.data import removal, tombstones
+from ssgan.data.files import SplitFiles, data_version
+from ssgan.data.replacing import BUILDING, alone, require_finished
+from ssgan.errors import SsganError
+from ssgan.provenance import file_sha256
+from ssgan.registry.registry import VERSIONS
+from ssgan.registry.version import MISTAKES, PREDICTIONS
+from ssgan.runs.publish import PREFIX
+from ssgan.storage.store import Store, open_store
+
+DATA, SPLITS, MANIFEST = Path("data"), Path("data/splits"), Path("runs/train/manifest.json")
+MADE = (SPLITS, Path("runs/evaluate"))  # hold rows with pixels
+PAGES = (Path("report"), Path("audit"), Path("reports/compare/index.html"))  # hold pictures that cannot be searched
+PAGE, SHEET = (b"<!doctype html", b"<html"), "mistakes.png"
+
+
+@dataclass
+class Removal:
+    """What is to be done."""
+
+    images: dict[str, list[str]]  # sha256 -> paths in the source
+    tables: list[Path] = field(default_factory=list)  # files of data/ that are written anew
+    made: list[Path] = field(default_factory=list)  # folders, or pages
+    cached: list[Path] = field(default_factory=list)  # files of DVC's cache
+    published: list[str] = field(default_factory=list)  # keys in storage
+    registered: list[str] = field(default_factory=list)  # keys of versions in the registry
+    remotes: dict[str, str] = field(default_factory=dict)  # name -> URL
+    run: str | None = None  # the model in runs/train; None: there is none
+    trained: dict[str, set[str]] | None = None  # set -> images that run was trained on; None: not known
+
+    @property
+    def seen_in_training(self) -> set[str]:
+        """Images that the model in runs/train has learned from, or was chosen on."""
+        return set().union(*(found for name, found in (self.trained or {}).items() if name != "test"))
+
+
+def plan(targets: list[str]) -> Removal:
+    """Find everything; nothing is changed. Raises DataError."""
+    require_finished(DATA)
+    found = Removal(removal.resolve(targets, DATA))
+    tables = [*removal.holders(DATA / "images", found.images), DATA / "duplicates.parquet"]
+    found.tables = [path for path in tables if path.is_file() and removal.held(path, found.images)]
+    found.made = [folder for folder in MADE if any(removal.holders(folder, found.images))]
+    found.made += [page for page in PAGES if page.exists()]
+    cache = _dvc("cache", "dir")
+    found.cached = list(_cached(Path(cache), set(found.images))) if cache else []
+    found.remotes = dict(line.split()[:2] for line in (_dvc("remote", "list") or "").splitlines())
+    store = open_store(load().storage.url)
+    found.published = store.keys(PREFIX)
+    found.registered = list(_registered(store, found.images))
+    if MANIFEST.is_file():
+        manifest = json.loads(MANIFEST.read_text())
+        found.run = manifest["run_id"]
+        if SPLITS.is_dir() and data_version(SplitFiles(str(SPLITS.absolute()))) == manifest["data_version"]:
+            found.trained = removal.sets_of(SPLITS, found.images)
+    return found
+
+
+def carry_out(found: Removal, reason: str) -> None:
+    """Do it. Stopped halfway, it is completed by the same command with the same sha256.
+
+    Raises:
+        DataError: an ingest is at work.
+        StorageError: storage refuses.
+    """
+    runs = dict.fromkeys(found.seen_in_training, found.run or "")
+    with alone(DATA):
+        tombstones.add(found.images, f"{datetime.now(UTC):%Y-%m-%d}", reason, runs)  # first: from here on nothing comes back
+        for table in found.tables:
+            removal.drop(table, found.images)
+        shutil.rmtree(DATA / BUILDING, ignore_errors=True)  # of an ingest that was killed
+    for made in found.made:
+        shutil.rmtree(made) if made.is_dir() else made.unlink()
+    for path in found.cached:
+        path.unlink()
+    store = open_store(load().storage.url)
+    for key in found.published:
+        store.delete(key)
+
+
+def _registered(store: Store, images: Collection[str]) -> Iterator[str]:
+    """Versions of the registry whose test set had one of the images."""
+    for key in store.keys(VERSIONS):
+        with tempfile.TemporaryDirectory(prefix="ssgan-remove-") as scratch:
+            folder = Path(scratch, "version")
+            store.get(key, folder)
+            tables = (pq.read_table(folder / name, columns=["id"]) for name in (PREDICTIONS, MISTAKES))
+            if any(not set(images).isdisjoint(table["id"].to_pylist()) for table in tables):
+                yield key
+
+
+def _cached(cache: Path, images: set[str]) -> Iterator[Path]:
+    """Files of DVC's cache that hold one of the images: as a row, as the raw file itself, or perhaps as a picture on a page."""
+    rows = set(removal.holders(cache, images)) | set(_sheets(cache))
+    for path in sorted(path for path in cache.rglob("*") if path.is_file()):
+        if path in rows or _begins(path).lower().startswith(PAGE) or file_sha256(path) in images:
+            yield path
+
+
+def _sheets(cache: Path) -> Iterator[Path]:
+    """Contact sheets of reports, by the listings of their folders: like pages, they cannot be searched."""
+    for listing in cache.rglob("*.dir"):
+        for entry in json.loads(listing.read_text()):
+            path = listing.parents[1] / entry["md5"][:2] / entry["md5"][2:]
+            if entry["relpath"].endswith(SHEET) and path.is_file():
+                yield path
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(32).lstrip()
+
+
+def _dvc(*command: str) -> str | None:
+    """What a command of DVC prints; None outside of a project of DVC."""
+    if not Path(".dvc").is_dir():
+        return None
+    done = subprocess.run([sys.executable, "-m", "dvc", *command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SsganError(f"`dvc {' '.join(command)}` failed: {done.stderr.strip()}; mend that and run the command again")
+    return done.stdout.strip()

@@ -1,0 +1,37 @@
+"""The very same training in this process, without Ray: for tests, debugging and a quick look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from ssgan.config import Config
+from ssgan.data.workers import cores
+from ssgan.errors import ConfigError, TrainingError
+from ssgan.storage.store import open_store
+from ssgan.training.context import ProgressEvent, Role, Run, RunContext
+from ssgan.training.experiment import train
+from ssgan.training.history import live_board
+
+
+def train_roles(run: Run, roles: Sequence[Role], on_progress: Callable[[Role, ProgressEvent], None]) -> None:
+    """Train the given roles, one after the other. Raises ConfigError where more than one worker is asked for."""
+    settings = run.config.train
+    if settings.num_workers != 1:
+        raise ConfigError(
+            f"`train.num_workers` is {settings.num_workers}, but train.backend 'inline' is one process; "
+            "set it to 1, or train.backend to 'ray'"
+        )
+    torch.set_num_threads(settings.cpus_per_worker or cores())
+    with live_board(run.config.storage.url, run.id) as board:
+        context = RunContext(open_store(run.config.storage.url), _device(run.config), on_progress, board)
+        for role in roles:
+            train(run, role, context)
+
+
+def _device(config: Config) -> torch.device:
+    wanted = config.train.device
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("`train.device` is 'cuda', but torch sees no GPU here; set it to auto or cpu")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,0 +1,88 @@
+"""The progress of a training on the terminal: one updating line on a terminal, one line per interval otherwise."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import TextIO
+
+from ssgan.config import Config, DigitsSource, FolderSource, S3Source, Source
+from ssgan.training.context import ProgressEvent, Role
+from ssgan.training.experiment import role_method, roles
+
+LABELS: dict[Role, str] = {"main": "semi-supervised", "twin": "supervised twin"}
+
+
+class ProgressLine:
+    """Prints progress events.
+
+    Args:
+        every_seconds: between two lines where there is no terminal.
+        stream: where to; its ``isatty`` decides the style.
+    """
+
+    def __init__(self, every_seconds: float, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._every = every_seconds
+        self._terminal = self._stream.isatty()
+        self._last = -math.inf  # not 0: a machine that has just started may show less than `every_seconds`
+        self._started: dict[Role, tuple[float, int]] = {}
+
+    def __call__(self, role: Role, event: ProgressEvent) -> None:
+        """Show one; warnings always, the state when it is due, the end of a role always."""
+        for warning in event.warnings:
+            self._print(f"warning ({LABELS[role]}, step {event.step:,}): {warning}")
+        now = time.monotonic()
+        started, first = self._started.setdefault(role, (now, event.step))
+        done = event.step >= event.steps
+        seconds_per_step = (now - started) / max(event.step - first, 1)
+        line = describe(role, event, seconds_per_step * (event.steps - event.step))
+        if self._terminal:
+            self._stream.write(f"\r\x1b[2K{line}" + ("\n" if done else ""))
+            self._stream.flush()
+        elif done or now - self._last >= self._every:
+            self._last = now
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        self._stream.write(("\r\x1b[2K" if self._terminal else "") + line + "\n")
+        self._stream.flush()
+
+
+def describe(role: Role, event: ProgressEvent, seconds_left: float) -> str:
+    """One line: step, images/s, share of time waiting for data, val error, time left."""
+    val = "-" if event.val_error_rate is None else f"{event.val_error_rate:.1%}"
+    minutes, seconds = divmod(round(seconds_left), 60)
+    return (
+        f"{LABELS[role]}: step {event.step:,}/{event.steps:,}, {event.images_per_second:,.0f} images/s, "
+        f"{event.data_wait_share:.1%} waiting for data, val error {val}, {minutes}:{seconds:02d} left"
+    )
+
+
+def overview(config: Config) -> str:
+    """Data, roles with their resolved hyperparameters, and how they run. The manifest of the run holds all of it.
+
+    Raises:
+        ConfigError: an unknown method, or options that it does not have.
+    """
+    data, t = config.data, config.train
+    shape = f"{data.image_size}x{data.image_size} pixels, channels {data.channels}, resize {data.resize}"
+    lines = [
+        f"images: {describe_source(data.source)}; {shape}",
+        f"training: {t.steps:,} steps, seed {t.seed}, {t.precision}, {t.backend}, workers {t.num_workers}, device {t.device}",
+        f"networks: {config.net.family}, width {config.net.width:g}, latent_dim {config.net.latent_dim}",
+    ]
+    for role in roles(config):
+        name, resolved = role_method(config, role)
+        lines.append(f"{LABELS[role]}: {name} ({', '.join(f'{k} {v}' for k, v in resolved.model_dump().items())})")
+    return "\n".join([*lines, f"checkpoints: {config.storage.url}"])
+
+
+def describe_source(source: Source) -> str:
+    """Where raw images come from, in one phrase."""
+    if isinstance(source, DigitsSource):
+        return "embedded handwritten digits"
+    if isinstance(source, FolderSource):
+        return f"folder {source.path}"
+    return source.url if isinstance(source, S3Source) else f"{source.dataset} of torchvision"

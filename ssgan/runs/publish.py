@@ -1,0 +1,99 @@
+"""Splits for workers that share no disk with the submitter: into storage once, under a key made of their content.
+
+The test set stays at home: only the evaluate stage opens it, and that runs beside the submitter.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ssgan.data.files import SplitFiles, data_version
+from ssgan.errors import ConfigError, DataError
+from ssgan.storage import is_s3
+from ssgan.storage.store import filesystem
+from ssgan.storage.write_once import open_once
+
+PREFIX = "splits"
+SETS = ("labeled", "unlabeled", "val")
+LOCK = Path("dvc.lock")
+POINTER = Path("published.json")  # in the project's folder: tells a job which data to take
+
+
+def publish(storage_url: str, splits: Path) -> dict[str, Any]:
+    """Put the sets that training reads into storage, unless they are there already.
+
+    Returns:
+        The pointer: ``key`` in storage, ``data`` (the data version), ``lock`` (the hash of the splits in ``dvc.lock``, if any).
+
+    Raises:
+        ConfigError: storage is a folder of this machine, which no cluster can read.
+        DataError: there are no splits.
+    """
+    require_shared(storage_url)
+    files = SplitFiles(str(splits.absolute()))
+    version = data_version(files)
+    key, store = f"{PREFIX}/{version[:16]}", open_once(storage_url)
+    if key not in store.keys(PREFIX):
+        with tempfile.TemporaryDirectory(prefix="ssgan-publish-") as folder:
+            _link(splits, Path(folder))
+            store.keep(Path(folder), key)  # two submitters at once write the same bytes
+    return {"key": key, "data": version, "lock": _locked(splits)}
+
+
+def _locked(splits: Path, lock: Path = LOCK) -> str | None:
+    """The hash of the splits in ``dvc.lock``; None where there is none."""
+    stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {}) if lock.exists() else {}
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    return next((out.get("md5") for out in outs if out["path"] == splits.as_posix()), None)
+
+
+def require_shared(storage_url: str) -> None:
+    """Raises ConfigError unless storage is one that every machine can reach."""
+    if not is_s3(storage_url):
+        raise ConfigError(
+            f"`storage.url` is {storage_url!r}, a folder of this machine, which the cluster cannot read; "
+            "set it to s3://bucket/prefix, or cluster.address to null to train here"
+        )
+
+
+def _link(splits: Path, folder: Path) -> None:
+    """A folder of links to what is published: large files are not copied."""
+    wanted = [splits / name for name in ("split.json", "classes.json")]
+    wanted += [shard for name in SETS for shard in sorted((splits / name).glob("*.parquet"))]
+    for path in wanted:
+        if path.exists():
+            link = folder / path.relative_to(splits)
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(path.absolute())
+
+
+def located(storage_url: str, splits: Path, pointer: Path = POINTER) -> SplitFiles:
+    """The splits of this folder or, in a job that was sent without them, those that the pointer names.
+
+    Raises:
+        DataError: neither is there, or storage holds other data than the pointer says.
+    """
+    if splits.is_dir():
+        return SplitFiles(str(splits.absolute()))
+    try:
+        published = json.loads(pointer.read_text())
+    except FileNotFoundError:
+        raise DataError(
+            f"there is neither {splits} nor {pointer}; run `dvc repro split`, or, before `ray job submit`, `ssgan publish`"
+        ) from None
+    if LOCK.exists() and published["lock"] != _locked(splits):
+        raise DataError(f"{pointer} is older than the splits that {LOCK} names; run `ssgan publish` and submit again")
+    fs, root = filesystem(storage_url)
+    files = SplitFiles(f"{root}/{published['key']}", fs)
+    found = data_version(files)
+    if found != published["data"]:
+        raise DataError(
+            f"{storage_url}/{published['key']} holds data {found[:16]}, but {pointer} names {published['data'][:16]}; "
+            "run `ssgan publish` and submit again"
+        )
+    return files

@@ -1,0 +1,141 @@
+"""The optimizers of a run: Adam per phase, Muon for the classifier's hidden weights if asked for, and gradient clipping.
+
+Muon (Jordan et al. 2024): Adam scales every weight by itself; Muon moves the matrix of a layer by the nearest orthogonal matrix
+to its momentum, so that all directions of the layer learn at the same rate, also those that the gradient hardly sees.
+
+Clipping (decision 0015): late in a run the gradients of a GAN's discriminator are short. Adam divides by their root mean square
+over a thousand steps, so the first long one moves the weights far; the next gradient is longer still, and within ten steps of
+growing swings between "all real" and "all fake" the classifier has forgotten what it knew. So the gradient norm is bounded
+relative to Adam's second moments. The same idea for the update of each tensor: Shazeer & Stern 2018 (Adafactor), sections 5 and
+6; Wortsman et al. 2023 (StableAdamW), arXiv:2304.13013.
+
+Letters: O outputs of a layer, I inputs (of a convolution: input channels times kernel).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ssgan.core.method import Phase, SemiSupervisedMethod
+from ssgan.nets.weight_norm import WeightNorm
+
+Optimizers = dict[str, torch.optim.Adam]
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: of the quintic whose iteration brings singular values near 1
+ITERATIONS = 5
+MOMENTUM = 0.6  # for runs of some thousand steps
+
+
+def trainable(method: SemiSupervisedMethod, phase: Phase) -> list[nn.Parameter]:
+    """The parameters that a phase updates, in a fixed order."""
+    return [p for name in phase.trains for p in method.nets[name].parameters()]
+
+
+def make_optimizers(method: SemiSupervisedMethod) -> Optimizers:
+    """One fused Adam per phase, by the name of the phase; with Muon for the classifier's hidden weights if asked for."""
+    return {phase.name: _optimizer(method, phase) for phase in method.phases()}
+
+
+def _optimizer(method: SemiSupervisedMethod, phase: Phase) -> torch.optim.Adam:
+    adam = asdict(phase.optimizer) | {"fused": True}
+    parameters = trainable(method, phase)
+    layers = hidden_weights(method.nets[method.classifier]) if method.classifier in phase.trains else []
+    if not method.config.muon_rate or not layers:
+        return torch.optim.Adam(parameters, **adam)
+    turned = {id(layer.weight) for layer in layers}
+    return MuonAdam(layers, [p for p in parameters if id(p) not in turned], rate=method.config.muon_rate, **adam)
+
+
+def hidden_weights(net: nn.Module) -> list[WeightNorm]:
+    """The layers whose weights Muon updates: weight-normalised ones but the last, which gives the logits."""
+    output = getattr(net, "output", None)
+    last = set() if output is None else set(output.modules())
+    return [m for m in net.modules() if isinstance(m, WeightNorm) and m not in last]
+
+
+def orthogonalized(matrices: Tensor) -> Tensor:
+    """(..., O, I) -> the same shape with the same singular vectors, all singular values near 1 (about 0.7 to 1.2)."""
+    a, b, c = COEFFICIENTS
+    x = matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if tall else x
+
+
+class MuonAdam(torch.optim.Adam):
+    """Adam, except for the directions V of some weight-normalised layers.
+
+    With the gradient G of V, momentum m = 0.6:  B <- m B + G,  V <- sqrt(O) V / ||V|| - rate * orthogonalized(G + m B). The
+    length of V has no meaning under weight norm, so it is set anew and ``rate`` is the relative change of a unit per step.
+
+    Args:
+        layers: of which V is updated so; a stack of runs has one more dimension in front, and each run is updated alone.
+        rest: all other parameters, for Adam.
+        lr, adam: the peak rate and the other settings of Adam.
+        rate: the peak rate of Muon; it falls with that of Adam.
+    """
+
+    def __init__(self, layers: Sequence[WeightNorm], rest: Iterable[nn.Parameter], lr: float, rate: float, **adam: Any) -> None:
+        self.dims = [layer.weight_dims for layer in layers]
+        super().__init__([{"params": [layer.weight for layer in layers]}, {"params": list(rest)}], lr=lr, **adam)
+        self.ratio = rate / lr
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        group = self.param_groups[0]
+        for v, dims in zip(group["params"], self.dims, strict=True):
+            if v.grad is not None:
+                self._turn(v, v.ndim - dims, self.ratio * group["lr"])
+                v.grad = None  # Adam leaves it alone
+        super().step(closure)
+
+    def _turn(self, v: nn.Parameter, runs: int, rate: float) -> None:
+        """``runs``: leading dimensions that count runs."""
+        gradient = cast(Tensor, v.grad)
+        state = self.state[v]
+        if not state:  # Adam's load_state_dict asks every state for its step
+            state |= {"step": torch.zeros((), device=v.device), "momentum": torch.zeros_like(v)}
+        momentum = state["momentum"]
+        momentum.mul_(MOMENTUM).add_(gradient)
+        matrix = v.flatten(runs + 1)
+        turn = orthogonalized(gradient.add(momentum, alpha=MOMENTUM).flatten(runs + 1).float())
+        length = torch.linalg.matrix_norm(matrix, keepdim=True)
+        v.copy_((matrix * (matrix.shape[runs] ** 0.5 / length) - rate * turn).view_as(v))
+
+
+@torch.no_grad()
+def shorten_(
+    parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: torch.optim.Adam, clip: float, *, stacked: bool
+) -> None:
+    """Multiply ``gradients`` (of ``parameters``, in place) so that their common length is at most ``clip`` times the usual.
+
+    The usual length is the root of the summed second moments that Adam holds, corrected for their start at 0: with v_t and
+    beta2 of Kingma & Ba 2015, algorithm 1, min(1, clip * sqrt(sum v_t / (1 - beta2^t)) / |g|). What Adam does not know yet, and
+    what another rule updates (Muon), is neither counted nor changed.
+
+    Args:
+        stacked: the first dimension of every parameter counts runs; each run has a length of its own.
+    """
+    known = [(g, adam.state[p]) for p, g in zip(parameters, gradients, strict=True) if "exp_avg_sq" in adam.state.get(p, ())]
+    if not known:
+        return
+    beta2 = adam.param_groups[0]["betas"][1]
+    squared = torch.stack([_total(g.square(), stacked) for g, _ in known]).sum(0)
+    usual = torch.stack([_total(s["exp_avg_sq"], stacked) / (1 - beta2 ** s["step"]) for _, s in known]).sum(0)
+    # Nothing but gradients of 0 so far says nothing about what is long.
+    factor = torch.where(usual > 0, clip * (usual / squared.clamp_min(1e-30)).sqrt(), 1.0).clamp_max(1.0)
+    for g, _ in known:
+        g.mul_(factor.view(-1, *[1] * (g.ndim - 1)) if stacked else factor)
+
+
+def _total(x: Tensor, stacked: bool) -> Tensor:
+    """Sum of all entries: () or, of each run alone, (runs,)."""
+    return x.flatten(1).sum(1) if stacked else x.sum()

@@ -1,0 +1,186 @@
+"""The search: trials of Ray Tune, each the very run that the train stage would make of the same parameters.
+
+A trial trains in one process, without Ray Train inside (decision 0008), and keeps checkpoints and results in ``storage.url``
+under the run's own key. So a search that was killed goes on where it was, a trial that is finished is never run again, and
+after ``ssgan tune apply`` the train stage finds the run of the best trial finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssgan.cluster.connection import connected
+from ssgan.cluster.jobs import TUNE
+from ssgan.cluster.versions import require_nodes
+from ssgan.config import Config
+from ssgan.data.files import SplitFiles, data_version
+from ssgan.errors import ConfigError, TrainingError
+from ssgan.runs.identity import run_of
+from ssgan.runs.publish import located
+from ssgan.storage import absolute
+from ssgan.storage.store import open_store
+from ssgan.training.context import Run
+from ssgan.tuning import space
+from ssgan.tuning.on_ray import nodes, room, run_trials
+from ssgan.tuning.schedulers import scheduler
+from ssgan.tuning.trial_log import TrialLog, finished
+from ssgan.tuning.trials import Trial, best
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search and the data that it is about."""
+
+    config: Config  # as every trial has it, but for the searched keys
+    files: SplitFiles
+    data: str  # version of the data
+    val_images: int
+
+    def run_of(self, point: space.Point) -> Run:
+        """The run of a point: the very one that the stage ``train`` would make of these parameters."""
+        return run_of(space.at(self.config, point), self.files, self.data)
+
+    @property
+    def name(self) -> str:
+        """Key of the search in storage: the same as long as its trials can be compared.
+
+        Neither the number of trials nor the way of proposing is part of it, nor what the searched keys are in params.yaml.
+        """
+        tune = self.config.tune
+        what = {
+            "identity": self._example().identity,
+            "space": {key: draw.model_dump() for key, draw in tune.space.items()},
+            "scheduler": [tune.scheduler, space.grace_steps(self.config)],
+        }
+        return "tune-" + hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+
+    def as_run(self) -> Run:
+        """The search as what a job carries out: under its own name, and with what all of its trials agree in."""
+        return Run(self.name, self._example().identity, self.config, self.files)
+
+    def _example(self) -> Run:
+        return self.run_of(space.example(self.config.tune.space))
+
+
+def prepare(config: Config, splits: Path) -> Search:
+    """Check everything that can be checked before there is a trial. Raises ConfigError."""
+    space.validate(config)
+    if config.train.device == "cuda" and config.tune.gpus_per_trial == 0:
+        raise ConfigError("`tune.gpus_per_trial` is 0, but train.device is 'cuda'; raise it, or set train.device to cpu")
+    files = located(config.storage.url, splits)
+    images = files.read("val", ["id"]).num_rows
+    if not images:
+        raise ConfigError("val has no images, so no trial has a score; raise split.val_fraction and run `dvc repro split`")
+    one_process = config.model_copy(update={"train": config.train.model_copy(update={"num_workers": 1, "min_workers": None})})
+    return Search(one_process, files, data_version(files), images)
+
+
+def trials_of(found: Search, splits: Path, say: Callable[[str], None]) -> list[Trial]:
+    """All trials of the search: run here, or on the cluster of ``cluster.address`` if there is one."""
+    if not found.config.cluster.address:
+        return search(found, say)
+    from ssgan.runs import submit
+
+    config = found.config
+    log = TrialLog(open_store(config.storage.url), found.name)
+    if log.closed(config.tune.trials) is None:
+        submit.carry_out(found.as_run(), splits, say, TUNE)
+    trials = log.read()
+    require_whole(log, trials, found)
+    return trials
+
+
+def require_whole(log: TrialLog, trials: list[Trial], found: Search) -> None:
+    """A clean end proves nothing: raises TrainingError unless all trials have ended and the model of the best is whole."""
+    wanted, checkpoint = found.config.tune.trials, found.config.evaluate.checkpoint
+    ended = {trial.run for trial in trials if trial.state != "running"}
+    missing = set(log.closed(wanted) or [found.name]) - ended
+    first = best(trials, checkpoint)
+    if first and finished(log.store, first) != first:
+        missing.add(first.run)
+    if missing:
+        raise TrainingError(
+            f"the search ended without an error, but {', '.join(sorted(missing))} is not complete in "
+            f"{found.config.storage.url}; nothing is trusted before it is: run `ssgan tune` again, it goes on where it was"
+        )
+
+
+def search(found: Search, say: Callable[[str], None]) -> list[Trial]:
+    """Run the trials that are missing. Returns all of them, also those of earlier attempts.
+
+    Raises:
+        TrainingError: no trial fits the machines; or all of them failed.
+    """
+    config = found.config
+    log = TrialLog(open_store(config.storage.url), found.name)
+    known = log.read()
+    ended = [trial for trial in known if trial.state != "running"]
+    say(f"search {found.name}: {len(ended)} of {config.tune.trials} trials are done, {len(known) - len(ended)} interrupted")
+    if len(ended) < max(config.tune.trials, len(known)):
+        say(_plan(config))
+        with connected() as ray:
+            require_nodes(ray)
+            errors = _run(ray, found, log, ended, say)
+        if errors:
+            raise TrainingError(
+                f"{len(errors)} trials lost their process more than {config.train.max_failures} times (train.max_failures), "
+                f"the first one: {str(errors[0]).strip().splitlines()[-1]}; run `ssgan tune` again, it goes on with them"
+            )
+    trials = log.read()
+    if all(trial.state == "failed" for trial in trials):
+        raise TrainingError(f"all {len(trials)} trials failed, the first one: {trials[0].reason}; correct tune.space")
+    if len(trials) < config.tune.trials:
+        say(f"tune.space has no more points than these {len(trials)}")
+    log.close(config.tune.trials, trials)
+    return trials
+
+
+def _plan(config: Config) -> str:
+    tune, grace, longest = config.tune, space.grace_steps(config), space.longest(config)
+    judged = f"judged by the error on val of the {config.evaluate.checkpoint} averaged weights"
+    if tune.scheduler == "none":
+        return f"{judged}; every trial runs to its end"
+    settled = space.settled_step(config)
+    early = f" (WARNING: the method is whole only from step {settled:,} on)" if grace < settled else ""
+    never = " (no trial has more, so none will be stopped)" if grace >= longest else ""
+    return f"{judged}; scheduler {tune.scheduler} stops no trial before step {grace:,} of {longest:,}{early}{never}"
+
+
+def _run(ray: Any, found: Search, log: TrialLog, ended: Sequence[Trial], say: Callable[[str], None]) -> list[BaseException]:
+    from ssgan.tuning.progress import SearchProgress
+    from ssgan.tuning.proposals import Proposals
+    from ssgan.tuning.trial_process import Task, trial_of
+
+    tune, every = found.config.tune, nodes(ray)
+    gpus = _gpus(found.config, every)
+    fit = room(every, tune.cpus_per_trial, gpus, min(tune.trials, tune.max_concurrent or tune.trials))
+    say(fit.sentence)
+    progress = SearchProgress(found.config, say)
+    proposals = Proposals(found.config, log, lambda point: found.run_of(point).id, progress.ended)
+    storage = absolute(found.config.storage.url)
+    task = Task(found.config, found.files, found.data, storage, tune.cpus_per_trial, gpus > 0)
+    return run_trials(
+        trial_of(task),
+        {},
+        {"cpu": tune.cpus_per_trial, "gpu": gpus},
+        samples=proposals.left,
+        at_once=fit.at_once,
+        search=proposals,
+        scheduler=scheduler(found.config, ended),
+        callbacks=[progress],
+        max_failures=found.config.train.max_failures,
+    )
+
+
+def _gpus(config: Config, every: Sequence[dict[str, float]]) -> float:
+    """GPUs of a trial. With train.device auto one each where there is any."""
+    if config.tune.gpus_per_trial is not None:
+        return config.tune.gpus_per_trial
+    if config.train.device == "auto":
+        return float(any(node.get("GPU", 0) >= 1 for node in every))
+    return float(config.train.device == "cuda")

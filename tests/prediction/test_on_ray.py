@@ -1,0 +1,96 @@
+"""Predictions over a Ray cluster of two nodes, with real processes: the answers of one machine, also when a worker is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from infra.cluster.ray_nodes import local_cluster
+from ssgan.cli.app import run
+from ssgan.config import ImageSpec
+from ssgan.errors import ConfigError
+from ssgan.prediction import inputs
+from ssgan.prediction import on_ray as ray_prediction
+from ssgan.prediction.classify import Request, classify
+from ssgan.prediction.inputs import Files
+from tests.data.test_on_ray import mixture
+from tests.exporting.test_formats import CLASSES, write_model
+from tests.support.data import blobs, write_set
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(200)]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head and one more node, each with a CPU."""
+    with local_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def project(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model, images of two folders with all that can be wrong with a file, and a pool."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path / "model", "explicit_fake", "compact")
+    mixture(tmp_path / "raw")
+    spec = ImageSpec(3, 16, "fit")
+    write_set(tmp_path / "pool", blobs(150, spec, 3, seed=1)[0], None, spec, CLASSES)
+    return tmp_path
+
+
+@pytest.mark.parametrize("source", [["raw"], ["--pool", "pool"]], ids=["files", "pool"])
+def test_the_answers_are_those_of_one_machine(project: Path, source: list[str]) -> None:
+    for workers in ("local", "ray"):
+        command = ["predict", *source, "--model", "model", "--workers", workers, "--part-files", "20"]
+        assert run([*command, "--out", workers]) == 0
+    for table in ("predicted", "rejected"):
+        here, there = (sorted((project / workers / table).iterdir()) for workers in ("local", "ray"))
+        assert [path.name for path in here] == [path.name for path in there]
+        for a, b in zip(here, there, strict=True):
+            assert pq.read_table(a).equals(pq.read_table(b)), a
+    assert len(pq.read_table("ray/predicted")) > 60
+
+
+def test_a_killed_worker_loses_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[int] = []
+    outcome = ray_prediction.outcome
+
+    def kill_first(*arguments: Any) -> Any:
+        deadline = time.monotonic() + 60
+        while not killed and time.monotonic() < deadline:
+            for process in at_work():
+                process.kill()
+                killed.append(process.pid)
+        return outcome(*arguments)
+
+    monkeypatch.setattr(ray_prediction, "outcome", kill_first)
+    request = Request(Files("raw"), Path("model"), Path("none.json"), 3, 5, ray=True)
+    done = classify(request, Path("ray"))
+    assert killed
+    assert done.counts == classify(request._replace(ray=False), Path("here")).counts
+    assert pq.read_table("ray/predicted").equals(pq.read_table("here/predicted"))
+
+
+def at_work() -> list[psutil.Process]:
+    """Processes, started by this one, that run a task now."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.cmdline()[:1] == ["ray::ray_prediction_task"]:
+                found.append(process)
+    return found
+
+
+def test_a_folder_that_a_node_does_not_share_is_an_error_with_a_remedy(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "place_of", lambda source: ("another machine", 1, 2))  # of the driver only
+    request = Request(Files("raw"), Path("model"), Path("none.json"), 3, 5, ray=True)
+    with pytest.raises(ConfigError, match=r"does not share '.*raw' with the machine that runs predict; .* s3://"):
+        classify(request, Path("ray"))

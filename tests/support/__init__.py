@@ -1,0 +1,1 @@
+"""What tests are made of: small data, fakes of what lies outside, and real processes to meet."""

@@ -1,0 +1,111 @@
+"""Small data sets and runs for tests. Everything is made here, from seeds; nothing is downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ssgan.config import Config, ImageSpec, parse
+from ssgan.core import method as methods
+from ssgan.data import schema
+from ssgan.data.files import SplitFiles
+from ssgan.storage.store import open_store
+from ssgan.training.context import Run, RunContext
+
+Images = npt.NDArray[np.uint8]
+
+
+def blobs(n: int, spec: ImageSpec, classes: int, seed: int, noise: float = 25.0) -> tuple[Images, npt.NDArray[np.int64]]:
+    """Images of a class are one random pattern plus noise: (n, C, S, S) uint8 and (n,) labels, classes in turn."""
+    patterns = np.random.default_rng(99).uniform(40, 215, (classes, *spec.shape))
+    random = np.random.default_rng(seed)
+    labels = np.arange(n) % classes
+    images = patterns[labels] + random.normal(0, noise, (n, *spec.shape))
+    return np.clip(images, 0, 255).astype(np.uint8), labels
+
+
+def write_set(folder: Path, images: Images, labels: npt.NDArray[np.int64] | None, spec: ImageSpec, classes: list[str]) -> None:
+    """One shard with row groups of 64."""
+    folder.mkdir(parents=True)
+    columns: dict[str, Any] = {
+        "id": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
+        "pixels": schema.numpy_to_pixels(images),
+        "path": [f"{i}.png" for i in range(len(images))],
+        "label": None if labels is None else labels.astype(np.int32),
+    }
+    kind = schema.unlabeled_schema if labels is None else schema.labeled_schema
+    table_schema = kind(spec, classes)
+    table = pa.table([pa.array(columns[f.name], f.type) for f in table_schema], schema=table_schema)
+    pq.write_table(table, folder / "part-00000.parquet", row_group_size=64, compression="none")
+
+
+def write_splits(
+    root: Path, *, size: int = 8, channels: int = 1, classes: int = 3, labeled: int = 6, unlabeled: int = 200
+) -> SplitFiles:
+    """A whole data set of blobs."""
+    spec = ImageSpec(channels, size, "fit")
+    names = [f"class-{k}" for k in range(classes)]
+    for seed, (name, n) in enumerate((("labeled", labeled), ("unlabeled", unlabeled), ("val", 30), ("test", 60))):
+        images, labels = blobs(n, spec, classes, seed)
+        write_set(root / name, images, None if name == "unlabeled" else labels, spec, names)
+    (root / "split.json").write_text(json.dumps({"made_by": "tests"}))
+    return SplitFiles(str(root))
+
+
+def config(**changes: Any) -> Config:
+    """A small and quick config; keyword arguments are sections, laid over it."""
+    base: dict[str, Any] = {
+        "train": {
+            "backend": "inline",
+            "steps": 30,
+            "val_every": 10,
+            "checkpoint_every": 10,
+            "device": "cpu",
+            "cpus_per_worker": 1,
+            "twin": False,
+        },
+        "method": {"name": "feature_matching", "options": {"batch_size": 20, "labeled_batch_size": 6}},
+        "net": {"family": "mlp", "width": 0.1, "latent_dim": 10},
+    }
+    for section, values in changes.items():
+        base[section] = {**base.get(section, {}), **values}
+    return parse(Config, base, "test config")
+
+
+def short(name: str, **options: int) -> dict[str, Any]:
+    """The ``method`` section for a run of a few steps: what begins after thousands of steps by default begins after five, and
+    what happens in some steps happens in every one."""
+    keys = methods.module(name).Config.model_fields
+    starts = dict.fromkeys((key for key in keys if key.endswith(("_start", "pretrain_steps"))), 5)
+    rates = dict.fromkeys((key for key in keys if key.endswith("_every")), 1)
+    return {"name": name, "options": {"batch_size": 20, "labeled_batch_size": 6, **starts, **rates, **options}}
+
+
+def run_of(config: Config, files: SplitFiles, **identity: Any) -> Run:
+    """A run under the key ``run``, whatever its inputs."""
+    return Run("run", identity, config, files)
+
+
+def context(folder: Path) -> RunContext:
+    """A context that stores into ``folder`` and says nothing."""
+    return RunContext(open_store(str(folder)), torch.device("cpu"), lambda role, event: None)
+
+
+def final_weights(folder: Path, role: str = "main") -> dict[str, torch.Tensor]:
+    """The last averaged weights of a finished role."""
+    from safetensors.torch import load_file
+
+    return load_file(folder / "run" / role / "final" / "last" / "model.safetensors")
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)

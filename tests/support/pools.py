@@ -1,0 +1,40 @@
+"""A pool with a stand-in for the model: what a test needs to know about each image is told by its pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ssgan.config import ImageSpec
+from ssgan.data.files import SplitFiles
+from tests.support.data import write_set
+
+SPEC = ImageSpec(1, 8, "fit")
+CLASSES = ["ant", "bee", "cat"]
+U8 = npt.NDArray[np.uint8]
+
+
+class Fake(NamedTuple):
+    logits: npt.NDArray[np.float32]
+    features: npt.NDArray[np.float32]
+
+
+def look(images: U8) -> Fake:
+    """Logits and features are linear in the pixels; no two random images are near in either."""
+    x = images.reshape(len(images), -1).astype(np.float32) / 255 - 0.5
+    random = np.random.default_rng(7)
+    return Fake(x @ random.normal(size=(64, 3)).astype(np.float32), np.abs(x @ random.normal(size=(64, 9)).astype(np.float32)))
+
+
+def noise(n: int, seed: int) -> U8:
+    return np.random.default_rng(seed).integers(0, 256, (n, *SPEC.shape), dtype=np.uint8)
+
+
+def pool(folder: Path, unlabeled: U8, labeled: U8 | None = None) -> SplitFiles:
+    labeled = noise(6, 1) if labeled is None else labeled
+    write_set(folder / "labeled", labeled, np.arange(len(labeled)) % 3, SPEC, CLASSES)
+    write_set(folder / "unlabeled", unlabeled, None, SPEC, CLASSES)
+    return SplitFiles(str(folder))

@@ -1,0 +1,63 @@
+"""One pass gives what selection needs, of every method there is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan.core import method as methods
+from ssgan.model import Model, load_model
+from tests.support.pools import noise
+
+NET = {"family": "mlp", "width": 0.1, "latent_dim": 10}
+
+
+def untrained(folder: Path, name: str, **options: object) -> Model:
+    """A model folder with random weights."""
+    torch.manual_seed(0)
+    config = methods.resolve_config(name, dict(options))
+    method = methods.build(name, config, Problem(ImageSpec(1, 8, "fit"), 3, NetConfig(**NET)))
+    image = ImageSpec(1, 8, "fit")._asdict()
+    description = {"classes": ["a", "b", "c"], "image": image, "steps": 0, "method": name, "net": NET}
+    (folder / "config.json").write_text(json.dumps(description | {"method_config": config.model_dump()}))
+    save_file(method.nets.state_dict(), folder / "model.safetensors")
+    return load_model(folder)
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_logits_are_those_of_predict_and_features_explain_them(name: str, tmp_path: Path) -> None:
+    model, images = untrained(tmp_path, name), noise(23, 0)
+    look = model.look(images, batch=10)
+    np.testing.assert_array_equal(look.logits, model.predict_logits(images, batch=10))
+    assert look.features.ndim == 2
+    assert len(look.features) == len(look.real) == 23
+    with_one = np.concatenate([look.features, np.ones((23, 1))], axis=1)  # the last layer is affine
+    if look.features.shape[1] < 22:
+        fit = np.linalg.lstsq(with_one, look.logits, rcond=None)[0]
+        np.testing.assert_allclose(with_one @ fit, look.logits, atol=1e-4)
+
+
+def test_the_level_of_real_knows_of_a_fake_class(tmp_path: Path) -> None:
+    images = noise(9, 0)
+    (tmp_path / "k").mkdir()
+    plain = untrained(tmp_path / "k", "feature_matching").look(images)
+    np.testing.assert_allclose(plain.real, np.log(np.exp(plain.logits).sum(axis=1)), atol=1e-5)
+    model = untrained(tmp_path, "explicit_fake")
+    more = model.look(images)
+    with torch.no_grad():
+        outputs = model._method.nets["classifier"](torch.from_numpy(images) / 255).logits
+        expected = model._method.real_logit(outputs)
+    assert outputs.shape[1] == 4
+    np.testing.assert_allclose(more.real, expected.numpy(), atol=1e-5)
+
+
+def test_minibatch_discrimination_counts_as_part_of_the_last_layer(tmp_path: Path) -> None:
+    look = untrained(tmp_path, "feature_matching", minibatch_kernels=4).look(noise(9, 0))
+    assert look.features.shape == (9, 25)
+    assert look.logits.shape == (9, 3)
