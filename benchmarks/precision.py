@@ -17,8 +17,8 @@ import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
 import torch  # isort: skip
 
 from benchmarks.mnist.rows import ROWS, config_of
+from ssgan import methods
 from ssgan.config import Config, ImageSpec, Problem, parse
-from ssgan.core import method as methods
 from ssgan.core.batch import Batch
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.training.optimizers import make_optimizers

@@ -17,8 +17,8 @@ import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
 import torch  # isort: skip
 
 from benchmarks.mnist.stacked import Stacked, stack_batches
+from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 from ssgan.core.batch import Batch
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.training.optimizers import make_optimizers

@@ -21,8 +21,8 @@ import torch  # isort: skip
 import itertools
 
 from benchmarks.port import GENERATOR, SIZES, Port
+from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 from ssgan.core.batch import Batch
 from ssgan.training.ema import Average
 from ssgan.training.optimizers import make_optimizers

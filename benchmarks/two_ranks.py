@@ -20,8 +20,8 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from infra.cluster.nodes import free_port
+from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 from ssgan.core.batch import Batch
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.step import run_step

@@ -17,8 +17,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from ssgan import methods
 from ssgan.config import Config, ImageSpec, MethodConfig, NetConfig, Problem
-from ssgan.core import method as methods
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 HEAD = """# Parameters

@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 from ssgan.errors import CheckpointError
 
 

@@ -186,8 +186,8 @@ def step_cost(folder: Path, rows: int) -> dict[str, float]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from ssgan import methods
     from ssgan.config import NetConfig, Problem
-    from ssgan.core import method as methods
     from ssgan.core.batch import Batch
     from ssgan.training.optimizers import make_optimizers
     from ssgan.training.step import run_step

@@ -10,19 +10,16 @@ the registry: nothing else names the method.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, cast
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from ssgan.config import MethodConfig, Problem, parse
+from ssgan.config import MethodConfig, Problem
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import fold, global_rand
-from ssgan.errors import ConfigError
 
 Terms = dict[str, Tensor]
 """Named scalars of one phase. ``"total"`` is differentiated; all are logged."""
@@ -121,34 +118,3 @@ class SemiSupervisedMethod(ABC):
     def sample(self, n: int) -> Tensor | None:
         """(n, C, S, S) generated images in [0, 1] for the report, or None where the method has no generator."""
         return None
-
-
-class MethodModule(Protocol):
-    """What a file of ``ssgan/methods`` defines."""
-
-    Config: type[MethodConfig]
-    Method: type[SemiSupervisedMethod]
-
-
-def names() -> list[str]:
-    """Every method there is: the files of ``ssgan/methods``."""
-    import ssgan.methods
-
-    return sorted(m.name for m in pkgutil.iter_modules(ssgan.methods.__path__))
-
-
-def module(name: str) -> MethodModule:
-    """The module of a method. Raises ConfigError with the list of names where there is none."""
-    if name not in names():
-        raise ConfigError(f"`method.name` is {name!r}, which does not exist; choose one of {', '.join(names())}")
-    return cast(MethodModule, importlib.import_module(f"ssgan.methods.{name}"))
-
-
-def resolve_config(name: str, options: dict[str, Any]) -> MethodConfig:
-    """Defaults of the method with ``method.options`` laid over them. Raises ConfigError on unknown options."""
-    return parse(module(name).Config, options, where=f"method.options (of method {name!r})")
-
-
-def build(name: str, config: MethodConfig, problem: Problem) -> SemiSupervisedMethod:
-    """Networks and losses of a method, with random initial weights from torch's default generator."""
-    return module(name).Method(config, problem)

@@ -173,7 +173,7 @@ def _gpu(config: Config | None) -> Check:
 
 
 def _params(path: Path) -> tuple[Config | None, Check]:
-    from ssgan.training.experiment import role_method, roles
+    from ssgan.training.roles import role_method, roles
 
     try:
         config = load(path)

@@ -12,7 +12,7 @@ from ssgan.config import Config
 from ssgan.data.files import SplitFiles, data_version
 from ssgan.provenance import ids_sha256
 from ssgan.training.context import TWIN, Run
-from ssgan.training.experiment import role_method, roles
+from ssgan.training.roles import role_method, roles
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -26,6 +26,7 @@ CODE = (
     "data/sampler.py",
     "data/schema.py",
     "data/streaming.py",
+    "methods/__init__.py",
     "nets",
     "players",
     "training",

@@ -18,7 +18,7 @@ from ssgan.runs.start_from import publish_start
 from ssgan.storage.store import open_store
 from ssgan.storage.write_once import open_once
 from ssgan.training.context import FolderStore, ProgressEvent, Role, Run, final_key
-from ssgan.training.experiment import roles
+from ssgan.training.roles import roles
 
 OnProgress = Callable[[Role, ProgressEvent], None]
 

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from ssgan.config import Config, DigitsSource, FolderSource, S3Source, Source
 from ssgan.training.context import ProgressEvent, Role
-from ssgan.training.experiment import role_method, roles
+from ssgan.training.roles import role_method, roles
 
 LABELS: dict[Role, str] = {"main": "semi-supervised", "twin": "supervised twin"}
 

@@ -13,7 +13,7 @@ from ssgan.errors import CheckpointError, ConfigError
 from ssgan.provenance import file_sha256
 from ssgan.storage.write_once import OnceStore
 from ssgan.training.context import Role, start_key
-from ssgan.training.experiment import roles
+from ssgan.training.roles import roles
 
 PREVIOUS = "previous"
 FILES = ("config.json", "model.safetensors")

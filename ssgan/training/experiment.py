@@ -5,51 +5,31 @@ It runs unchanged in a plain process, under ``torchrun`` or in a Ray worker; wha
 
 from __future__ import annotations
 
-import json
-import math
-import platform
-import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from ssgan.config import Config, MethodConfig, Problem, TrainConfig
-from ssgan.core import method as methods
-from ssgan.core.distributed import broadcast_, fold, rank, solo, summed, world_size
+from ssgan import methods
+from ssgan.config import Config, MethodConfig, Problem
+from ssgan.core.distributed import broadcast_, fold, rank, solo, summed
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, Request
 from ssgan.data.schema import pixels_to_numpy
-from ssgan.errors import ConfigError, NonFiniteError
-from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable, write_tensors
-from ssgan.training.context import TWIN, ProgressEvent, Role, Run, RunContext, checkpoints_prefix, final_key, start_key
+from ssgan.errors import NonFiniteError
+from ssgan.training.checkpoint import Checkpoints, Trainer
+from ssgan.training.context import ProgressEvent, Role, Run, RunContext, checkpoints_prefix, start_key
 from ssgan.training.ema import Average
-from ssgan.training.history import Board, Record, write_jsonl
+from ssgan.training.history import Board, Record
 from ssgan.training.loop import Plan, ValSet, fit
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.precision import in_bf16
+from ssgan.training.result import store_result, summary_of
+from ssgan.training.roles import role_method
+from ssgan.training.shares import require_even_shares, world_of
 from ssgan.training.warm_start import read_start, warm_start
-
-
-def roles(config: Config) -> tuple[Role, ...]:
-    """What is trained in one launch. A supervised run is its own twin."""
-    return ("main", "twin") if config.train.twin and config.method.name != TWIN else ("main",)
-
-
-def role_method(config: Config, role: Role) -> tuple[str, MethodConfig]:
-    """Name and hyperparameters of the method that plays a role.
-
-    The twin shares with the main run all that is not about unlabeled images: the network, the batch of labeled images, the
-    augmentation, the averaging and the tail of the learning rate.
-    """
-    main = methods.resolve_config(config.method.name, config.method.options)
-    if role == "main":
-        return config.method.name, main
-    shared = {k: getattr(main, k) for k in MethodConfig.model_fields}
-    return TWIN, methods.resolve_config(TWIN, shared)
 
 
 def train(run: Run, role: Role, context: RunContext) -> None:
@@ -69,7 +49,7 @@ def train(run: Run, role: Role, context: RunContext) -> None:
 def _train(run: Run, role: Role, context: RunContext, warnings: tuple[str, ...]) -> None:
     config = run.config
     trainer, batches = prepared(run, role, context)
-    identity = {**run.identity, "role": role, "world_size": _world(config)}
+    identity = {**run.identity, "role": role, "world_size": world_of(config)}
     checkpoints = Checkpoints(context.store, checkpoints_prefix(run.id, role), identity, config.train.keep_checkpoints)
     bf16, notes = in_bf16(config.train.precision, context.device)
     warnings += (*notes, *checkpoints.resume(trainer))
@@ -100,7 +80,7 @@ def _train(run: Run, role: Role, context: RunContext, warnings: tuple[str, ...])
     if board:
         board.close()
     if is_main_process:
-        _store_result(run, role, context, trainer, _summary(trainer, batches, context.device, bf16))
+        store_result(run, role, context, trainer, summary_of(trainer, batches, context.device, bf16))
 
 
 def prepared(run: Run, role: Role, context: RunContext) -> tuple[Trainer, Batches]:
@@ -109,23 +89,6 @@ def prepared(run: Run, role: Role, context: RunContext) -> tuple[Trainer, Batche
     require_even_shares(run.config.train, method_config)
     batches = Batches(run.files, _request(run.config, name, method_config), run.config.loader, context.device)
     return _trainer(run, role, context, batches), batches
-
-
-def require_even_shares(train: TrainConfig, method_config: MethodConfig) -> None:
-    """Every number of workers that the run may come to has to share its batches evenly. Raises ConfigError at the start."""
-    worlds = sorted({*train.worker_range, world_size()})
-    for key in ("batch_size", "labeled_batch_size"):
-        size = getattr(method_config, key)
-        if uneven := [n for n in worlds if size % n]:
-            raise ConfigError(
-                f"method.options.{key} is {size}, which {' or '.join(map(str, uneven))} workers cannot share evenly; "
-                f"make it a multiple of {math.lcm(*worlds)}, or change train.num_workers or train.min_workers"
-            )
-
-
-def _world(config: Config) -> int | list[int]:
-    """What checkpoints say of the number of workers: where it may change within a run, all that it may be."""
-    return world_size() if config.train.min_workers is None else list(config.train.worker_range)
 
 
 def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
@@ -184,52 +147,3 @@ def _val_set(files: SplitFiles, device: torch.device) -> ValSet:
     pixels = torch.from_numpy(pixels_to_numpy(table["pixels"], files.image_spec()).copy())
     labels = torch.from_numpy(table["label"].to_numpy().astype(np.int64))
     return ValSet(pixels.to(device), labels.to(device))
-
-
-# --- results ---------------------------------------------------------------------------------------------------------
-
-
-def _store_result(run: Run, role: Role, context: RunContext, trainer: Trainer, summary: dict[str, Any]) -> None:
-    progress = trainer.progress
-    name, method_config = role_method(run.config, role)
-    description = {
-        "format": 1,
-        "method": name,
-        "method_config": method_config.model_dump(),
-        "net": run.config.net.model_dump(),
-        "image": run.files.image_spec()._asdict(),
-        "classes": run.files.classes(),
-    }
-    last, best_step = evaluable(trainer), progress.best_step or progress.step
-    with tempfile.TemporaryDirectory(prefix="ssgan-final-") as temporary:
-        folder = Path(temporary)
-        _write_model(folder / "last", last, {**description, "steps": progress.step})
-        _write_model(folder / "best", trainer.best or last, {**description, "steps": best_step})
-        write_jsonl(progress.history, folder / "history.jsonl")
-        if context.board:
-            shutil.copytree(context.board / role, folder / "tensorboard")
-        (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True))
-        context.store.put(folder, final_key(run.id, role))
-
-
-def _write_model(folder: Path, weights: Tensors, description: dict[str, Any]) -> None:
-    folder.mkdir()
-    write_tensors(weights, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(description, indent=1, sort_keys=True))
-
-
-def _summary(trainer: Trainer, batches: Batches, device: torch.device, bf16: bool) -> dict[str, Any]:
-    return {
-        "steps": trainer.progress.step,
-        "seconds": round(trainer.progress.seconds, 1),
-        "best_step": trainer.progress.best_step,
-        "world_size": world_size(),
-        "num_labeled": batches.num_labeled,
-        "num_unlabeled": batches.num_unlabeled,
-        "distinct_labeled_ids_seen": int(trainer.seen.sum()),
-        "streaming": batches.streaming,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "threads": torch.get_num_threads(),
-        "precision": "bf16" if bf16 else "float32",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-    }

@@ -10,8 +10,8 @@ from typing import Any
 
 from ssgan.config import Config, parse
 from ssgan.config.tune import Draw
-from ssgan.core.method import resolve_config
 from ssgan.errors import ConfigError
+from ssgan.methods import resolve_config
 
 Point = dict[str, Any]
 Space = dict[str, Draw]

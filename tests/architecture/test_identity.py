@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ssgan.core.method import names
+from ssgan.methods import names
 from ssgan.runs import identity
 from ssgan.runs.identity import code_files
 from tests.support.closure import ROOT, closure, deciding, has_code

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.mnist.stacked import Stacked, require_stackable, stack_batches
-from ssgan.core import method as methods
+from ssgan import methods
 from ssgan.core.batch import Batch
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.data.files import SplitFiles

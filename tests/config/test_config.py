@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ssgan import methods
 from ssgan.config import Config, load, parse
-from ssgan.core import method as methods
 from ssgan.errors import ConfigError
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches
 from ssgan.model import load_model
@@ -20,6 +20,7 @@ from ssgan.training import experiment
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.context import TWIN
 from ssgan.training.optimizers import trainable
+from ssgan.training.roles import role_method
 from ssgan.training.step import run_step
 from tests.support.data import config, context, final_weights, run_of, same, short, write_splits
 from tests.support.ranks import run_ranks
@@ -111,7 +112,7 @@ def test_finished_model_predicts_what_the_trainer_predicted(name: str, splits: S
     assert model.method == name
     weights = final_weights(tmp_path)
     rebuilt = methods.build(
-        name, experiment.role_method(c, "main")[1], Problem(ImageSpec(1, SIZE, "fit"), CLASSES, NetConfig(**c.net.model_dump()))
+        name, role_method(c, "main")[1], Problem(ImageSpec(1, SIZE, "fit"), CLASSES, NetConfig(**c.net.model_dump()))
     )
     rebuilt.nets.load_state_dict(weights)
     rebuilt.nets.eval()

@@ -14,9 +14,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ssgan import nets
+from ssgan import methods, nets
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 from ssgan.errors import CheckpointError
 from ssgan.evaluation.published import Published
 from ssgan.exporting import deployed as deployed_module

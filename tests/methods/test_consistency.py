@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 from ssgan.core.batch import Batch
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.nets.layers import GaussianNoise

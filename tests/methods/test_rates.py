@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 
 
 def built(name: str, family: str, **options: float) -> methods.SemiSupervisedMethod:

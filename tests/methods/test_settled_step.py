@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 
 PROBLEM = Problem(ImageSpec(1, 8, "fit"), 3, NetConfig(width=0.05, latent_dim=4))
 # When something begins or ends.

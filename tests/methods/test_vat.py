@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core import method as methods
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import fold
 from ssgan.methods import vat

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from ssgan import methods
 from ssgan.config import Config, ImageSpec, parse
-from ssgan.core import method as methods
 from ssgan.data import schema
 from ssgan.data.files import SplitFiles
 from ssgan.storage.store import open_store

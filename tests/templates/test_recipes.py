@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ssgan import nets
+from ssgan import methods, nets
 from ssgan.cli.app import run
 from ssgan.config import Problem, load
-from ssgan.core import method as methods
-from ssgan.core.method import resolve_config
 from ssgan.errors import ConfigError
+from ssgan.methods import resolve_config
 from ssgan.templates import fill, laid_over, recipe, recipe_names
 from tests.architecture.test_parameters import CHOICES
 

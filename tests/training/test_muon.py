@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssgan.core import method as methods
+from ssgan import methods
 from ssgan.data.files import SplitFiles
 from ssgan.nets.minibatch import add_minibatch_discrimination
 from ssgan.nets.weight_norm import WeightNormConv2d, WeightNormLinear
 from ssgan.training import experiment
 from ssgan.training.optimizers import MOMENTUM, MuonAdam, hidden_weights, make_optimizers, orthogonalized
+from ssgan.training.roles import role_method
 from ssgan.training.step import run_step
 from tests.support.data import config, context, run_of, short
 
@@ -102,9 +103,9 @@ def test_every_method_takes_it_for_its_classifier_only(name: str, splits: SplitF
 
 def test_the_twin_takes_it_too(splits: SplitFiles) -> None:
     c = config(method=short("teacher_gan"))
-    main, twin = (experiment.role_method(c, role)[1] for role in ("main", "twin"))
+    main, twin = (role_method(c, role)[1] for role in ("main", "twin"))
     assert twin.muon_rate == main.muon_rate > 0
-    name, _ = experiment.role_method(c, "twin")
+    name, _ = role_method(c, "twin")
     trainer, _ = experiment.prepared(run_of(c, splits), "twin", context(Path(splits.root)))
     assert name == "supervised"
     assert [type(o) for o in make_optimizers(trainer.method).values()] == [MuonAdam]

@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
+from ssgan import methods
 from ssgan.config import Config
-from ssgan.core import method as methods
 from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, NonFiniteError, StorageError
 from ssgan.storage.store import open_store

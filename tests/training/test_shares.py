@@ -9,7 +9,7 @@ import pytest
 from ssgan.config import MethodConfig, TrainConfig
 from ssgan.core.distributed import rank
 from ssgan.errors import ConfigError
-from ssgan.training.experiment import require_even_shares
+from ssgan.training.shares import require_even_shares
 from tests.support.ranks import run_ranks
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ssgan import methods
 from ssgan.config import Config
-from ssgan.core import method as methods
 from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, ConfigError
 from ssgan.runs import launch
@@ -23,6 +23,7 @@ from ssgan.storage.write_once import open_once
 from ssgan.training import experiment
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.context import RunContext
+from ssgan.training.roles import role_method
 from tests.support.data import config, context, run_of, same, short, write_splits
 
 
@@ -93,7 +94,7 @@ def test_a_new_class_extends_the_head_and_changes_no_other_logit(name: str, tmp_
 
 
 def _problem(c: Config, files: SplitFiles) -> Any:
-    return experiment.role_method(c, "main")[1], experiment.problem_of(c, files)
+    return role_method(c, "main")[1], experiment.problem_of(c, files)
 
 
 @torch.no_grad()
