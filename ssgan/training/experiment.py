@@ -21,17 +21,17 @@ from ssgan.core import method as methods
 from ssgan.core.distributed import broadcast_, fold, rank, solo, summed, world_size
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.data.files import SplitFiles
-from ssgan.data.loaders import Batches, Request
+from ssgan.data.loaders import Batches, BatchRequest
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.errors import ConfigError, NonFiniteError
 from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable, write_tensors
 from ssgan.training.context import TWIN, ProgressEvent, Role, Run, RunContext, checkpoints_prefix, final_key, start_key
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record, write_jsonl
-from ssgan.training.loop import Plan, ValSet, fit
+from ssgan.training.loop import TrainingPlan, ValSet, fit
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.precision import in_bf16
-from ssgan.training.warm_start import read_start, warm_start
+from ssgan.training.warm_start import read_earlier_model, warm_start
 
 
 def roles(config: Config) -> tuple[Role, ...]:
@@ -124,13 +124,13 @@ def require_even_shares(train: TrainConfig, method_config: MethodConfig) -> None
 
 
 def _world(config: Config) -> int | list[int]:
-    """What checkpoints say of the number of workers: where it may change within a run, all that it may be."""
+    """The number of workers as checkpoints record it: all that are allowed, where it may change within a run."""
     return world_size() if config.train.min_workers is None else list(config.train.worker_range)
 
 
-def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
+def _request(config: Config, name: str, method_config: MethodConfig) -> BatchRequest:
     method = methods.module(name).Method
-    return Request(
+    return BatchRequest(
         labeled=method_config.labeled_batch_size,
         unlabeled=method_config.batch_size,
         streams=method.unlabeled_streams,
@@ -140,10 +140,10 @@ def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
     )
 
 
-def plan_of(config: Config, method_config: MethodConfig, bf16: bool) -> Plan:
-    """How long the run is, and when it looks up."""
+def plan_of(config: Config, method_config: MethodConfig, bf16: bool) -> TrainingPlan:
+    """How long the run is, and when it validates and writes checkpoints."""
     t = config.train
-    return Plan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, bf16)
+    return TrainingPlan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, bf16)
 
 
 def problem_of(config: Config, files: SplitFiles) -> Problem:
@@ -166,7 +166,7 @@ def _trainer(run: Run, role: Role, context: RunContext, batches: Batches) -> Tra
         if start := run.identity.get("start"):
             with tempfile.TemporaryDirectory(prefix="ssgan-start-") as folder:
                 context.store.get(start_key(start), Path(folder, "start"))
-                earlier = read_start(Path(folder, "start", role), name, problem, classes)
+                earlier = read_earlier_model(Path(folder, "start", role), name, problem, classes)
             warm_start(method.nets, earlier, classes, batch.x_u if len(batch.x_u) else batch.x_l)
     broadcast_(list(method.nets.state_dict().values()))
     return Trainer(method, make_optimizers(method), average_of(method, train.steps), batches.seen)
