@@ -6,7 +6,7 @@ Makes so many JPEG files of SIDE x SIDE pixels (smooth noise, RGB, quality 90; a
 all but the SHARE (full), ingests again (idle), puts the rest in their places, and ingests once more (delta). Seconds are of the
 call of ``ingest``, without the start of Python; ``start-up`` is an ingest of ten files, which all of them pay.
 Ratios of CPU hardly depend on what else the machine does. Decoded to 64 x 64 RGB. --png FOLDER: the files CLASS/image.png of
-a folder instead, grey, 28 x 28.
+a folder instead, gray, 28 x 28.
 """
 
 from __future__ import annotations

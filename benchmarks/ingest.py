@@ -2,7 +2,7 @@
 
     python -m benchmarks.ingest --png FOLDER [--jpeg FOLDER] [--ray] [--rounds 5]
 
---png: a folder CLASS/image of small grey PNG files (MNIST), against torchvision's ImageFolder + Grayscale + ToTensor in a
+--png: a folder CLASS/image of small gray PNG files (MNIST), against torchvision's ImageFolder + Grayscale + ToTensor in a
 DataLoader with 0 and with 2 workers. --jpeg: a folder of JPEG files, against Pillow's full decode + resize to 64 x 64 in as
 many processes as there are cores. ``ingest`` does more than either: it also hashes each file, finds duplicates, rejects
 damaged files, and writes Parquet. --ray: instead, the PNG files by the tasks of a local two-node Ray cluster, against the
@@ -105,7 +105,7 @@ def compare(title: str, ours: dict[str, Callable[[], Run]], theirs: dict[str, Ca
 def main() -> None:
     """Parse the arguments and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--png", help="folder CLASS/image of small grey PNG files")
+    parser.add_argument("--png", help="folder CLASS/image of small gray PNG files")
     parser.add_argument("--jpeg", help="folder of JPEG files")
     parser.add_argument("--ray", action="store_true", help="compare a local Ray cluster with the machine's own workers")
     parser.add_argument("--size", type=int, default=28, help="image_size for --png")
@@ -124,7 +124,7 @@ def main() -> None:
     if args.png:
         ours = {f"ingest, {k}": (lambda k=k: run_ingest(args.png, args.size, 1, k)) for k in kinds}
         theirs = {f"ImageFolder + DataLoader({n})": (lambda n=n: run_loader(args.png, n)) for n in (0, 2)}
-        compare(f"PNG to {args.size} x {args.size} grey", ours, theirs, args.rounds)
+        compare(f"PNG to {args.size} x {args.size} gray", ours, theirs, args.rounds)
     if args.jpeg:
         ours = {f"ingest, {k}": (lambda k=k: run_ingest(args.jpeg, 64, 3, k)) for k in kinds}
         compare("JPEG to 64 x 64 RGB", ours, {"Pillow": lambda: run_pillow(args.jpeg)}, args.rounds)

@@ -117,7 +117,7 @@ def digest(folder: str) -> str:
 
 def compare(folder: str, size: int, rounds: int) -> None:
     """Print rates, memory and whether the bytes agree."""
-    print(f"\nPNG to {size} x {size} grey, {cores()} cores, two Ray nodes with one CPU each, {rounds} interleaved rounds")
+    print(f"\nPNG to {size} x {size} gray, {cores()} cores, two Ray nodes with one CPU each, {rounds} interleaved rounds")
     with local_cluster() as cluster, tempfile.TemporaryDirectory() as out:
         os.environ["RAY_ADDRESS"] = cluster.address
         hashes = set()

@@ -67,11 +67,11 @@ def in_processes(runs: list[Cell], data: Path, scratch: Path, arguments: argpars
 def in_trials(runs: list[Cell], data: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[Line]:
     """The same as trials of Ray Tune, each with ``--threads`` CPUs and ``--gpu`` of a GPU; lines are recorded as trials end."""
     from ssgan.cluster.connection import connected
-    from ssgan.tuning.on_ray import nodes, room
+    from ssgan.tuning.on_ray import capacity, nodes
 
     with connected() as ray:
-        fit = room(nodes(ray), arguments.threads, arguments.gpu, len(runs), "lower --threads or --gpu") if runs else None
-        print(fit.sentence if fit else "all runs are done", flush=True)
+        fit = capacity(nodes(ray), arguments.threads, arguments.gpu, len(runs), "lower --threads or --gpu") if runs else None
+        print(fit.text if fit else "all runs are done", flush=True)
         if fit:
             _run_trials(runs, data, scratch, arguments, fit.at_once)
     yield from ()

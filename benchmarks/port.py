@@ -1,7 +1,7 @@
 """Feature matching as ports of it are written: the rival of the benchmarks. It is no part of the library.
 
 Weight norm on the weight by plain tensor operations, fresh noise, three forward passes, gradients of both players in the
-generator's step, Adam without fusing, no data-dependent initialisation, no average of weights.
+generator's step, Adam without fusing, no data-dependent initialization, no average of weights.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class PortedDiscriminator(nn.Module):
 
 
 class Port:
-    """Both networks and their optimisers, for 28x28 images of ten classes."""
+    """Both networks and their optimizers, for 28x28 images of ten classes."""
 
     def __init__(self) -> None:
         self.d = PortedDiscriminator()
@@ -83,6 +83,6 @@ class Port:
     def answers(self, x: Tensor) -> Tensor:
         """(N, 1, 28, 28) in [0, 1] -> (N,) class ids."""
         self.d.eval()
-        said = self.d(x.flatten(1)).logits.argmax(1)
+        pseudo_labels = self.d(x.flatten(1)).logits.argmax(1)
         self.d.train()
-        return said
+        return pseudo_labels

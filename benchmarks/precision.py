@@ -30,7 +30,7 @@ LATE = 100_000
 
 
 def built(track: str, name: str) -> tuple[SemiSupervisedMethod, Batch]:
-    """The method of a row, initialised, and a batch of random images."""
+    """The method of a row, initialized, and a batch of random images."""
     row = next(row for row in ROWS if (row.track, row.name) == (track, name))
     config = parse(Config, config_of(row, 0, 1000, 1), "benchmarks.mnist.rows")
     options = methods.resolve_config(row.method, config.method.options)

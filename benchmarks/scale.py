@@ -97,7 +97,7 @@ def fitted(measured: Mapping[str, list[dict[str, float]]], cluster: Mapping[str,
             "stream_bytes_per_s",
             measured["streaming"][-1]["bytes_per_s"],
             "bytes/s and stream",
-            f"{own}, 64x64 colour, files in the page cache",
+            f"{own}, 64x64 color, files in the page cache",
         ),
         (
             "flop_per_image",

@@ -4,7 +4,7 @@ One after the other: our combination, the same without its GAN, FixMatch on the 
 matching, and feature matching as ports write it. Before that all take a short trial in turns, several times; the fastest
 tells how many steps fit into the minutes, so that whatever else the machine does later costs nobody a step. The rate falls over
 the last third of the steps (the port's is constant). Error on val by time, and on test in the end, once, of the last averaged
-model. Needs a project's splits of 28x28 grey images (`dvc repro split`).
+model. Needs a project's splits of 28x28 gray images (`dvc repro split`).
 
     python -m benchmarks.ten_minutes data/splits --minutes 10 --threads 2
 """
@@ -27,12 +27,12 @@ from benchmarks.mnist.rows import FEW_LABELED, MLP, MUON, QUIET, SHIFTS
 from benchmarks.port import Port
 from ssgan.config import Config, LoaderConfig, parse
 from ssgan.data.files import SplitFiles
-from ssgan.data.loaders import Batches, Request
+from ssgan.data.loaders import Batches, BatchRequest
 from ssgan.data.schema import pixels_to_numpy
 
 TRIAL = 100  # steps; fewer are mostly start-up
 ROUNDS = 3
-LOOKS = 10
+VALIDATIONS = 10
 Curve = list[tuple[float, float]]  # (seconds, error on val)
 
 CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {  # method, options, networks
@@ -50,20 +50,20 @@ def steps_that_fit(names: list[str], files: SplitFiles, seconds: float, threads:
     fastest = dict.fromkeys(names, float("inf"))
     for _ in range(ROUNDS):
         for name in names:
-            curve, _ = _run(name, files, TRIAL, threads, looks=1)
+            curve, _ = _run(name, files, TRIAL, threads, validations=1)
             fastest[name] = min(fastest[name], curve[-1][0] / TRIAL)
-    return {name: max(LOOKS, int(seconds / each)) for name, each in fastest.items()}
+    return {name: max(VALIDATIONS, int(seconds / each)) for name, each in fastest.items()}
 
 
-def _run(name: str, files: SplitFiles, steps: int, threads: int, looks: int = LOOKS) -> tuple[Curve, float]:
+def _run(name: str, files: SplitFiles, steps: int, threads: int, validations: int = VALIDATIONS) -> tuple[Curve, float]:
     """The curve, and the error on test."""
     if name == PORT:
-        return port(files, steps, threads, looks)
-    finished = train(_config(name, steps, looks), files, threads)
+        return port(files, steps, threads, validations)
+    finished = train(_config(name, steps, validations), files, threads)
     return finished.curve, finished.error_rate(files, "test")
 
 
-def _config(name: str, steps: int, looks: int) -> Config:
+def _config(name: str, steps: int, validations: int) -> Config:
     method, options, net = CONTENDERS[name]
     return parse(
         Config,
@@ -71,18 +71,18 @@ def _config(name: str, steps: int, looks: int) -> Config:
             "method": {"name": method, "options": {"lr_tail": 0.33, **options}},
             "net": net,
             "augment": SHIFTS if net is QUIET else {},
-            "train": {"steps": steps, "val_every": -(-steps // looks), "checkpoint_every": steps, "precision": "auto"},
+            "train": {"steps": steps, "val_every": -(-steps // validations), "checkpoint_every": steps, "precision": "auto"},
         },
         "benchmarks.ten_minutes",
     )
 
 
-def port(files: SplitFiles, steps: int, threads: int, looks: int) -> tuple[Curve, float]:
+def port(files: SplitFiles, steps: int, threads: int, validations: int) -> tuple[Curve, float]:
     """The same for the port; its rate is constant."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    rival, curve, spent, every = Port(), [], 0.0, -(-steps // looks)
-    batches = Batches(files, Request(100, 100, 2, False, 0, None), LoaderConfig(), torch.device("cpu"))
+    rival, curve, spent, every = Port(), [], 0.0, -(-steps // validations)
+    batches = Batches(files, BatchRequest(100, 100, 2, False, 0, None), LoaderConfig(), torch.device("cpu"))
     sets = {name: _set(files, name) for name in ("val", "test")}
 
     def error(name: str) -> float:

@@ -20,10 +20,10 @@ SPLITS, OUT = Path("data/splits"), Path("reports/tune")
 def run() -> None:
     """Search, then write the leaderboard, the figures and best.yaml."""
     config = load()
-    found = prepare(config, SPLITS)
-    trials = trials_of(found, SPLITS, lambda text: print(text, flush=True))
-    write(trials, config, found.val_images, OUT)
-    print(board.as_text(trials, config.evaluate.checkpoint, found.val_images))
+    spec = prepare(config, SPLITS)
+    trials = trials_of(spec, SPLITS, lambda text: print(text, flush=True))
+    write(trials, config, spec.val_images, OUT)
+    print(board.as_text(trials, config.evaluate.checkpoint, spec.val_images))
     print(f"tune: {OUT}/leaderboard.csv, parallel.png, importance.png", end="")
     print(" and best.yaml; `ssgan tune apply` writes it into params.yaml" if (OUT / "best.yaml").exists() else "")
 

@@ -125,13 +125,13 @@ def pool(folder: Path, rows: int) -> dict[str, float]:
 
     from ssgan.config import LoaderConfig
     from ssgan.data.files import SplitFiles
-    from ssgan.data.loaders import Batches, Request
+    from ssgan.data.loaders import Batches, BatchRequest
 
     files = SplitFiles(str(folder / "splits"))
     unlabeled = files.num_rows("unlabeled")
     before = anonymous_bytes()
     with Peak() as peak:
-        batches = Batches(files, Request(100, 100, 2, False, 0, None), LoaderConfig(), torch.device("cpu"))
+        batches = Batches(files, BatchRequest(100, 100, 2, False, 0, None), LoaderConfig(), torch.device("cpu"))
         next(batches.iterate(0, 1))
     held = anonymous_bytes() - before
     return {"bytes": peak.bytes, "held": held, "seconds": peak.seconds, "unlabeled": unlabeled}
@@ -165,7 +165,7 @@ def _opening(files: Any) -> float:
 
 
 def streaming(folder: Path, rows: int) -> dict[str, float]:
-    """Bytes of pixels a second that one streaming reader hands out, from this disk; 64 x 64 colour images."""
+    """Bytes of pixels a second that one streaming reader hands out, from this disk; 64 x 64 color images."""
     from ssgan.data.files import SplitFiles
     from ssgan.data.splits import split
     from ssgan.data.streaming import StreamingImages
@@ -182,7 +182,7 @@ def streaming(folder: Path, rows: int) -> dict[str, float]:
 
 
 def step_cost(folder: Path, rows: int) -> dict[str, float]:
-    """Arithmetic and parameters of a step of feature matching on 64 x 64 colour images, and this machine's time for it."""
+    """Arithmetic and parameters of a step of feature matching on 64 x 64 color images, and this machine's time for it."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 

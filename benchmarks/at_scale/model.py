@@ -47,7 +47,7 @@ ASSUMED: dict[str, Guess] = {
     "memory_bytes": Guess(1000e9, 256e9, 64e9, "bytes", "of the machine that ingests and splits"),
     "disk_bytes": Guess(20e12, 4e12, 1e12, "bytes", "its local disk"),
     "disk_bytes_per_s": Guess(3e9, 1e9, 0.2e9, "bytes/s", "the same disk: several NVMe to a network disk"),
-    "similar_level": Guess(0.05, 0.1, 1.0, "share of pairs", "images whose mean grey differs by at most 6 levels"),
+    "similar_level": Guess(0.05, 0.1, 1.0, "share of pairs", "images whose mean gray differs by at most 6 levels"),
 }
 
 

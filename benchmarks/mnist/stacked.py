@@ -27,9 +27,9 @@ TENSORS = ("x_l", "y_l", "x_u", "x_u2")  # of a batch
 
 
 class Stacked(SemiSupervisedMethod):
-    """Runs of one method, each initialised, as one method; its batches come from ``stack_batches``.
+    """Runs of one method, each initialized, as one method; its batches come from ``stack_batches``.
 
-    Engine, optimisers and average of weights work on it as on any method: they are elementwise, or know of the runs (Muon,
+    Engine, optimizers and average of weights work on it as on any method: they are elementwise, or know of the runs (Muon,
     clipping). The total of a phase is the sum over runs, which gives each its gradient; its other terms are means over runs.
 
     Raises:
@@ -41,7 +41,7 @@ class Stacked(SemiSupervisedMethod):
     def __init__(self, runs: Sequence[SemiSupervisedMethod]) -> None:
         first = runs[0]
         super().__init__(first.config, first.problem)
-        self._method, self.nets, self.usual_clip = first, first.nets, first.usual_clip
+        self._method, self.nets, self.default_clip = first, first.nets, first.default_clip
         require_stackable(type(first), first.problem.net.family)
         trained = {name: p.requires_grad for name, p in first.nets.named_parameters()}
         parameters, buffers = torch.func.stack_module_state([run.nets for run in runs])

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ssgan import methods
 from ssgan.circles.points import POINT, RADII, Circles, on_a_circle
 from ssgan.config import NetConfig, Problem
-from ssgan.core import method
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import fold
 from ssgan.core.method import SemiSupervisedMethod
@@ -66,8 +66,8 @@ def train(player: Player, data: Circles, steps: int, seed: int, frames: int = 1)
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(fold(seed, "weights"))
-        model = method.build(
-            player.method, method.resolve_config(player.method, player.options), Problem(POINT, len(RADII), NET)
+        model = methods.build(
+            player.method, methods.resolve_config(player.method, player.options), Problem(POINT, len(RADII), NET)
         )
         first = Batch(data.x_l, data.y_l, data.x, data.x, 0, fold(seed, "init"))
         model.nets.train()

@@ -16,7 +16,7 @@ def submit(
     """Train on the cluster of cluster.address, and fetch the results -> runs/train. Comes back to a job that is running."""
     from pipelines.train import OUT, SPLITS, train_with
     from ssgan.errors import ConfigError
-    from ssgan.runs.launch import unfinished, wanted
+    from ssgan.runs.launch import requested_run, unfinished
     from ssgan.runs.submit import submit as send
     from ssgan.storage.store import open_store
 
@@ -26,7 +26,7 @@ def submit(
     if not detach:
         train_with(config)
         return
-    run = wanted(config, SPLITS, OUT)
+    run = requested_run(config, SPLITS, OUT)
     if not unfinished(run, open_store(config.storage.url)):
         typer.echo(f"{run.id} is finished, nothing is submitted; `ssgan submit` fetches its results")
         return

@@ -18,7 +18,7 @@ tune = typer.Typer(rich_markup_mode=None)
 
 @tune.callback(invoke_without_command=True)
 def search(context: typer.Context) -> None:
-    """Search tune.space of params.yaml with Ray Tune -> reports/tune. Started again, it goes on where it was."""
+    """SearchSpec tune.space of params.yaml with Ray Tune -> reports/tune. Started again, it goes on where it was."""
     if context.invoked_subcommand is None:
         from pipelines.tune import run
 

@@ -14,7 +14,7 @@ from typing import Any
 from ssgan.errors import Exit, TrainingError
 
 CONNECT_SECONDS = 5.0
-FAREWELL_SECONDS = 30.0  # that Ray may take to end after Ctrl-C; mostly it takes three
+SHUTDOWN_SECONDS = 30.0  # that Ray may take to shut down after Ctrl-C; mostly it takes three
 OBJECT_STORE_BYTES = 200 << 20  # nothing large goes through it when training
 
 # How Ray behaves where ssgan uses it: token authentication, no usage statistics, a quiet terminal.
@@ -25,8 +25,8 @@ ENVIRONMENT = {
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_DEDUP_LOGS": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's tables; what there is to say, we say
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # files that nobody reads
+    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's tables; ssgan prints its own progress
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # files that no one reads
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends a command with code 130 and one sentence
 }
 
@@ -53,7 +53,7 @@ def connected(object_store_bytes: int = OBJECT_STORE_BYTES) -> Iterator[Any]:
 
     # Not "auto": a bare ray.init() hangs when an earlier head died uncleanly.
     address = os.environ.get("RAY_ADDRESS") or "local"
-    _require_answer(address)
+    _require_reachable(address)
     on_term = signal.getsignal(signal.SIGTERM)
     local: dict[str, Any] = {"object_store_memory": object_store_bytes} if address == "local" else {}
     try:
@@ -67,7 +67,7 @@ def connected(object_store_bytes: int = OBJECT_STORE_BYTES) -> Iterator[Any]:
     try:
         yield ray
     except KeyboardInterrupt:
-        _end_in_any_case()
+        _exit_after_timeout()
         raise
     finally:
         ray.shutdown()
@@ -80,21 +80,21 @@ def on_node(node_id: str) -> Any:
     return NodeAffinitySchedulingStrategy(node_id, soft=False)
 
 
-def _end_in_any_case() -> None:
-    """Once interrupted, a Ray that does not come to its end is left behind; its processes end with this one."""
+def _exit_after_timeout() -> None:
+    """Once interrupted, a Ray that does not shut down in time is left behind; its processes end with this one."""
 
-    def leave() -> None:
+    def exit_now() -> None:
         sys.stderr.write("interrupted\n")
         sys.stderr.flush()
         os._exit(Exit.INTERRUPTED)
 
-    timer = threading.Timer(FAREWELL_SECONDS, leave)
+    timer = threading.Timer(SHUTDOWN_SECONDS, exit_now)
     timer.daemon = True
     timer.start()
 
 
-def _require_answer(address: str) -> None:
-    """Ray itself tries for minutes before it says that nobody answers."""
+def _require_reachable(address: str) -> None:
+    """Ray itself tries for minutes before it reports that nothing answers."""
     host, separator, port = address.removeprefix("ray://").rpartition(":")
     if not separator or not port.isdigit():
         return

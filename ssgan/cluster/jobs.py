@@ -46,7 +46,7 @@ class Job:
 
 
 class Jobs:
-    """The cluster's jobs. Raises ConfigError for an address that is not safe, TrainingError where nobody answers."""
+    """The cluster's jobs. Raises ConfigError for an address that is not safe, TrainingError where nothing answers."""
 
     def __init__(self, config: ClusterConfig) -> None:
         if not config.address:
@@ -77,7 +77,7 @@ class Jobs:
     def submit(
         self, run: str, attempt: int, working_dir: str, environment: dict[str, str], entrypoint: str = TRAIN
     ) -> str | None:
-        """Submit an attempt. Returns the id of the job, or None if somebody else submitted this attempt just before."""
+        """Submit an attempt. Returns the id of the job, or None if another process submitted this attempt just before."""
         job_id = f"{run}-{attempt}"
 
         def send() -> str | None:
@@ -136,9 +136,9 @@ class Jobs:
 
 
 def require_authentication(address: str, insecure: bool) -> None:
-    """Refuse a cluster to which everybody may send code, unless it can be reached from this machine only.
+    """Refuse a cluster to which anyone may send code, unless it can be reached from this machine only.
 
-    Raises ConfigError for such a cluster, and for an address that is no URL; TrainingError where nobody answers.
+    Raises ConfigError for such a cluster, and for an address that is no URL; TrainingError where nothing answers.
     """
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -153,7 +153,7 @@ def require_authentication(address: str, insecure: bool) -> None:
     if mode == "token" or insecure or _is_loopback(parts.hostname):
         return
     raise ConfigError(
-        f"{address} lets everybody run code (its authentication is {mode!r}); start the head with RAY_AUTH_MODE=token, "
+        f"{address} lets anyone run code (its authentication is {mode!r}); start the head with RAY_AUTH_MODE=token, "
         "or set cluster.insecure to true (`ssgan submit --insecure`)"
     )
 
@@ -165,14 +165,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _refused(what: str, address: str, said: str) -> str:
-    if "401" in said or "403" in said or "nauthenticated" in said or "nauthorized" in said or "token" in said.lower():
+def _refused(what: str, address: str, message: str) -> str:
+    if any(word in message for word in ("401", "403", "nauthenticated", "nauthorized")) or "token" in message.lower():
         have = "one is set" if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH") else "none is set"
         return (
             f"{what}: {address} refused the token ({have} in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, else ~/.ray/auth_token "
             "is taken); use the cluster's token"
         )
-    return f"{what}: {address} refused: {said.strip().splitlines()[0] if said.strip() else 'no reason given'}"
+    return f"{what}: {address} refused: {message.strip().splitlines()[0] if message.strip() else 'no reason given'}"
 
 
 def _job(details: Any) -> Job:

@@ -1,4 +1,4 @@
-"""How many workers a Ray cluster has room for: an answer in time, where Ray itself would wait for ever."""
+"""How many workers a Ray cluster has room for: an answer in time, where Ray itself would wait forever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every driver of Ray tasks needs: how many CPUs there are, and the outcome of one task, or a sentence."""
+"""What every driver of Ray tasks needs: how many CPUs there are, and the outcome of one task, or an error."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ssgan.errors import DataError, SsganError
 
 AHEAD = 4  # tasks in flight for each CPU
 RETRIES = 5  # of a task whose process or node was lost; Ray's own 3 are few where nodes are cheap and short-lived
-PATIENCE_S = 30.0  # until the driver looks whether there is anybody left to wait for
-RECOUNT_S = 5.0  # between two looks at the size of a cluster, which may grow
+PATIENCE_S = 30.0  # until the driver checks whether any node is left to wait for
+RECOUNT_S = 5.0  # between two counts of the CPUs of a cluster, which may grow
 
 
 class Cpus:
@@ -42,7 +42,7 @@ def outcome(ray: Any, cpus: Cpus, reference: Any, texts: ErrorText, retries: int
         except ray.exceptions.GetTimeoutError:
             if not cpus():
                 raise DataError(
-                    "the Ray cluster has lost all of its CPUs, so nobody works on the files; add a node and run again"
+                    "the Ray cluster has lost all of its CPUs, so no node is left to read the files; add one and run again"
                 ) from None
         except ray.exceptions.RayTaskError as error:
             cause = error.cause

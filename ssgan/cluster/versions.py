@@ -81,7 +81,7 @@ def _trouble(ray: Any, node_id: str, answer: Any, expected: dict[str, str]) -> s
         if node_id not in {node["NodeID"] for node in living(ray)}:
             return ""
         if isinstance(error, ray.exceptions.GetTimeoutError):
-            return f"did not say its versions within {ANSWER_S:.0f} s"
+            return f"did not report its versions within {ANSWER_S:.0f} s"
         return f"cannot run the code of this project: {str(error).strip().splitlines()[-1]}"
 
 

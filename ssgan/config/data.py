@@ -23,7 +23,7 @@ class FolderSource(Strict):
 
     kind: Literal["folder"] = "folder"
     path: str
-    # auto: decide by looking; classes: CLASS/image; split_classes: {train,test}/CLASS/image; flat: no class in the path
+    # auto: detected; classes: CLASS/image; split_classes: {train,test}/CLASS/image; flat: no class in the path
     layout: Layout = "auto"
 
 
@@ -92,7 +92,7 @@ class SplitConfig(Strict):
     val_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
     test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)  # ignored where the source has an official test set
     near_duplicate_bits: int = Field(default=4, ge=0, le=8)  # of 64 bits of perceptual hash: distance that proposes a pair
-    near_duplicate_rmse: float = Field(default=6.0, ge=0.0)  # in grey levels (0-255): distance of pixels that confirms it
+    near_duplicate_rmse: float = Field(default=6.0, ge=0.0)  # in gray levels (0-255): distance of pixels that confirms it
     on_unknown_image: Literal["error", "report"] = "error"  # a label for an image that was not ingested
     on_conflict: Literal["error", "drop"] = "error"  # two different labels for one image; drop: it becomes unlabeled
     on_class_without_label: Literal["error", "report"] = "error"  # a class of classes.json that has no training label

@@ -22,15 +22,15 @@ class MethodConfig(Strict):
     ema_max_share: float = Field(default=0.05, gt=0, le=1)
     lr_tail: float = Field(default=0.0, ge=0.0, le=1.0)  # share of the run, at its end, over which the rate falls to 0
     muon_rate: float = Field(default=0.0, ge=0.0, lt=1.0)  # of Muon, for the classifier's hidden weights; 0: Adam for all
-    # Longest gradient of a phase, in usual lengths (what Adam remembers); a longer one is shortened to that. 0: not clipped;
+    # Largest gradient norm of a phase, relative to its RMS by Adam's second moments; a larger one is clipped. 0: no clipping;
     # null: 2 for the methods with one discriminator and one generator on convolutional networks without Muon, else 0
     gradient_clip: float | None = Field(default=None, ge=0.0)
 
     @property
-    def settled_step(self) -> int:
-        """First step at which all of the method takes part: every phase has begun, every ramp has reached its end.
+    def first_comparable_step(self) -> int:
+        """First step at which the whole method is active: every phase has begun, every ramp has reached its end.
 
-        A search stops no trial before it: until then the method is not yet what is compared.
+        A search stops no trial before it: until then trials do not show what is to be compared.
         """
         return 0
 

@@ -25,7 +25,7 @@ class TrainConfig(Strict):
     steps: int = Field(default=6000, gt=0)
     seed: int = Field(default=0, ge=0)  # everything random but the choice of labels (split.split_seed)
     precision: Precision = "float32"  # auto: bf16 where the CPU or GPU has instructions for it
-    val_every: int = Field(default=500, gt=0)  # steps between two looks at val
+    val_every: int = Field(default=500, gt=0)  # validation interval, in steps
     checkpoint_every: int = Field(default=500, gt=0)  # steps
     keep_checkpoints: int = Field(default=2, ge=1)  # newest ones kept in storage, besides the best
     log_every_seconds: float = Field(default=10.0, gt=0)  # progress lines where there is no terminal
@@ -70,7 +70,7 @@ class ClusterConfig(Strict):
 
     address: str | None = None  # of the head's dashboard, http://HOST:8265; null: train on this machine
     insecure: bool = False  # submit to a cluster without authentication that others can reach too
-    environment: dict[str, str] = Field(default={})  # variables of the job, seen by everybody on the cluster: nothing secret
+    environment: dict[str, str] = Field(default={})  # variables of the job, visible to everyone on the cluster: nothing secret
     include: list[str] = Field(default=[])  # files and folders that the job needs besides params.yaml and the code
     upload_limit: int = Field(default=16 * MIB, gt=0)  # bytes of all that is sent with a job
     pending_timeout_s: float = Field(default=900.0, gt=0)  # how long a job may wait to be started
@@ -83,7 +83,7 @@ class ClusterConfig(Strict):
         secret = sorted(name for name in value if re.search(r"SECRET|TOKEN|PASSWORD|ACCESS_KEY|CREDENTIAL", name.upper()))
         if secret:
             raise ValueError(
-                f"{', '.join(secret)} would be readable by everybody on the cluster; give the nodes a role, a profile or a "
+                f"{', '.join(secret)} would be readable by everyone on the cluster; give the nodes a role, a profile or a "
                 "mounted file"
             )
         return value

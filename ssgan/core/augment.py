@@ -64,7 +64,7 @@ ROTATE_DEGREES, SCALE, SHIFT, CONTRAST, BRIGHTNESS, CUTOUT = 15.0, 0.2, 0.125, 0
 
 
 def strong(x: Tensor, seed: int, *, stroke: bool = False) -> Tensor:
-    """Distort each image heavily: affine map, contrast, brightness, and a grey square over a part of it.
+    """Distort each image heavily: affine map, contrast, brightness, and a gray square over a part of it.
 
     (N, C, S, S) in [0, 1] -> the same shape and range. In the place of RandAugment and cutout in Sohn et al. 2020, section 2.3.
     With ``stroke`` half of the images are crossed by a line first.
@@ -79,9 +79,9 @@ def strong(x: Tensor, seed: int, *, stroke: bool = False) -> Tensor:
     contrast, brightness = (draws[:, i].view(-1, 1, 1, 1) for i in (4, 5))
     mean = x.mean((1, 2, 3), keepdim=True)
     x = ((x - mean) * (1 + CONTRAST * contrast) + mean + BRIGHTNESS * brightness).clamp(0, 1)
-    centre = (draws[:, 6:8] + 1) / 2 * size
+    center = (draws[:, 6:8] + 1) / 2 * size
     pixels = torch.arange(size, device=x.device) + 0.5
-    rows, columns = ((pixels - centre[:, i : i + 1]).abs() < CUTOUT * size / 2 for i in (0, 1))
+    rows, columns = ((pixels - center[:, i : i + 1]).abs() < CUTOUT * size / 2 for i in (0, 1))
     return torch.where((rows[:, :, None] & columns[:, None, :]).unsqueeze(1), 0.5, x)
 
 

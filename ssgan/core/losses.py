@@ -58,12 +58,12 @@ def explicit_real_logit(logits: Tensor) -> Tensor:
 
 
 def real(r: Tensor) -> Tensor:
-    """Cost of not calling it real: mean softplus(-r) = -mean log D: (N,) -> scalar >= 0 (Goodfellow 2014, eq. 1)."""
+    """Cost of not classifying it as real: mean softplus(-r) = -mean log D: (N,) -> scalar >= 0 (Goodfellow 2014, eq. 1)."""
     return F.softplus(-_check(r, 1, "r")).mean()
 
 
 def fake(r: Tensor) -> Tensor:
-    """Cost of not calling it fake: mean softplus(r) = -mean log(1 - D): (N,) -> scalar >= 0 (Goodfellow 2014, eq. 1)."""
+    """Cost of not classifying it as fake: mean softplus(r) = -mean log(1 - D): (N,) -> scalar >= 0 (Goodfellow 2014, eq. 1)."""
     return F.softplus(_check(r, 1, "r")).mean()
 
 
@@ -82,8 +82,8 @@ def discriminator_terms(
 
     total = CE(l, y) + unlabeled_weight * (1/2 mean softplus(-r_u) + 1/2 mean softplus(r_f)); the halves are those of the
     authors' code. With label smoothing, ``smoothed_real`` stands for softplus(-r_u). Logits of the K real classes (L, K),
-    labels (L,), real/fake logits (U,) of unlabeled and (N,) of fake images. The accuracies are shares in [0, 1] of images
-    called right, for the health monitor; no gradient.
+    labels (L,), real/fake logits (U,) of unlabeled and (N,) of fake images. The accuracies are shares in [0, 1] of correctly
+    classified images, for the health monitor; no gradient.
     """
     terms = {"labeled": cross_entropy(logits_l, y_l), "unlabeled_real": smoothed_real(r_u, label_smoothing), "fake": fake(r_f)}
     terms["total"] = terms["labeled"] + unlabeled_weight * 0.5 * (terms["unlabeled_real"] + terms["fake"])
@@ -178,7 +178,7 @@ def pull_away(features: Tensor) -> Tensor:
     """Mean over i != j of the squared cosine between features i and j of the global batch: (N, F) -> scalar in [0, 1].
 
     Zhao et al. 2017, eq. 5; Dai et al. 2017, section 4. With unit rows u, the sum over all pairs is |sum_i u_i u_i^T|^2, which
-    costs F^2 instead of N^2 over ranks. A feature of length 0 is orthogonal to every other.
+    costs F^2 instead of N^2 over ranks. A feature of norm 0 is orthogonal to every other.
     """
     features = _check(features, 2, "features")
     n = features.shape[0] * world_size()

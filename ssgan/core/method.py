@@ -43,7 +43,7 @@ class Phase:
         name: prefix of the logged terms.
         trains: keys of ``Method.nets`` whose parameters this phase updates; everything else is constant in it.
         loss: pure function of the batch. It sees the networks in training mode.
-        optimizer: settings of the optimiser that belongs to this phase.
+        optimizer: settings of the optimizer that belongs to this phase.
         every: run at steps divisible by this number.
         start: first step at which it runs; methods that train one network alone for a while let the others wait.
         stop: first step at which it runs no more; what it trained is constant from there on. None: to the end.
@@ -70,7 +70,7 @@ class SemiSupervisedMethod(ABC):
         second_view: with one stream: ``x_u2`` holds the images of ``x_u``, augmented anew.
         classifier: key of ``nets`` of the network that ``predict`` uses.
         stacked: whether the first dimension of every parameter counts runs (``Stacked``).
-        usual_clip: ``gradient_clip`` where the config names none.
+        default_clip: ``gradient_clip`` where the config sets none.
         unstackable: why runs of the method cannot be stacked, as the end of a sentence that begins with its name; "": they can.
     """
 
@@ -78,7 +78,7 @@ class SemiSupervisedMethod(ABC):
     second_view: ClassVar[bool] = False
     classifier: ClassVar[str] = "classifier"
     stacked: ClassVar[bool] = False
-    usual_clip: float = 0.0
+    default_clip: float = 0.0
     unstackable: ClassVar[str] = ""
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:
@@ -96,9 +96,9 @@ class SemiSupervisedMethod(ABC):
 
     @property
     def gradient_clip(self) -> float:
-        """Longest gradient of a phase, in usual lengths; 0: not clipped (decision 0015)."""
-        named = self.config.gradient_clip
-        return self.usual_clip if named is None else named
+        """Largest gradient norm of a phase, relative to its running RMS (decision 0015); 0: not clipped."""
+        configured = self.config.gradient_clip
+        return self.default_clip if configured is None else configured
 
     @property
     def averaged(self) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ class SemiSupervisedMethod(ABC):
         return (self.classifier,)
 
     def init(self, batch: Batch) -> None:  # noqa: B027 - optional hook
-        """Data-dependent initialisation, once before the first step, on the global batch on every rank."""
+        """Data-dependent initialization, once before the first step, on the global batch on every rank."""
 
     def after_step(self, batch: Batch) -> None:  # noqa: B027 - optional hook
         """Bookkeeping after all phases of a step (never a gradient)."""

@@ -14,12 +14,14 @@ from ssgan.config import DigitsSource, FolderSource, S3Source, Source, Torchvisi
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import Item, open_source
 from ssgan.errors import DataError, SsganError, StorageError
-from ssgan.storage.retries import Limits, MissingError, Patience
+from ssgan.storage.retries import MissingError, Patience, RetryLimits
 
 if TYPE_CHECKING:
     from ssgan.storage.s3 import S3Objects
 
-LIMITS = Limits(patience_s=15.0, attempts=4, first_wait_s=0.2, longest_wait_s=2.0, connect_timeout_s=3.0, read_timeout_s=10.0)
+LIMITS = RetryLimits(
+    patience_s=15.0, attempts=4, first_wait_s=0.2, longest_wait_s=2.0, connect_timeout_s=3.0, read_timeout_s=10.0
+)
 
 
 def originals(source: Source, max_bytes: int) -> Callable[[str], bytes]:

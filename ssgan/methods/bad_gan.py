@@ -1,4 +1,4 @@
-"""Bad GAN: feature matching with a generator that is pushed off the data, so that classes are parted where data is thin.
+"""Bad GAN: feature matching with a generator that is pushed off the data, so that classes are separated in low-density regions.
 
 Paper: Dai, Yang, Yang, Cohen, Salakhutdinov: Good Semi-supervised Learning that Requires a Bad GAN (NIPS 2017),
 arXiv:1705.09783, eq. 4 to 9; weights from the authors' code.
@@ -13,13 +13,13 @@ Deviations:
     1. p in LD is a kernel density of features, and eps the quantile `density_quantile` of it over unlabeled images of the same
        step; LD then stands in every step from `density_start` on.
     2. `density: pixels` is the paper's form: p is a PixelCNN++ over pixels, constant from `density_start` on. It differs in
-       a. size: 16 features, one block per stage and 5 components, the authors 160, 3 and 10 (22 million numbers);
+       a. size: 16 features, one block per stage and 5 components, the authors 160, 3 and 10 (22 M parameters);
        b. training: here, beside the other networks, on unlabeled images before `density_start`; the authors load a trained one;
        c. eps: the quantile over two batches of unlabeled images when p becomes constant; the authors' code takes test images;
        d. scale: log p is divided by the number of pixels and channels (the authors' weight 1e-4 is 0.078 on MNIST then);
        e. time: LD stands in every tenth step from `density_start` on (`density_every`), in the code in a random tenth.
     3. The encoder is a classifier network of `net.family` with 2 Z outputs; log sigma is at least -5.
-    4. As in feature matching: Adam's epsilon, and an average of weights (the authors keep none).
+    4. As in feature matching: Adam's epsilon, and an average of weights (the authors have none).
     5. With convolutions, gradients longer than twice the usual are shortened (decision 0015).
 
 Expected error (paper): MNIST, 100 labels, 0.795 +- 0.098 %; SVHN, 1,000 labels, 4.25 +- 0.03 % (with PT and entropy); CIFAR-10,
@@ -71,7 +71,7 @@ class Config(PlayersConfig):
     density_every: int = Field(default=10, gt=0)  # pixels: LD at steps divisible by it
 
     @model_validator(mode="after")
-    def _trains_before_it_judges(self) -> Config:
+    def _density_is_trained_first(self) -> Config:
         if self.density == "pixels" and self.low_density_weight and self.density_start == 0:
             raise ValueError(
                 "density_start is 0, but with density pixels it is the time to train the density; set it to 1 or more"
@@ -79,7 +79,7 @@ class Config(PlayersConfig):
         return self
 
     @property
-    def settled_step(self) -> int:
+    def first_comparable_step(self) -> int:
         return self.density_start
 
 
@@ -103,7 +103,7 @@ class Method(TwoPlayerMethod):
                 "change it or train.num_workers"
             )
         density = PixelCNN(problem.image.channels, c.density_width, c.density_blocks, c.density_mixtures)
-        # A buffer, so that checkpoints carry it. Nothing is too likely before it is known.
+        # A buffer, so that checkpoints have it. Until it is known, no image is above it.
         density.register_buffer("threshold", torch.tensor(math.inf))
         self.nets["density"] = density
 
@@ -145,7 +145,7 @@ class Method(TwoPlayerMethod):
             "pull_away": losses.pull_away(features_fake),
         }
         total = terms["matching"] + c.pull_away_weight * terms["pull_away"]
-        if self.judges_density(batch.step):
+        if self.uses_low_density(batch.step):
             pixels = "density" in self.nets
             terms |= self.low_density_pixels(batch) if pixels else self.low_density(features_fake, features_real, batch.x_u)
             total = total + c.low_density_weight * terms["low_density"]
@@ -155,7 +155,7 @@ class Method(TwoPlayerMethod):
             total = total + c.variational_weight * terms["variational"]
         return terms | {"total": total}
 
-    def judges_density(self, step: int) -> bool:
+    def uses_low_density(self, step: int) -> bool:
         """Whether LD is part of the generator's objective at a step."""
         c = self.config
         every = c.density_every if "density" in self.nets else 1
@@ -171,7 +171,7 @@ class Method(TwoPlayerMethod):
     # --- density of pixels -------------------------------------------------------------------------------------------
 
     def low_density_pixels(self, batch: Batch) -> Terms:
-        """LD by pixels, of images from latents of its own: far fewer than a batch has, for it is dear."""
+        """LD by pixels, of images from latents of its own: far fewer than a batch has, because it is expensive."""
         seed = fold(batch.seed, "latent", "density")
         x_f = self.generator(
             global_rand(self.density_images // world_size(), self.problem.net.latent_dim, seed, batch.x_u.device)

@@ -1,4 +1,4 @@
-"""CatGAN: a discriminator without a real/fake output; it is sure about real images, and unsure about fake ones.
+"""CatGAN: a discriminator without a real/fake output; its predictions are confident on real images and uncertain on fake ones.
 
 Paper: Springenberg: Unsupervised and Semi-supervised Learning with Categorical Generative Adversarial Networks (ICLR 2016),
 arXiv:1511.06390, eq. 7 to 9.
@@ -9,7 +9,7 @@ Objective, with p = softmax(l), H the entropy, the mean inside H_m over the batc
     w(t): linear from 0 to 1 until step T.
 
 Deviations:
-    1. The networks of `net.family`; the paper's have batch normalisation in the discriminator and other sizes.
+    1. The networks of `net.family`; the paper's have batch normalization in the discriminator and other sizes.
     2. The entropies of real and fake images are ramped up: from step 0 they freeze classes before the labels name them.
     3. lambda = 1 throughout; ports draw labeled batches with a falling probability.
     4. With convolutions, gradients longer than twice the usual are shortened (decision 0015).
@@ -33,7 +33,7 @@ class Config(TwoPlayerConfig):
     ramp_steps: int = Field(default=2000, gt=0)  # steps, T
 
     @property
-    def settled_step(self) -> int:
+    def first_comparable_step(self) -> int:
         return self.ramp_steps
 
 

@@ -11,9 +11,9 @@ Options, all off by default:
     generator            "nonsaturating" G: min E_z softplus(-r(G(z))), "saturating" G: min -E_z softplus(r(G(z)))
     minibatch_kernels    3.2: the last layer of D sees (f, o), o_ib = sum_{j != i} exp(-|M_ib - M_jb|_1) + beta_b, M = f T, the
                          sum over a labeled, unlabeled or fake batch. The paper: better images, but worse classifiers.
-    historical_weight    3.3: D and G also pay historical_weight * |theta - 1/t sum_i theta_i|^2
+    historical_weight    3.3: D and G are also penalized by historical_weight * |theta - 1/t sum_i theta_i|^2
     label_smoothing      3.4: a softplus(-r(x)) + (1-a) softplus(r(x)) on unlabeled images, a = 1 - label_smoothing
-    virtual_batch_norm   3.5: G normalises an image by the statistics of a fixed reference batch and itself, weight 1/(n+1)
+    virtual_batch_norm   3.5: G normalizes an image by the statistics of a fixed reference batch and itself, weight 1/(n+1)
 
 Deviations:
     1. Adam with epsilon 1e-4 outside of the root; the authors' rule has 1e-8 inside it, which is nearest to that.
@@ -42,9 +42,14 @@ from ssgan.config import Problem
 from ssgan.core import losses
 from ssgan.core.batch import Batch
 from ssgan.core.method import Terms
-from ssgan.nets.minibatch import add_minibatch_discrimination, remember_neighbors
+from ssgan.nets.minibatch import add_minibatch_discrimination, update_neighbors
 from ssgan.nets.virtual_batch_norm import VirtuallyNormalized
-from ssgan.players.averages import distance_from_history, follow_history, keep_history, start_history
+from ssgan.players.averages import (
+    add_running_averages,
+    distance_from_running_average,
+    start_running_averages,
+    update_running_averages,
+)
 from ssgan.players.two import PlayersConfig, Rates, TwoPlayerMethod
 
 
@@ -75,11 +80,11 @@ class Method(TwoPlayerMethod):
             reference = torch.rand(config.batch_size, problem.net.latent_dim)
             self.nets["generator"] = VirtuallyNormalized(self.generator, reference)
         if config.historical_weight:
-            keep_history(self.nets, "classifier", "generator")
+            add_running_averages(self.nets, "classifier", "generator")
 
     def init(self, batch: Batch) -> None:
         super().init(batch)
-        start_history(self.nets)
+        start_running_averages(self.nets)
 
     def real_logit(self, logits: Tensor) -> Tensor:
         return losses.implicit_real_logit(logits)
@@ -89,7 +94,7 @@ class Method(TwoPlayerMethod):
         labeled, unlabeled, fake = self.forward_all(batch)
         r_u, r_f = self.real_logit(unlabeled.logits), self.real_logit(fake.logits)
         terms = losses.discriminator_terms(labeled.logits, batch.y_l, r_u, r_f, c.unlabeled_weight, c.label_smoothing)
-        return self.with_history("classifier", terms)
+        return self.with_historical_averaging("classifier", terms)
 
     def generator_loss(self, batch: Batch) -> Terms:
         x_f = self.generator(self.latent(batch, "generator"))
@@ -97,7 +102,7 @@ class Method(TwoPlayerMethod):
             total = self.matching(x_f, batch.x_u2)
         else:
             total = losses.ADVERSARIAL[self.config.generator](self.real_logit(self.discriminator(x_f).logits))
-        return self.with_history("generator", {"total": total})
+        return self.with_historical_averaging("generator", {"total": total})
 
     def matching(self, x_f: Tensor, x_u: Tensor) -> Tensor:
         """Distance between the mean features of fake and of real images; the real ones are constant."""
@@ -106,15 +111,15 @@ class Method(TwoPlayerMethod):
             features_real = self.discriminator.features(x_u)
         return losses.MATCHING[self.config.distance](features_fake, features_real)
 
-    def with_history(self, name: str, terms: Terms) -> Terms:
+    def with_historical_averaging(self, name: str, terms: Terms) -> Terms:
         """The terms of one player, plus historical averaging where it is on."""
         if not self.config.historical_weight:
             return terms
-        historical = distance_from_history(self.nets, name)
+        historical = distance_from_running_average(self.nets, name)
         total = terms["total"] + self.config.historical_weight * historical
         return terms | {"historical": historical, "total": total}
 
     def after_step(self, batch: Batch) -> None:
-        follow_history(self.nets, batch.step)
+        update_running_averages(self.nets, batch.step)
         if self.config.minibatch_kernels:
-            remember_neighbors(self.discriminator, batch.x_u)
+            update_neighbors(self.discriminator, batch.x_u)

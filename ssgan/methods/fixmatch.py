@@ -1,4 +1,4 @@
-"""FixMatch: what the classifier is sure of on a weakly changed image, it must also say on a strongly changed one.
+"""FixMatch: confident predictions on weakly augmented images are the targets for strongly augmented ones.
 
 Paper: Sohn et al.: FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence (NeurIPS 2020),
 arXiv:2001.07685, eq. 3 and 4.
@@ -42,9 +42,9 @@ class Method(OnePlayerMethod):
     def classifier_loss(self, batch: Batch) -> Terms:
         terms = self.labeled_terms(batch)
         with torch.no_grad():
-            sure, said = self.net(batch.x_u).logits.float().softmax(1).max(1)
-            mask = (sure >= self.config.threshold).float()
+            confidence, pseudo_labels = self.net(batch.x_u).logits.float().softmax(1).max(1)
+            mask = (confidence >= self.config.threshold).float()
         logits = self.net(strong(batch.x_u2, fold(batch.seed, "strong"))).logits
-        terms["unlabeled"] = losses.masked_cross_entropy(logits, said, mask)
+        terms["unlabeled"] = losses.masked_cross_entropy(logits, pseudo_labels, mask)
         terms["mask_share"] = mask.mean()
         return terms | {"total": terms["labeled"] + self.config.unlabeled_weight * terms["unlabeled"]}

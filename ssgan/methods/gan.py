@@ -35,7 +35,7 @@ from ssgan.core.batch import Batch
 from ssgan.core.method import Adam, Phase, SemiSupervisedMethod, Terms
 from ssgan.nets.layers import Classifier, forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
-from ssgan.players.two import usual_clip
+from ssgan.players.two import default_clip
 
 
 class Config(MethodConfig):
@@ -59,7 +59,7 @@ class Method(SemiSupervisedMethod):
         family = nets.family(problem.net.family)
         self.nets["discriminator"] = family.classifier(problem, 1)
         self.nets["generator"] = family.generator(problem)
-        self.usual_clip = usual_clip(family, config)
+        self.default_clip = default_clip(family, config)
         num_features = self._features(torch.zeros(1, *problem.image.shape)).shape[1]
         self.nets["classifier"] = nn.Linear(num_features, problem.num_classes)
 

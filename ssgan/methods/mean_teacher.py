@@ -1,4 +1,4 @@
-"""Mean teacher: two views of an unlabeled image get the same answer from the classifier and from its average over steps.
+"""Mean teacher: the classifier and its moving average are trained to agree on two views of an unlabeled image.
 
 Paper: Tarvainen & Valpola: Mean teachers are better role models (NIPS 2017), arXiv:1703.01780, section 2.
 
@@ -9,7 +9,7 @@ Noise and dropout of the networks are on in both.
 
 Deviations:
     1. The consistency cost is on unlabeled images only; the paper also has it on labeled ones.
-    2. What is judged is the engine's average of weights, whose horizon differs from the teacher's.
+    2. The engine's average of weights is evaluated, whose horizon differs from the teacher's.
     3. One decay; the paper raises it from 0.99 to 0.999 after the ramp.
 
 Expected error: no figure for MNIST in the paper; SVHN with 1,000 labels 3.95 +- 0.19 %, CIFAR-10 with 4,000 12.31 +- 0.28 %.
@@ -27,7 +27,7 @@ from ssgan.config import MethodConfig, Problem
 from ssgan.core import losses
 from ssgan.core.batch import Batch
 from ssgan.core.method import Terms
-from ssgan.players.averages import follow, teacher_of
+from ssgan.players.averages import teacher_of, update_ema
 from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 
 
@@ -38,7 +38,7 @@ class Config(OnePlayerConfig):
     teacher_decay: float = Field(default=0.999, ge=0, lt=1)  # per step
 
     @property
-    def settled_step(self) -> int:
+    def first_comparable_step(self) -> int:
         return self.ramp_steps
 
 
@@ -66,4 +66,4 @@ class Method(OnePlayerMethod):
         return terms | {"total": terms["labeled"] + self.weight(batch.step) * terms["consistency"]}
 
     def after_step(self, batch: Batch) -> None:
-        follow(self.nets["teacher"], self.net, batch.step, self.config.teacher_decay)
+        update_ema(self.nets["teacher"], self.net, batch.step, self.config.teacher_decay)

@@ -1,4 +1,4 @@
-"""Pseudo-labels: the classifier's own answers on unlabeled images, taken for true.
+"""Pseudo-labels: the classifier's own predictions on unlabeled images serve as labels.
 
 Paper: Lee: Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks (ICML workshop
 on Challenges in Representation Learning, 2013), eq. 15 and 16.
@@ -32,7 +32,7 @@ class Config(OnePlayerConfig):
     ramp_steps: int = Field(default=2000, gt=0)  # steps from T1 to T2
 
     @property
-    def settled_step(self) -> int:
+    def first_comparable_step(self) -> int:
         return self.ramp_start + self.ramp_steps
 
 

@@ -1,7 +1,7 @@
-"""Supervised classifier: the floor line, and the twin of every other method.
+"""Supervised classifier: the baseline, and the twin of every other method.
 
 Paper: none; Adam (Kingma & Ba 2015) on the cross-entropy of the labeled images alone. It sees no unlabeled image, not even
-in the data-dependent initialisation.
+in the data-dependent initialization.
 
 Objective: min_C  E_(x,y)~labeled [ lse(l(x)) - l_y(x) ].
 

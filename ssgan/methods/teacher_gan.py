@@ -1,19 +1,19 @@
 """Teacher-GAN: our combination of an averaged teacher, balanced classes, and the cheap part of a bad generator.
 
 Paper: none; ours. Parts: hard targets from a confident average of weights (FixMatch, Sohn et al. 2020, eq. 4; Mean teacher,
-Tarvainen & Valpola 2017), answers of which no class has much more or less than its share (distribution alignment, Berthelot
-et al. 2020, and optimal transport, Asano et al. 2020), orthogonalised updates (Muon, Jordan et al. 2024), feature matching with
+Tarvainen & Valpola 2017), balanced pseudo-labels (distribution alignment, Berthelot et al. 2020, and optimal transport, Asano
+et al. 2020), orthogonalized updates (Muon, Jordan et al. 2024), feature matching with
 K logits (Salimans et al. 2016, section 5), pull-away (Dai et al. 2017, section 4).
 
 Objective, with r = lse(l), f the features, w(x), w'(x) two draws of the `augment` section, s = strong(w'(x)), theta' the moving
-average of theta, c the prices of the classes (ssgan/players/balance.py), q = softmax(l(w(x); theta') - c) without noise:
+average of theta, c dual variables of the classes (ssgan/players/balance.py), q = softmax(l(w(x); theta') - c) without noise:
     D:  min  E_labeled CE(l(v(x)), y)  + a(t) consistency E_unlabeled 1[max q >= tau] CE(l(s), argmax q)
              + b(t) unlabeled ( 1/2 E_unlabeled softplus(-r(w(x))) + 1/2 E_z softplus(r(G(z))) )
     G:  min  mean_j (E f_j(G(z)) - E f_j(w(x)))^2 + pull_away * PT(f(G(z)))
     a(t) rises from 0 to 1 over `ramp_steps`; in the first `strong_labeled_steps` v(x) is strong(w(x)) for every second image,
     and else w(x); in the first `stroke_steps` strong crosses half of the images, drawn at random, with a line; b(t) is 1 in
     every `adversarial_every`-th step from `adversarial_start` on, the only ones in which G learns, and else 0.
-With `unlabeled_weight: 0` there is no generator: the ablation that says what the GAN is worth.
+With `unlabeled_weight: 0` there is no generator: the ablation that shows what the GAN contributes.
 
 Deviations:
     1. A teacher gives FixMatch's targets; its paper takes them from the classifier itself. Muon and Adam instead of SGD.
@@ -42,7 +42,7 @@ from ssgan.core.distributed import batch_mean, fold, rank
 from ssgan.core.method import Phase, Terms
 from ssgan.nets.layers import forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
-from ssgan.players.averages import follow, teacher_of
+from ssgan.players.averages import teacher_of, update_ema
 from ssgan.players.balance import ClassBalance
 from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
@@ -51,11 +51,11 @@ class Config(TwoPlayerConfig):
     augment: bool = True  # two views of an image are two draws of the `augment` section
     muon_rate: float = Field(default=0.02, ge=0, lt=1)  # of Muon, for the classifier's hidden weights; 0: Adam for all
     beta1: float = Field(default=0.9, ge=0, lt=1)  # of Adam, both players
-    consistency_weight: float = Field(default=1.0, ge=0)  # of the teacher's answers
-    threshold: float = Field(default=0.9, gt=0, lt=1)  # tau: least probability of an answer that counts
+    consistency_weight: float = Field(default=1.0, ge=0)  # of the teacher's pseudo-labels
+    threshold: float = Field(default=0.9, gt=0, lt=1)  # tau: least confidence of a pseudo-label that counts
     teacher_decay: float = Field(default=0.99, ge=0, lt=1)  # per step
     balance_rate: float = Field(default=0.3, ge=0)  # for classes of about the same size; 0 where they are not
-    balance_tolerance: float = Field(default=0.2, ge=0)  # relative deviation of a class from its share that is left alone
+    balance_tolerance: float = Field(default=0.2, ge=0)  # relative deviation of a class from its share that is not corrected
     ramp_steps: int = Field(default=50, gt=0)  # steps over which consistency comes in
     strong_labeled_steps: int = Field(default=500, ge=0)  # first steps, in which every second labeled image is strongly changed
     stroke_steps: int = Field(default=500, ge=0)  # first steps, in which half of the strongly changed images get a line across
@@ -64,20 +64,20 @@ class Config(TwoPlayerConfig):
     pull_away_weight: float = Field(default=0.1, ge=0)
 
     @property
-    def settled_step(self) -> int:
+    def first_comparable_step(self) -> int:
         return max(self.ramp_steps, self.strong_labeled_steps, self.stroke_steps, self.adversarial_start)
 
 
 class Method(TwoPlayerMethod):
     second_view = True
-    unstackable = "counts the teacher's answers beside its loss"
+    unstackable = "counts the teacher's predictions beside its loss"
     config: Config
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:
         super().__init__(config, problem)
         self.nets["teacher"] = teacher_of(self.discriminator)
         self.nets["balance"] = ClassBalance(problem.num_classes)
-        self._said: Tensor | None = None  # (K,) mean answer of the teacher in this step
+        self._mean_prediction: Tensor | None = None  # (K,) of the teacher in this step
         if not self.config.unlabeled_weight:
             del self.nets["generator"]
 
@@ -102,9 +102,9 @@ class Method(TwoPlayerMethod):
             data_dependent_init(self.generator, self.latent(batch, "init"))
 
     def after_step(self, batch: Batch) -> None:
-        follow(self.nets["teacher"], self.discriminator, batch.step, self.config.teacher_decay)
-        if self._said is not None:
-            self.balance.follow(self._said, self.config.balance_rate, self.config.balance_tolerance)
+        update_ema(self.nets["teacher"], self.discriminator, batch.step, self.config.teacher_decay)
+        if self._mean_prediction is not None:
+            self.balance.update(self._mean_prediction, self.config.balance_rate, self.config.balance_tolerance)
 
     def real_logit(self, logits: Tensor) -> Tensor:
         return losses.implicit_real_logit(logits)
@@ -113,8 +113,8 @@ class Method(TwoPlayerMethod):
         c = self.config
         ramp = min(1.0, batch.step / c.ramp_steps)
         stroke = batch.step < c.stroke_steps
-        begins = batch.step < c.strong_labeled_steps
-        x_l = _every_second_strong(batch.x_l, fold(batch.seed, "labeled"), stroke) if begins else batch.x_l
+        strong_labeled = batch.step < c.strong_labeled_steps
+        x_l = _every_second_strong(batch.x_l, fold(batch.seed, "labeled"), stroke) if strong_labeled else batch.x_l
         distorted = strong(batch.x_u2, fold(batch.seed, "strong"), stroke=stroke)
         if self.adversarial(batch.step):
             with torch.no_grad():
@@ -128,19 +128,19 @@ class Method(TwoPlayerMethod):
             terms["total"] = terms["labeled"]
             with torch.no_grad():
                 terms["labeled_accuracy"] = (labeled.logits.argmax(1) == batch.y_l).float().mean()
-        said, mask = self.targets(batch.x_u)
-        terms["consistency"] = losses.masked_cross_entropy(view.logits, said, mask)
+        pseudo_labels, mask = self.targets(batch.x_u)
+        terms["consistency"] = losses.masked_cross_entropy(view.logits, pseudo_labels, mask)
         terms["mask_share"] = mask.mean()
         return terms | {"total": terms["total"] + ramp * c.consistency_weight * terms["consistency"]}
 
     @torch.no_grad()
     def targets(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(U, C, S, S) -> what the teacher says, (U,) class ids, and whether it is sure, (U,) 0 or 1."""
+        """(U, C, S, S) -> the teacher's pseudo-labels, (U,) class ids, and whether it is confident, (U,) 0 or 1."""
         with without_noise(self.nets["teacher"]):
             q = self.balance(self.nets["teacher"](x).logits)
-        self._said = batch_mean(q)
-        sure, said = q.max(1)
-        return said, (sure >= self.config.threshold).float()
+        self._mean_prediction = batch_mean(q)
+        confidence, pseudo_labels = q.max(1)
+        return pseudo_labels, (confidence >= self.config.threshold).float()
 
     def generator_loss(self, batch: Batch) -> Terms:
         features_fake = self.discriminator.features(self.generator(self.latent(batch, "generator")))

@@ -1,4 +1,4 @@
-"""Virtual adversarial training: the answer must not change in the direction in which it changes most easily.
+"""Virtual adversarial training: predictions must not change in the direction in which they change most.
 
 Paper: Miyato, Maeda, Koyama, Ishii: Virtual adversarial training (TPAMI 2018), arXiv:1704.03976, eq. 5 to 13, algorithm 1.
 
@@ -11,8 +11,8 @@ Deviations:
     1. The network's noise and dropout are the same in all passes of a step (``same_noise``); drawn anew in each, it did not
        learn (docs/results.md).
     2. The divergence is of the labeled and of the unlabeled batch at equal weight per image. In the paper every image of the
-       data set weighs the same, so the few labeled ones hardly count; here the network tends to learn them by heart, each
-       in a small ball of its own, and to say the same of all others (docs/results.md).
+       data set weighs the same, so the few labeled ones hardly count; here the network tends to memorize them, each in a small
+       ball of its own, and to predict the same for all others (docs/results.md).
     3. B is not in the paper, whose network has batch norm on its logits, which may do the same; gamma = 0 leaves it out.
     4. The entropy is the paper's "VAT+EntMin", which it does not use on MNIST; beta = 0 leaves it out.
 
@@ -38,7 +38,7 @@ from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 class Config(OnePlayerConfig):
     vat_weight: float = Field(default=1.0, ge=0)  # alpha
     epsilon: float = Field(default=2.0, gt=0)  # |r_adv|, for pixels in [0, 1]
-    xi: float = Field(default=1.0, gt=0)  # length of the probe, for pixels in [0, 1]
+    xi: float = Field(default=1.0, gt=0)  # norm of the probe, for pixels in [0, 1]
     power_iterations: int = Field(default=1, ge=1)
     entropy_weight: float = Field(default=1.0, ge=0)  # beta
     balance_weight: float = Field(default=1.0, ge=0)  # gamma; for classes of about the same size, 0 where they are not
@@ -63,7 +63,7 @@ class Method(OnePlayerMethod):
     def noisy_logits(self, images: Tensor, batch: Batch, *, frozen: bool = False) -> Tensor:
         """(N, C, S, S) -> (N, K), with the noise of this step: the same in every call, another one on every rank.
 
-        ``frozen``: the weights are constants, so that a gradient for the images does not pay for theirs.
+        ``frozen``: the weights are constants, so that a gradient for the images does not compute theirs.
         """
         with same_noise(fold(batch.seed, "vat noise", rank()), images.device):
             if not frozen:
@@ -72,7 +72,7 @@ class Method(OnePlayerMethod):
             return functional_call(self.net, weights, (images,)).logits
 
     def adversarial_step(self, images: Tensor, logits: Tensor, batch: Batch) -> Tensor:
-        """r_adv of every image: (N, C, S, S) images, (N, K) logits on them -> (N, C, S, S), each of length eps."""
+        """r_adv of every image: (N, C, S, S) images, (N, K) logits on them -> (N, C, S, S), each of norm eps."""
         direction = torch.cat([random_direction(x, fold(batch.seed, "vat", i)) for i, x in enumerate((batch.x_l, batch.x_u))])
         for _ in range(self.config.power_iterations):
             probe = (self.config.xi * direction).requires_grad_()
@@ -82,7 +82,7 @@ class Method(OnePlayerMethod):
 
 
 def random_direction(images: Tensor, seed: int) -> Tensor:
-    """Uniform on the sphere, for every image its own: (N, C, S, S) -> the same shape, each of length 1."""
+    """Uniform on the sphere, for every image its own: (N, C, S, S) -> the same shape, each of norm 1."""
     uniform = global_rand(images.shape[0], images[0].numel(), seed, images.device)
     return unit(torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6)).view_as(images))
 
@@ -94,9 +94,9 @@ def divergence(target_logits: Tensor, logits: Tensor) -> Tensor:
 
 
 def unit(x: Tensor) -> Tensor:
-    """Each image divided by its length: (N, C, S, S) -> the same; zeros stay zeros.
+    """Each image divided by its norm: (N, C, S, S) -> the same; zeros stay zeros.
 
-    The largest pixel becomes 1 first: where the answer is sure, the squares of the gradient are below the smallest float32.
+    The largest pixel becomes 1 first: where a prediction is confident, the squares of the gradient underflow in float32.
     """
     flat = x.flatten(1)
     flat = flat / flat.abs().amax(1, keepdim=True).clamp_min(1e-37)

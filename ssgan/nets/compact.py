@@ -1,6 +1,6 @@
-"""A compact convolutional classifier (0.3 million weights at width 1) and a DCGAN generator, for 8 to 256 pixels.
+"""A compact convolutional classifier (0.3 M parameters at width 1) and a DCGAN generator, for 8 to 256 pixels.
 
-Classifier: after the MNIST classifier of Triple-GAN (Li et al. 2017), with weight norm and data-dependent initialisation
+Classifier: after the MNIST classifier of Triple-GAN (Li et al. 2017), with weight norm and data-dependent initialization
 in the place of batch norm, so that labeled, unlabeled and fake images never share statistics and go through the network in
 one pass. Stages of two 3x3 convolutions, each followed by 2x2 max pooling, until 7 or 8 pixels (or fewer) are left, then
 two more and a global mean. Generator: DCGAN (Radford et al. 2016) with 4x4 stride-2 transposed convolutions.

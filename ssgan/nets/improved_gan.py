@@ -1,8 +1,8 @@
 """The 32x32 networks of Improved GAN (Salimans et al. 2016) for CIFAR-10 and SVHN, as in the authors' code.
 
-Classifier: nine weight-normalised convolutions (96/192 channels at width 1; the SVHN net is width 2/3), leaky ReLU 0.2,
+Classifier: nine weight-normalized convolutions (96/192 channels at width 1; the SVHN net is width 2/3), leaky ReLU 0.2,
 dropout 0.2 on the input and 0.5 between the stages, global mean. Generator: Z -> 4x4x512 -> 8x8x256 -> 16x16x128 -> 32x32,
-batch norm without scale, ReLU, last layer weight-normalised, tanh.
+batch norm without scale, ReLU, last layer weight-normalized, tanh.
 """
 
 from __future__ import annotations

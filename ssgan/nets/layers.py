@@ -125,11 +125,11 @@ def same_noise(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-# --- batch normalisation ---------------------------------------------------------------------------------------------
+# --- batch normalization ---------------------------------------------------------------------------------------------
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation whose statistics are those of the *global* batch (Ioffe & Szegedy 2015), on CPU and GPU.
+    """Batch normalization whose statistics are those of the *global* batch (Ioffe & Szegedy 2015), on CPU and GPU.
 
     Args:
         features: O.
@@ -177,19 +177,19 @@ class BatchNorm(nn.Module):
                 self.running_var.lerp_(var * (count / (count - 1)), self.momentum)
         shape = [1, -1] + [1] * (x.ndim - 2)
         scale = torch.rsqrt(var + self.eps) if self.weight is None else torch.rsqrt(var + self.eps) * self.weight
-        normalised = (x - mean.view(shape)) * scale.view(shape)
-        return normalised if self.bias is None else normalised + self.bias.view(shape)
+        normalized = (x - mean.view(shape)) * scale.view(shape)
+        return normalized if self.bias is None else normalized + self.bias.view(shape)
 
 
 def couples_the_batch(net: nn.Module) -> bool:
-    """Whether the output for one image depends on the others of the batch (batch normalisation, minibatch discrimination)."""
+    """Whether the output for one image depends on the others of the batch (batch normalization, minibatch discrimination)."""
     return any(getattr(m, "couples_batch", False) for m in net.modules())
 
 
 def forward_parts(net: nn.Module, *parts: Tensor) -> list[Out]:
     """Run several batches through a classifier: in one concatenated pass, unless the net couples the batch.
 
-    Labeled, unlabeled and fake images must never share batch statistics; without batch normalisation, one large product
+    Labeled, unlabeled and fake images must never share batch statistics; without batch normalization, one large product
     is faster than three small ones and gives the same numbers.
     """
     if len(parts) == 1 or couples_the_batch(net):

@@ -1,6 +1,6 @@
 """Minibatch discrimination: the discriminator sees how close the images of its batch lie to each other.
 
-Salimans et al. 2016, section 3.2; scale and initialisation from the authors' code. Letters: N images of this rank, A features,
+Salimans et al. 2016, section 3.2; scale and initialization from the authors' code. Letters: N images of this rank, A features,
 B kernels, C dimensions of a kernel.
 """
 
@@ -19,8 +19,8 @@ MOMENTUM = 0.1  # of the mean that stands for a batch in evaluation mode
 class MinibatchDiscrimination(DataInitialized):
     """(N, A) features -> (N, A + B): the features, and o_ib = sum_{j != i} exp(-sum_c |M_ibc - M_jbc|) + beta_b.
 
-    M = x T with T_bc of length exp(s_bc). The sum runs over the *global* batch. In evaluation mode an image has no batch: its
-    sum is ``neighbors``, the running mean that ``remember_neighbors`` keeps, so that no prediction depends on another image.
+    M = x T with T_bc of norm exp(s_bc). The sum runs over the *global* batch. In evaluation mode an image has no batch: its
+    sum is ``neighbors``, the running mean that ``update_neighbors`` updates, so that no prediction depends on another image.
     """
 
     couples_batch = True
@@ -28,11 +28,11 @@ class MinibatchDiscrimination(DataInitialized):
 
     def __init__(self, inputs: int, kernels: int, dims: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(0.05 * torch.randn(inputs, kernels, dims))  # T before its length is set
+        self.weight = nn.Parameter(0.05 * torch.randn(inputs, kernels, dims))  # T before its norm is set
         self.log_scale = nn.Parameter(torch.zeros(kernels, dims))  # s
         self.bias = nn.Parameter(-torch.ones(kernels))  # beta
         self.register_buffer("neighbors", torch.zeros(kernels))
-        self.remembering = False
+        self.tracking = False
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):  # differences of large numbers: bfloat16 would drown them
@@ -42,14 +42,14 @@ class MinibatchDiscrimination(DataInitialized):
             if not self.training:
                 return torch.cat([x, (self.neighbors + self.bias).expand(len(x), -1)], dim=1)
             close = self._closeness(self._distances(x))
-            if self.remembering:
+            if self.tracking:
                 self.neighbors.lerp_(batch_mean(close), MOMENTUM)
             return torch.cat([x, close + self.bias], dim=1)
 
     def _distances(self, x: Tensor) -> Tensor:
         """(N, A) -> (B, N, N * ranks) distances, 0 of an image from itself."""
-        length = torch.linalg.vector_norm(self.weight, dim=0)
-        m = torch.tensordot(x, self.weight * (self.log_scale.exp() / length), dims=1)
+        norm = torch.linalg.vector_norm(self.weight, dim=0)
+        m = torch.tensordot(x, self.weight * (self.log_scale.exp() / norm), dims=1)
         return torch.cdist(m.transpose(0, 1), rows_of_all_ranks(m).transpose(0, 1), p=1.0)
 
     @staticmethod
@@ -81,14 +81,14 @@ def add_minibatch_discrimination(classifier: nn.Module, kernels: int, dims: int)
 
 
 @torch.no_grad()
-def remember_neighbors(classifier: nn.Module, x: Tensor) -> None:
-    """Let the running means follow the batch ``x`` (N, C, S, S), by a pass in training mode; collective.
+def update_neighbors(classifier: nn.Module, x: Tensor) -> None:
+    """Update the running means with the batch ``x`` (N, C, S, S), by a pass in training mode; collective.
 
-    Real images only, and outside of the phases: generated ones would tell of images that predictions never meet.
+    Real images only, and outside of the phases: predictions are never asked for generated ones.
     """
     layers = [m for m in classifier.modules() if isinstance(m, MinibatchDiscrimination)]
     for layer in layers:
-        layer.remembering = True
+        layer.tracking = True
     classifier(x)
     for layer in layers:
-        layer.remembering = False
+        layer.tracking = False

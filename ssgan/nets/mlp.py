@@ -1,10 +1,9 @@
 """The permutation-invariant networks of Improved GAN (Salimans et al. 2016) on MNIST, for any small image.
 
 Classifier: C*S*S -> 1000 -> 500 -> 250 -> 250 -> 250 -> outputs; Gaussian noise before every layer (0.3, then 0.5), ReLU,
-weight norm with gains frozen in the hidden layers, data-dependent initialisation.
+weight norm with gains frozen in the hidden layers, data-dependent initialization.
 Generator: Z -> 500 -> 500 (batch norm without scale, softplus) -> C*S*S (weight norm, sigmoid).
-Read from the authors' code: ``algorithms`` section 5.2 of the design; ``net.width`` multiplies the hidden units,
-``net.noise`` the noise.
+Details from the authors' code. ``net.width`` multiplies the hidden units, ``net.noise`` the noise.
 """
 
 from __future__ import annotations

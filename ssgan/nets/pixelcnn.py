@@ -1,12 +1,12 @@
-"""PixelCNN++ (Salimans et al. 2017, arXiv:1701.05517): log p of an image, pixel after pixel, rows from the top.
+"""PixelCNN++ (Salimans et al. 2017, arXiv:1701.05517): log p of an image, pixel by pixel, rows from the top.
 
-It is a building block, no family: no player of a GAN, but the density by which ``bad_gan`` judges generated images.
+It is a building block, not a family: the density model of ``bad_gan`` for generated images, not a player of a GAN.
 
 Two stacks of features are computed side by side. At pixel (i, j), ``above`` has seen the rows before i, ``left`` also the
 pixels before j in row i; neither has seen the pixel itself, so the mixture that ``left`` gives for it is p(pixel | pixels
 before). Half of the blocks work at half of the resolution, with skip connections across.
 
-Letters: N images, C channels, S pixels per side, M components of the mixture, W width, P numbers per pixel.
+Letters: N images, C channels, S pixels per side, M components of the mixture, W width, P parameters of the mixture per pixel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ssgan.nets.weight_norm import WeightNormConv2d
 
-HALF_LEVEL = 1 / 255  # half the distance of two grey levels, with 256 of them over [-1, 1]
+HALF_LEVEL = 1 / 255  # half the distance of two gray levels, with 256 of them over [-1, 1]
 LOWEST_LOG_SCALE = -7.0  # of a logistic, as in the authors' code
 Stacks = tuple[Tensor, Tensor]  # above, left; both (N, W, S, S)
 
@@ -41,7 +41,7 @@ class CausalConv(nn.Module):
 
 
 class GatedBlock(nn.Module):
-    """x + a * sigmoid(b), with (a, b) from two convolutions of x and a look at other features of the same place."""
+    """x + a * sigmoid(b), with (a, b) from two convolutions of x and a 1x1 convolution (``look``) of other features."""
 
     def __init__(self, width: int, kernel: tuple[int, int], other: int) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class GatedBlock(nn.Module):
 
 
 class TwoStacks(nn.Module):
-    """One block of each stack; ``left`` looks at ``above``, and on the way back both look at those of the way down."""
+    """One block of each stack; ``left`` also sees ``above``, and on the way back both see the features of the way down."""
 
     def __init__(self, width: int, *, back: bool) -> None:
         super().__init__()
@@ -70,8 +70,8 @@ class TwoStacks(nn.Module):
         return above, self.left(stacks[1], torch.cat([above, skip[1]], dim=1) if skip else above)
 
 
-class Halve(nn.Module):
-    """Both stacks to half of the resolution: of the four fine places of a coarse one it sees the first."""
+class Downsample(nn.Module):
+    """Both stacks to half of the resolution: of the four fine positions of a coarse one it sees the first."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -82,8 +82,8 @@ class Halve(nn.Module):
         return self.above(stacks[0]), self.left(stacks[1])
 
 
-class Double(nn.Module):
-    """Both stacks back to twice the resolution: four fine places out of each coarse one (a transposed 2x2 convolution)."""
+class Upsample(nn.Module):
+    """Both stacks back to twice the resolution: four fine positions from each coarse one (a transposed 2x2 convolution)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -111,17 +111,17 @@ class PixelCNN(nn.Module):
         self.row_before = CausalConv(seen, width, (1, 3))
         self.column_before = CausalConv(seen, width, (2, 1))
         self.fine = nn.ModuleList(TwoStacks(width, back=False) for _ in range(blocks))
-        self.to_coarse = Halve(width)
+        self.to_coarse = Downsample(width)
         self.coarse = nn.ModuleList(TwoStacks(width, back=False) for _ in range(blocks))
         self.coarse_back = nn.ModuleList(TwoStacks(width, back=True) for _ in range(blocks))
-        self.to_fine = Double(width)
+        self.to_fine = Upsample(width)
         self.fine_back = nn.ModuleList(TwoStacks(width, back=True) for _ in range(blocks + 1))
         self.out = WeightNormConv2d(width, mixture_size(channels, mixtures), 1, train_gain=True, init_scale=0.1)
         self.mixtures = mixtures
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, S, S) images in [0, 1] -> (N,) log p in nats. Differentiable in x, also between the grey levels."""
-        # Half precision cannot hold a logistic as narrow as one grey level.
+        """(N, C, S, S) images in [0, 1] -> (N,) log p in nats. Differentiable in x, also between the gray levels."""
+        # Half precision cannot hold a logistic as narrow as one gray level.
         with torch.autocast(x.device.type, enabled=False):
             x = 2 * x.float() - 1
             return log_likelihood(x, self.parameters_of(x), self.mixtures)

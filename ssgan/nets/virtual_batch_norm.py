@@ -1,4 +1,4 @@
-"""Virtual batch normalisation: statistics of a fixed reference batch, so that no image depends on the others of its batch.
+"""Virtual batch normalization: statistics of a fixed reference batch, so that no image depends on the others of its batch.
 
 Salimans et al. 2016, section 3.5. Letters: R rows of the reference batch, N other rows, O units or channels, Z latents.
 """
@@ -14,7 +14,7 @@ from ssgan.nets.layers import BatchNorm
 class VirtualBatchNorm(nn.Module):
     """(R + N, O, ...) -> the same shape; the first R rows are the reference batch.
 
-    The reference is normalised by its own mean and variance, every other row by those of the reference and itself together,
+    The reference is normalized by its own mean and variance, every other row by those of the reference and itself together,
     in which it has the weight 1/(R + 1). A convolution's row is all pixels of an image.
 
     Args:
@@ -31,20 +31,20 @@ class VirtualBatchNorm(nn.Module):
         pixels = x.float().reshape(*x.shape[:2], -1)
         var, mean = torch.var_mean(pixels, 2, correction=0)  # (R + N, O), of every row alone
         (mean_r, mean_x), (var_r, var_x) = mean.tensor_split([self.reference]), var.tensor_split([self.reference])
-        apart = torch.var_mean(mean_r, 0, correction=0)
-        mean_r, var_r = apart[1], var_r.mean(0) + apart[0]
+        between = torch.var_mean(mean_r, 0, correction=0)
+        mean_r, var_r = between[1], var_r.mean(0) + between[0]
         share = 1.0 / (self.reference + 1)
-        away = mean_x - mean_r
-        mean_x = mean_r + share * away
-        var_x = var_r.lerp(var_x, share) + share * (1.0 - share) * away.square()
+        difference = mean_x - mean_r
+        mean_x = mean_r + share * difference
+        var_x = var_r.lerp(var_x, share) + share * (1.0 - share) * difference.square()
         means = torch.cat([mean_r.expand(self.reference, -1), mean_x])
         scale = torch.rsqrt(torch.cat([var_r.expand(self.reference, -1), var_x]) + self.eps)
-        normalised = (pixels - means.unsqueeze(2)) * (scale if self.weight is None else scale * self.weight).unsqueeze(2)
-        return (normalised if self.bias is None else normalised + self.bias.unsqueeze(1)).view(x.shape)
+        normalized = (pixels - means.unsqueeze(2)) * (scale if self.weight is None else scale * self.weight).unsqueeze(2)
+        return (normalized if self.bias is None else normalized + self.bias.unsqueeze(1)).view(x.shape)
 
 
 class VirtuallyNormalized(nn.Module):
-    """A family's generator, (N, Z) -> (N, C, S, S), with virtual batch normalisation in the place of batch normalisation.
+    """A family's generator, (N, Z) -> (N, C, S, S), with virtual batch normalization in the place of batch normalization.
 
     The reference goes through the layers in the same pass; the paper's two passes give the same numbers.
 

@@ -1,6 +1,6 @@
-"""Weight-normalised layers (Salimans & Kingma 2016) with data-dependent initialisation.
+"""Weight-normalized layers (Salimans & Kingma 2016) with data-dependent initialization.
 
-Letters: N images, I inputs, O outputs (units or channels), V directions (weights before normalisation), g gains.
+Letters: N images, I inputs, O outputs (units or channels), V directions (weights before normalization), g gains.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class DataInitialized(nn.Module):
 
 
 class WeightNorm(DataInitialized):
-    """Base of weight-normalised layers (Salimans & Kingma 2016): W_o = g_o V_o / ||V_o||, the norm computed in float32.
+    """Base of weight-normalized layers (Salimans & Kingma 2016): W_o = g_o V_o / ||V_o||, the norm computed in float32.
 
     ``train_gain=False`` freezes g, as in the hidden layers of the Improved GAN code: after the data-dependent
-    initialisation only direction and bias are learned. ``init_scale`` is the standard deviation that the data-dependent
-    initialisation gives every unit; None leaves the layer as it is.
+    initialization only direction and bias are learned. ``init_scale`` is the standard deviation that the data-dependent
+    initialization gives every unit; None leaves the layer as it is.
     """
 
     gain: Tensor
@@ -45,7 +45,7 @@ class WeightNorm(DataInitialized):
         raise NotImplementedError
 
     def _unit_product(self, x: Tensor, norm: Tensor) -> Tensor:
-        """The linear map with the directions of length 1: no gain, no bias."""
+        """The linear map with directions of norm 1: no gain, no bias."""
         raise NotImplementedError
 
     def _output(self, x: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ class WeightNormConvTranspose2d(WeightNorm):
 
 @torch.no_grad()
 def data_dependent_init(net: nn.Module, x: Tensor, layers: Sequence[nn.Module] | None = None) -> None:
-    """Initialise gains and biases of weight-normalised layers (None: of all) from one pass of ``x`` in training mode.
+    """Initialize gains and biases of weight-normalized layers (None: of all) from one pass of ``x`` in training mode.
 
     Layer by layer in the order of the forward pass, every unit gets mean 0 and standard deviation ``init_scale``
     (Salimans & Kingma 2016, section 3). Call it with the same ``x`` and the same random state on every rank.

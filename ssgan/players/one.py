@@ -47,7 +47,7 @@ class OnePlayerMethod(SemiSupervisedMethod):
         """The terms of ``labeled_terms``, those of the method, and their total."""
 
     def labeled_terms(self, batch: Batch, logits: Tensor | None = None) -> Terms:
-        """Cross-entropy of the labeled images, and the share of them that is called right (no gradient).
+        """Cross-entropy of the labeled images, and the accuracy on them (no gradient).
 
         ``logits``: (L, K) on the labeled images, where the method has them already.
         """

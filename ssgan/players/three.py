@@ -40,7 +40,7 @@ class ThreePlayerConfig(MethodConfig):
     generated_start: int = Field(default=5000, ge=0)  # first step with it
 
     @property
-    def settled_step(self) -> int:
+    def first_comparable_step(self) -> int:
         return max(self.pretrain_steps, self.generated_start)
 
 

@@ -23,14 +23,14 @@ from ssgan.nets.weight_norm import data_dependent_init
 
 
 class Rates(NamedTuple):
-    """Learning rates where the user names none; authors have lower ones for convolutions."""
+    """Default learning rates; authors use lower ones for convolutions."""
 
     perceptron: float
     convolutional: float
 
 
 class PlayersConfig(MethodConfig):
-    """For methods whose authors have a rate for each kind of network: where it is null, `Method.rates` says it."""
+    """For methods whose authors use a rate for each kind of network: where it is null, it is that of `Method.rates`."""
 
     learning_rate: float | None = Field(default=None, gt=0)
     beta1: float = Field(default=0.5, ge=0, lt=1)  # of Adam, both players
@@ -43,8 +43,8 @@ class TwoPlayerConfig(PlayersConfig):
     learning_rate: float = Field(default=1e-3, gt=0)  # of both players
 
 
-def usual_clip(family: nets.Family, config: MethodConfig) -> float:
-    """Where the config names no ``gradient_clip``: 2 for Adam on convolutions (decision 0015)."""
+def default_clip(family: nets.Family, config: MethodConfig) -> float:
+    """``gradient_clip`` where the config sets none: 2 for Adam on convolutions (decision 0015)."""
     return 2.0 if family.CONVOLUTIONAL and not config.muon_rate else 0.0
 
 
@@ -61,7 +61,7 @@ class TwoPlayerMethod(SemiSupervisedMethod):
         self.nets["classifier"] = family.classifier(problem, problem.num_classes + self.fake_logits)
         self.nets["generator"] = family.generator(problem)
         self.convolutional = family.CONVOLUTIONAL
-        self.usual_clip = usual_clip(family, config)
+        self.default_clip = default_clip(family, config)
 
     @property
     def discriminator(self) -> Classifier:
@@ -80,7 +80,7 @@ class TwoPlayerMethod(SemiSupervisedMethod):
         ]
 
     def learning_rate(self) -> float:
-        """The one that is named, or else the authors' for this kind of network."""
+        """The configured one, or else the authors' for this kind of network."""
         if self.config.learning_rate is not None:
             return self.config.learning_rate
         return self.rates.convolutional if self.convolutional else self.rates.perceptron

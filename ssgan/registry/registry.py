@@ -21,7 +21,7 @@ from pathlib import Path
 from ssgan import __version__
 from ssgan.errors import CheckpointError, ConfigError, StorageError, UnusableError
 from ssgan.registry.version import CARD, Version, name_of, open_version
-from ssgan.storage.retries import Limits
+from ssgan.storage.retries import RetryLimits
 from ssgan.storage.write_once import open_once
 
 VERSIONS, LOG, MARK = "registry/versions", "registry/log", "registry/format.json"
@@ -73,7 +73,7 @@ class Reason:
 class Registry:
     """Reads and moves names. Methods raise StorageError where storage fails, UnusableError for damaged content."""
 
-    def __init__(self, url: str, limits: Limits | None = None) -> None:
+    def __init__(self, url: str, limits: RetryLimits | None = None) -> None:
         self.url, self._store = url, open_once(url, limits)
 
     def last(self) -> Move | None:

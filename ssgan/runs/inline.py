@@ -1,4 +1,4 @@
-"""The very same training in this process, without Ray: for tests, debugging and a quick look."""
+"""The same training in this process, without Ray: for tests, debugging and small runs."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ssgan.errors import Exit, SsganError
 from ssgan.runs.identity import run_of
 from ssgan.runs.launch import collect, describe, train_here
 from ssgan.runs.progress import ProgressLine, overview
-from ssgan.runs.publish import located
+from ssgan.runs.publish import locate_splits
 from ssgan.runs.start_from import submitted_start
 from ssgan.storage.store import open_store
 
@@ -29,7 +29,7 @@ def train() -> None:
     """Train what is not finished. Raises TrainingError where this would be another run than the one that was submitted."""
     config = load()
     print(overview(config), flush=True)
-    run = run_of(config, located(config.storage.url, SPLITS), start=submitted_start(config))
+    run = run_of(config, locate_splits(config.storage.url, SPLITS), start=submitted_start(config))
     require_submission(SUBMISSION, run.id, run.identity)
     store = open_store(config.storage.url)
     train_here(run, store, ProgressLine(config.train.log_every_seconds))

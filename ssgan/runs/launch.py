@@ -13,7 +13,7 @@ from ssgan.config import Config
 from ssgan.errors import TrainingError
 from ssgan.provenance import file_sha256
 from ssgan.runs.identity import labeled_ids_sha256, run_of
-from ssgan.runs.publish import located
+from ssgan.runs.publish import locate_splits
 from ssgan.runs.start_from import publish_start
 from ssgan.storage.store import open_store
 from ssgan.storage.write_once import open_once
@@ -34,21 +34,21 @@ def train(config: Config, splits: Path, out: Path, on_progress: OnProgress) -> d
     Returns:
         The manifest (see ``_manifest``).
     """
-    run = wanted(config, splits, out)
+    run = requested_run(config, splits, out)
     store = open_store(config.storage.url)
     if config.cluster.address and unfinished(run, store):
         from ssgan.runs import submit
 
-        submit.carry_out(run, splits)
+        submit.submit_and_wait(run, splits)
         _require_finished(run, store)
     else:
         train_here(run, store, on_progress)
     return collect(run, store, out)
 
 
-def wanted(config: Config, splits: Path, out: Path) -> Run:
+def requested_run(config: Config, splits: Path, out: Path) -> Run:
     """The run that these parameters ask for; the model that it starts from is in storage then. ``out``: the last training."""
-    files = located(config.storage.url, splits)
+    files = locate_splits(config.storage.url, splits)
     return run_of(config, files, start=publish_start(config, out, open_once(config.storage.url)))
 
 
@@ -86,7 +86,7 @@ def _backend(config: Config) -> Callable[[Run, Sequence[Role], OnProgress], None
 def collect(run: Run, store: FolderStore, out: Path) -> dict[str, Any]:
     """Fetch the finished roles, check them against what was asked for, and put them in place as a whole.
 
-    Returns the manifest. Raises TrainingError where a result says that less work was done, or with other labels.
+    Returns the manifest. Raises TrainingError where a result shows that less work was done, or with other labels.
     """
     with atomic.replaced_folder(out) as folder:
         for role in roles(run.config):
@@ -105,23 +105,23 @@ def describe(manifest: dict[str, Any]) -> str:
 
 
 def _check(run: Run, summaries: dict[Role, dict[str, Any]]) -> None:
-    """A clean end proves nothing: the results themselves must say that all of the work was done, with these labels."""
-    wanted = {
+    """A clean exit proves nothing: the results themselves must show that all of the work was done, with these labels."""
+    expected = {
         "steps": [run.config.train.steps],
         "world_size": run.config.train.worker_range,
         "num_labeled": [run.files.num_rows("labeled")],
     }
     for role, summary in summaries.items():
-        for key, expected in wanted.items():
-            if summary[key] not in expected:
+        for key, allowed in expected.items():
+            if summary[key] not in allowed:
                 raise TrainingError(
-                    f"the result of {role} says {key} {summary[key]}, but {' or '.join(map(str, expected))} was asked for; "
+                    f"the result of {role} has {key} {summary[key]}, but {' or '.join(map(str, allowed))} was asked for; "
                     "remove this run from storage and train again"
                 )
 
 
 def _manifest(run: Run, summaries: dict[Role, dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """What a finished training vouches for: every file by its hash, and all that made it."""
+    """What a finished training consists of: every file with its hash, and everything that determined it."""
     main = summaries["main"]
     return {
         "format": FORMAT,

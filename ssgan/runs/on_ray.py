@@ -32,7 +32,7 @@ POLL_SECONDS = 0.5
 OnProgress = Callable[[Role, ProgressEvent], None]
 
 
-class Assignment(NamedTuple):
+class WorkerSettings(NamedTuple):
     """What every worker gets."""
 
     run: Run
@@ -54,7 +54,7 @@ def train_roles(run: Run, roles: Sequence[Role], on_progress: OnProgress) -> Non
         cpus, gpu = available(ray, config.train, config.cluster.room_timeout_s)
         mailbox = open_mailbox(ray, run.id)  # starts while the nodes answer
         require_nodes(ray)
-        assignment = Assignment(run, list(roles), absolute(config.storage.url), cpus, versions())
+        assignment = WorkerSettings(run, list(roles), absolute(config.storage.url), cpus, versions())
         with _printing(ray, mailbox, on_progress):
             lost = _fit(assignment, gpu)
         failure = ray.get(mailbox.failure.remote())
@@ -64,7 +64,7 @@ def train_roles(run: Run, roles: Sequence[Role], on_progress: OnProgress) -> Non
             raise TrainingError(lost)
 
 
-def _fit(assignment: Assignment, gpu: bool) -> str | None:
+def _fit(assignment: WorkerSettings, gpu: bool) -> str | None:
     """Run the workers to their end. Returns why that failed, or None."""
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
@@ -98,7 +98,7 @@ def _fit(assignment: Assignment, gpu: bool) -> str | None:
     return None
 
 
-def _worker(settings: dict[str, Assignment]) -> None:
+def _worker(settings: dict[str, WorkerSettings]) -> None:
     """What every Ray worker runs."""
     import ray
     import ray.train
@@ -152,7 +152,7 @@ def explained(error: Exception, place: str) -> str:
 
 
 def _forward_storage_warnings(say: Callable[[str], object]) -> None:
-    """From now on, what storage reports in this process is said on the driver too: a wait must not look like a hang."""
+    """From now on, warnings of storage in this process are forwarded to the driver: a wait must not look like a hang."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

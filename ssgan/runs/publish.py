@@ -72,7 +72,7 @@ def _link(splits: Path, folder: Path) -> None:
             link.symlink_to(path.absolute())
 
 
-def located(storage_url: str, splits: Path, pointer: Path = POINTER) -> SplitFiles:
+def locate_splits(storage_url: str, splits: Path, pointer: Path = POINTER) -> SplitFiles:
     """The splits of this folder or, in a job that was sent without them, those that the pointer names.
 
     Raises:

@@ -21,7 +21,7 @@ from ssgan.runs.publish import publish, require_shared
 from ssgan.training.context import Run
 
 POLL_S = 2.0
-NODE_LOG = re.compile(r"\s+\[(state-dump\]|[^]]+\] \(raylet\) )")  # the last lines of a lost node, below the line that says so
+NODE_LOG = re.compile(r"\s+\[(state-dump\]|[^]]+\] \(raylet\) )")  # last lines of a lost node, below the one that reports it
 TRIES = 3  # when several submitters want the same attempt
 
 Say = Callable[[str], None]
@@ -51,10 +51,10 @@ def submit(run: Run, splits: Path, entrypoint: str = TRAIN) -> tuple[Jobs, Job, 
             job_id = jobs.submit(run.id, attempt, folder, config.cluster.environment, entrypoint)
         if job_id:
             return jobs, jobs.get(job_id), False
-    raise TrainingError(f"somebody else submits {run.id} at the same time, {TRIES} times in a row; look at `ssgan jobs list`")
+    raise TrainingError(f"another process submits {run.id} at the same time, {TRIES} times in a row; see `ssgan jobs list`")
 
 
-def carry_out(run: Run, splits: Path, say: Say = say_line, entrypoint: str = TRAIN) -> None:
+def submit_and_wait(run: Run, splits: Path, say: Say = say_line, entrypoint: str = TRAIN) -> None:
     """Have a run trained, or a search made, on the cluster and wait for its end. Ctrl-C leaves the job running.
 
     Raises:
@@ -104,12 +104,12 @@ def require_success(jobs: Jobs, job: Job) -> None:
 
 
 def explained(job: Job, log: str) -> SsganError:
-    """The first ``error:`` line of a failed job as an exception; else the last thing that it said."""
-    said = re.findall(r"^error: (.+)$", log, re.MULTILINE)
+    """The first ``error:`` line of a failed job as an exception; else the last line that it printed."""
+    errors = re.findall(r"^error: (.+)$", log, re.MULTILINE)
     kind = ConfigError if job.exit_code == Exit.USAGE else TrainingError
     where = f"(job {job.id}; `ssgan jobs logs {job.id}` shows all)"
-    if said:
-        return kind(f"{said[0]} {where}")
+    if errors:
+        return kind(f"{errors[0]} {where}")
     lines = [line for line in log.strip().splitlines() if line.strip()]
     last = lines[-1] if lines else job.message or "it printed nothing"
     return TrainingError(f"the job ended with code {job.exit_code}: {last} {where}")

@@ -1,4 +1,4 @@
-"""Ends a training process whose step hangs, after it has said where: a hang must not look like work."""
+"""Ends a training process whose step hangs, after reporting where: a hang must not look like work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 
 HUNG = 75  # exit code, as EX_TEMPFAIL: trying again may help
-GRACE_S = 5.0  # the other ranks wait for the one that hangs: time for their stacks to be told too
+GRACE_S = 5.0  # the other ranks wait for the one that hangs: time for their stacks to be reported too
 
 
 class Watchdog:

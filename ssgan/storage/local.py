@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssgan import atomic
-from ssgan.storage.retries import MissingError, Verdict, judge_local
+from ssgan.storage.retries import FaultVerdict, MissingError, judge_local
 
 
 class LocalObjects:
@@ -71,7 +71,7 @@ class LocalObjects:
     def renew(self) -> None:
         """A folder has no credentials."""
 
-    def judge(self, error: BaseException) -> Verdict | None:
+    def judge(self, error: BaseException) -> FaultVerdict | None:
         """Verdict on a failure."""
         return judge_local(error)
 
@@ -91,6 +91,6 @@ def _unless_missing(error: OSError) -> None:
 def _remove_empty(folder: Path) -> bool:
     try:
         folder.rmdir()
-    except OSError:  # not empty, or somebody else was faster
+    except OSError:  # not empty, or another process was faster
         return False
     return True

@@ -1,7 +1,9 @@
-"""How long we insist when storage fails, and what we say about it.
+"""How long requests are retried when storage fails, and what is reported about it.
 
 Every failure gets a verdict: how often it may happen before we stop, why, and what the reader can do. Transient failures
-are tried again with growing, jittered pauses, each reported in plain words; the rest becomes a StorageError at once.
+are retried with growing, jittered pauses, each reported in plain words; the rest becomes a StorageError at once.
+
+Patience is what one operation, such as a whole ``put``, may spend on failed attempts and pauses, over all its requests.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ ALWAYS = 1_000_000  # "as often as the limits allow"
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How much trouble one operation (a whole ``put``, ``get``, ...) puts up with before it raises StorageError.
+class RetryLimits:
+    """How long one operation (a whole ``put``, ``get``, ...) retries before it raises StorageError.
 
     Only failed attempts and pauses count against ``patience_s``: a large upload that makes progress may take as long as it
     needs. With the defaults S3 may be gone for about a minute.
@@ -44,7 +46,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FaultVerdict:
     """What a failure means: ``reason`` and ``remedy`` are parts of a sentence; ``{needs}`` stands for the permission."""
 
     reason: str
@@ -74,33 +76,42 @@ DISK = {
     errno.ENOTDIR: ("a part of the path is a file", "change `storage.url`"),
     errno.ENAMETOOLONG: ("the path is too long", "use a shorter `storage.url`"),
 }
-SHAKY = {errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.EBUSY, errno.ENETDOWN, errno.ENETUNREACH}
+TRANSIENT = {
+    errno.EIO,
+    errno.ESTALE,
+    errno.EAGAIN,
+    errno.EINTR,
+    errno.ETIMEDOUT,
+    errno.EBUSY,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+}
 
 
-def judge_local(error: BaseException) -> Verdict | None:
+def judge_local(error: BaseException) -> FaultVerdict | None:
     """Verdict on a failure of the local file system; None for what is no failure of storage (a bug)."""
     if isinstance(error, DamagedError):
-        return Verdict(str(error), "delete that folder, the copy in storage is damaged", DAMAGED_ALLOWED, "damaged")
+        return FaultVerdict(str(error), "delete that folder, the copy in storage is damaged", DAMAGED_ALLOWED, "damaged")
     if not isinstance(error, OSError):
         return None
     if error.errno == errno.ENOENT:  # the folder went while we wrote into it: a cleaner, or a mount that came late
-        return Verdict("the folder was removed meanwhile", "find out who cleans up there", GONE_ALLOWED, "gone")
-    if error.errno in SHAKY:
-        return Verdict(f"the file system does not answer properly ({error.strerror})", "check the disk or network mount")
+        return FaultVerdict("the folder was removed meanwhile", "find out who cleans up there", GONE_ALLOWED, "gone")
+    if error.errno in TRANSIENT:
+        return FaultVerdict(f"the file system does not answer properly ({error.strerror})", "check the disk or network mount")
     reason, remedy = DISK.get(error.errno or 0, (str(error), "check `storage.url`"))
-    return Verdict(reason, remedy, allowed=0, kind="permanent")
+    return FaultVerdict(reason, remedy, allowed=0, kind="permanent")
 
 
 @dataclass
 class Patience:
-    """The patience that one operation has, over all its requests.
+    """Retries the requests of one operation within its limits, which all of them share.
 
     ``renew`` runs before a denied request is tried again: it reads the credentials anew, for they may have been rotated.
     """
 
     url: str
-    limits: Limits
-    judge: Callable[[BaseException], Verdict | None]
+    limits: RetryLimits
+    judge: Callable[[BaseException], FaultVerdict | None]
     renew: Callable[[], None] = lambda: None
     spent_s: float = field(default=0.0, init=False)
 
@@ -134,7 +145,7 @@ class _Request:
             if verdict is None:
                 raise
             kind = UnusableError if verdict.kind == "damaged" else StorageError
-            raise kind(self._sentence(verdict)) from error
+            raise kind(self._message(verdict)) from error
 
     def _judged(self, state: RetryCallState) -> bool:
         """Is it a failure of storage that may pass?"""
@@ -175,7 +186,7 @@ class _Request:
         if verdict.kind in ("denied", "expired"):
             self.patience.renew()
 
-    def _sentence(self, verdict: Verdict) -> str:
+    def _message(self, verdict: FaultVerdict) -> str:
         tries = sum(self.failures.values())
         often = f" {tries} times" if tries > 1 else ""
         remedy = verdict.remedy.replace("{needs}", self.needs or "access")

@@ -1,7 +1,7 @@
 """S3, or anything that speaks it: objects, and what its failures mean.
 
 Endpoint, region and credentials come from the usual AWS environment or profile, never from the URL, so nothing secret
-gets into params.yaml, logs or a pickled store. Requests are not retried here: `storage_faults` does it, and says so.
+gets into params.yaml, logs or a pickled store. Requests are not retried here: ``retries.py`` does it, and reports it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from aiohttp import ClientError as HttpError
 from botocore.parsers import ResponseParserError
 from fsspec.asyn import sync
 
-from ssgan.storage.retries import Limits, MissingError, Verdict, judge_local
+from ssgan.storage.retries import FaultVerdict, MissingError, RetryLimits, judge_local
 
 CHECK_KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
 CHECK_ENDPOINT = "check that the server runs, and AWS_ENDPOINT_URL"
 CHECK_REGION = "set AWS_REGION to the bucket's region"
 
 SLOW = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "503", "429"}
-# 4xx codes that say "on the way" rather than "no": the same request may pass the next time
-PASSING = {
+# 4xx codes of faults on the way rather than refusals: the same request may succeed the next time
+TRANSIENT = {
     "RequestTimeout",
     "BadDigest",
     "InvalidDigest",
@@ -79,7 +79,7 @@ def _send_body_at_once(params: dict[str, Any], **_: Any) -> None:
     params["headers"].pop("Expect", None)
 
 
-def _impatient_socket(read_timeout_s: float) -> Callable[[Any], socket.socket]:
+def _socket_with_timeout(read_timeout_s: float) -> Callable[[Any], socket.socket]:
     """Makes sockets that notice a server which stops reading: aiohttp has no timeout for writes, the kernel has."""
 
     def make(address: Any) -> socket.socket:
@@ -91,7 +91,7 @@ def _impatient_socket(read_timeout_s: float) -> Callable[[Any], socket.socket]:
     return make
 
 
-def s3_filesystem(limits: Limits, attempts: int, kind: type[FileSystem] = FileSystem) -> FileSystem:
+def s3_filesystem(limits: RetryLimits, attempts: int, kind: type[FileSystem] = FileSystem) -> FileSystem:
     """A file system of its own (no shared instance: a forked child or new credentials must not meet an old session).
 
     ``attempts`` of a request are botocore's own, unreported ones; s3fs adds none, for they would multiply.
@@ -104,7 +104,7 @@ def s3_filesystem(limits: Limits, attempts: int, kind: type[FileSystem] = FileSy
             "read_timeout": limits.read_timeout_s,
             "max_pool_connections": 32,  # ingest reads with 16 threads
             "retries": {"total_max_attempts": attempts, "mode": "standard"},
-            "connector_args": {"socket_factory": _impatient_socket(limits.read_timeout_s)},
+            "connector_args": {"socket_factory": _socket_with_timeout(limits.read_timeout_s)},
         },
     )
     fs.retries = 1
@@ -114,7 +114,7 @@ def s3_filesystem(limits: Limits, attempts: int, kind: type[FileSystem] = FileSy
 class S3Objects:
     """The objects below ``s3://bucket/root``. Methods raise the errors of botocore; a missing object is MissingError."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    def __init__(self, url: str, limits: RetryLimits) -> None:
         self.url, self.limits = url, limits
         self.bucket, _, self.root = url.removeprefix("s3://").strip("/").partition("/")
         self._fs: s3fs.S3FileSystem | None = None
@@ -170,7 +170,7 @@ class S3Objects:
         """Read the credentials anew before the next request."""
         self._fs = None
 
-    def judge(self, error: BaseException) -> Verdict | None:
+    def judge(self, error: BaseException) -> FaultVerdict | None:
         """Verdict on a failure; None for what is no failure of storage (a bug)."""
         return judge_s3(error) or judge_local(error)
 
@@ -211,42 +211,43 @@ class S3Objects:
             raise answer from None
 
 
-def judge_s3(error: BaseException) -> Verdict | None:
+def judge_s3(error: BaseException) -> FaultVerdict | None:
     """Verdict on an error of botocore or of the connection; None for any other."""
     if isinstance(error, boto.ClientError):
         return _judge_answer(error)
     if isinstance(error, NO_KEYS):
-        return Verdict(f"there are no usable credentials ({error})", CHECK_KEYS, allowed=0, kind="permanent")
+        return FaultVerdict(f"there are no usable credentials ({error})", CHECK_KEYS, allowed=0, kind="permanent")
     if isinstance(error, MANGLED):
-        return Verdict(f"what arrived was damaged on the way ({type(error).__name__})", "check the network or the proxy")
+        return FaultVerdict(f"what arrived was damaged on the way ({type(error).__name__})", "check the network or the proxy")
     if isinstance(error, SILENT):
-        return Verdict(f"storage does not answer in time ({type(error).__name__})", CHECK_ENDPOINT)
+        return FaultVerdict(f"storage does not answer in time ({type(error).__name__})", CHECK_ENDPOINT)
     if isinstance(error, boto.EndpointConnectionError):
-        return Verdict("storage cannot be reached, or hung up", CHECK_ENDPOINT)
+        return FaultVerdict("storage cannot be reached, or hung up", CHECK_ENDPOINT)
     if isinstance(error, LOST):
-        return Verdict(f"the connection to storage was lost ({type(error).__name__})", CHECK_ENDPOINT)
+        return FaultVerdict(f"the connection to storage was lost ({type(error).__name__})", CHECK_ENDPOINT)
     if isinstance(error, boto.BotoCoreError):
-        return Verdict(str(error), "check the AWS settings of this environment", allowed=0, kind="permanent")
+        return FaultVerdict(str(error), "check the AWS settings of this environment", allowed=0, kind="permanent")
     return None
 
 
-def _judge_answer(error: boto.ClientError) -> Verdict:
+def _judge_answer(error: boto.ClientError) -> FaultVerdict:
     """Verdict on an error that the server answered with."""
     code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    said = f"{status} {code}" if str(status) != code else code
+    answer = f"{status} {code}" if str(status) != code else code
     if code in REFUSED:
         reason, remedy = REFUSED[code]
-        return Verdict(f"{reason} ({said})", remedy, allowed=0, kind="permanent")
+        return FaultVerdict(f"{reason} ({answer})", remedy, allowed=0, kind="permanent")
     if code in EXPIRED:
-        return Verdict(f"the credentials have expired ({said})", RENEW, EXPIRED_ALLOWED, "expired")
+        return FaultVerdict(f"the credentials have expired ({answer})", RENEW, EXPIRED_ALLOWED, "expired")
     if code in DENIED:
-        return Verdict(f"access was denied ({said})", "grant {needs} to these credentials", DENIED_ALLOWED, "denied")
+        return FaultVerdict(f"access was denied ({answer})", "grant {needs} to these credentials", DENIED_ALLOWED, "denied")
     if code in SLOW or status in (429, 503):
-        return Verdict(f"storage is slow ({said})", "try again later")
-    if code in PASSING or status >= 500:
-        return Verdict(f"storage failed ({said})", "look into the server's log")
+        return FaultVerdict(f"storage is slow ({answer})", "try again later")
+    if code in TRANSIENT or status >= 500:
+        return FaultVerdict(f"storage failed ({answer})", "look into the server's log")
     message = error.response.get("Error", {}).get("Message", "")
-    return Verdict(f"storage refused the request ({said}: {message})", "check `storage.url`", allowed=0, kind="permanent")
+    reason = f"storage refused the request ({answer}: {message})"
+    return FaultVerdict(reason, "check `storage.url`", allowed=0, kind="permanent")
 
 
 def refusal(error: BaseException) -> boto.ClientError | None:

@@ -12,20 +12,20 @@ from typing import Any, TypeVar
 from fsspec.asyn import sync
 from s3fs.core import S3File
 
-from ssgan.storage.retries import Limits, Patience, Verdict, judge_local
+from ssgan.storage.retries import FaultVerdict, Patience, RetryLimits, judge_local
 from ssgan.storage.s3 import FileSystem, judge_s3, refusal
 
 T = TypeVar("T")
 
 
 class PatientFileSystem(FileSystem):
-    """File system whose look-ups and opened files insist as ``storage_faults`` says, and say so.
+    """File system whose look-ups and open files are retried as in ``retries.py``, with its warnings.
 
     Raises StorageError, with the remedy, where the limits are reached. A missing file stays a FileNotFoundError.
     """
 
     retries = 1  # of s3fs, unreported; they would multiply
-    limits = Limits()
+    limits = RetryLimits()
 
     def glob(self, path: str, **kwargs: Any) -> Any:
         return self.patiently(f"listing {path}", lambda: sync(self.loop, self._glob, path, **kwargs), "s3:ListBucket")
@@ -52,7 +52,7 @@ class _PatientFile(S3File):  # type: ignore[misc]  # s3fs has no types
         return self.fs.patiently(f"reading {self.path}", lambda: super(_PatientFile, self)._fetch_range(start, end))
 
 
-def _judge(error: BaseException) -> Verdict | None:
+def _judge(error: BaseException) -> FaultVerdict | None:
     """s3fs turns the server's answers into errors of files; the answer itself is behind them."""
     if isinstance(error, FileNotFoundError):
         return None

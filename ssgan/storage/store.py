@@ -19,9 +19,9 @@ from ssgan.errors import StorageError, UnusableError
 from ssgan.provenance import file_sha256
 from ssgan.storage.local import LocalObjects
 from ssgan.storage.manifest import MANIFEST, Entry, check_name, dump, parse
-from ssgan.storage.retries import DamagedError, Limits, MissingError, Patience, Verdict
+from ssgan.storage.retries import DamagedError, FaultVerdict, MissingError, Patience, RetryLimits
 
-PROBE_LIMITS = Limits(patience_s=20.0, attempts=4, read_timeout_s=10.0)
+PROBE_LIMITS = RetryLimits(patience_s=20.0, attempts=4, read_timeout_s=10.0)
 
 
 class Objects(Protocol):
@@ -41,13 +41,13 @@ class Objects(Protocol):
     def read(self, name: str) -> bytes: ...
     def remove(self, name: str) -> None: ...
     def renew(self) -> None: ...
-    def judge(self, error: BaseException) -> Verdict | None: ...
+    def judge(self, error: BaseException) -> FaultVerdict | None: ...
 
 
 class Store:
     """The ``FolderStore`` of ``ssgan.training.context``, over any ``Objects``. Can be pickled; opens nothing until used."""
 
-    def __init__(self, objects: Objects, limits: Limits) -> None:
+    def __init__(self, objects: Objects, limits: RetryLimits) -> None:
         self.objects, self.limits = objects, limits
 
     def put(self, local: Path, key: str) -> None:
@@ -154,13 +154,13 @@ def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
         from ssgan.storage.s3 import s3_filesystem
         from ssgan.storage.s3_files import PatientFileSystem
 
-        return s3_filesystem(Limits(), 2, PatientFileSystem), url.removeprefix("s3://").rstrip("/")
+        return s3_filesystem(RetryLimits(), 2, PatientFileSystem), url.removeprefix("s3://").rstrip("/")
     return fsspec.filesystem("file", auto_mkdir=True), str(_local(url))
 
 
-def open_store(url: str, limits: Limits | None = None) -> Store:
+def open_store(url: str, limits: RetryLimits | None = None) -> Store:
     """The store at ``url``: a local path or ``s3://bucket/prefix``. Raises StorageError for any other kind of URL."""
-    limits = limits or Limits()
+    limits = limits or RetryLimits()
     if _is_s3(url):
         from ssgan.storage.s3 import S3Objects
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ssgan.errors import StorageError, UnusableError
 from ssgan.storage.manifest import MANIFEST, check_name, dump
-from ssgan.storage.retries import Limits, MissingError
+from ssgan.storage.retries import MissingError, RetryLimits
 from ssgan.storage.store import Store, entries_of, open_store
 
 
@@ -33,7 +33,7 @@ class OnceStore(Store):
         """Write a small object that must not exist yet. Returns False, and leaves it as it is, where it does.
 
         A server may do it and the answer get lost; then the next attempt finds an object with our bytes. So ``data`` has to
-        differ from what anybody else would write, or it must not matter who wrote it.
+        differ from what any other writer would write, or it must not matter who wrote it.
         """
         check_name(name)
         patience = self._patience()
@@ -42,8 +42,8 @@ class OnceStore(Store):
         return self.read(name) == data
 
     def require_conditional_writes(self, name: str) -> None:
-        """Raises StorageError where the server ignores the condition of ``create``, as some do: then nobody would ever lose a
-        race. ``name`` is a small object that stays."""
+        """Raises StorageError where the server ignores the condition of ``create``, as some do: then no writer would ever lose
+        a race. ``name`` is a small object that stays."""
         patience = self._patience()
         written = [patience(f"creating {name}", lambda: self.objects.create(name, b"{}\n"), "s3:PutObject") for _ in range(2)]
         if all(written):
@@ -58,7 +58,7 @@ class OnceStore(Store):
         try:
             return self._patience()(f"reading {name}", lambda: self.objects.read(name), "s3:GetObject")
         except MissingError:
-            raise UnusableError(f"{self.objects.url}: there is no {name}; somebody removed it") from None
+            raise UnusableError(f"{self.objects.url}: there is no {name}; it was removed") from None
 
     def names(self, prefix: str) -> list[str]:
         """Names of all objects below ``prefix``, sorted."""
@@ -66,7 +66,7 @@ class OnceStore(Store):
         return sorted(self._names(prefix, self._patience()))
 
 
-def open_once(url: str, limits: Limits | None = None) -> OnceStore:
+def open_once(url: str, limits: RetryLimits | None = None) -> OnceStore:
     """The store at ``url``, as in ``open_store``."""
     store = open_store(url, limits)
     return OnceStore(store.objects, store.limits)

@@ -1,7 +1,7 @@
 """Everything that a run needs to go on as if it had never been stopped, as tensors and JSON, never pickled code.
 
 A checkpoint is a folder:
-    trainer.safetensors   every network, the average, every optimiser, the labeled images seen, the best averaged weights
+    trainer.safetensors   every network, the average, every optimizer, the labeled images seen, the best averaged weights
     state.json            step, counts, best, elapsed seconds, and the identity of the run
     history.jsonl         the records logged so far
 Random numbers and the loader need no state: they are functions of seed and step (decision 0002).
@@ -42,7 +42,7 @@ class Progress:
     Attributes:
         step: steps done.
         seconds: training time so far, over all attempts.
-        best_step, best_val_error: of the lowest error on val (first one on ties); None before the first look at val.
+        best_step, best_val_error: of the lowest error on val (first one on ties); None before the first validation.
         history: records of the log, see ``loop.py``.
     """
 
@@ -102,13 +102,13 @@ def load(trainer: Trainer, identity: dict[str, Any], folder: Path) -> None:
     _check_identity(state, identity, folder)
     tensors = load_file(folder / "trainer.safetensors")
     for name, optimizer in trainer.optimizers.items():
-        _load_optimizer(optimizer, _below(tensors, f"optimizer.{name}."))
-    trainer.method.nets.load_state_dict(_below(tensors, "nets."))
-    for name, value in _below(tensors, "average.").items():
+        _load_optimizer(optimizer, _without_prefix(tensors, f"optimizer.{name}."))
+    trainer.method.nets.load_state_dict(_without_prefix(tensors, "nets."))
+    for name, value in _without_prefix(tensors, "average.").items():
         trainer.average.tensors[name].copy_(value)
     trainer.average.updates = state["average_updates"]
     trainer.seen |= tensors["seen"].bool()
-    trainer.best = _below(tensors, "best.")
+    trainer.best = _without_prefix(tensors, "best.")
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     keys = ("step", "seconds", "best_step", "best_val_error")
     trainer.progress = Progress(**{k: state[k] for k in keys}, history=history)
@@ -133,7 +133,7 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _below(tensors: Tensors, prefix: str) -> Tensors:
+def _without_prefix(tensors: Tensors, prefix: str) -> Tensors:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 

@@ -16,20 +16,20 @@ from ssgan.config import Config, MethodConfig, Problem
 from ssgan.core.distributed import broadcast_, fold, rank, solo, summed
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.data.files import SplitFiles
-from ssgan.data.loaders import Batches, Request
+from ssgan.data.loaders import Batches, BatchRequest
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.errors import NonFiniteError
 from ssgan.training.checkpoint import Checkpoints, Trainer
 from ssgan.training.context import ProgressEvent, Role, Run, RunContext, checkpoints_prefix, start_key
 from ssgan.training.ema import Average
 from ssgan.training.history import Board, Record
-from ssgan.training.loop import Plan, ValSet, fit
+from ssgan.training.loop import TrainingPlan, ValSet, fit
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.precision import in_bf16
 from ssgan.training.result import store_result, summary_of
 from ssgan.training.roles import role_method
 from ssgan.training.shares import require_even_shares, world_of
-from ssgan.training.warm_start import read_start, warm_start
+from ssgan.training.warm_start import read_earlier_model, warm_start
 
 
 def train(run: Run, role: Role, context: RunContext) -> None:
@@ -91,9 +91,9 @@ def prepared(run: Run, role: Role, context: RunContext) -> tuple[Trainer, Batche
     return _trainer(run, role, context, batches), batches
 
 
-def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
+def _request(config: Config, name: str, method_config: MethodConfig) -> BatchRequest:
     method = methods.module(name).Method
-    return Request(
+    return BatchRequest(
         labeled=method_config.labeled_batch_size,
         unlabeled=method_config.batch_size,
         streams=method.unlabeled_streams,
@@ -103,10 +103,10 @@ def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
     )
 
 
-def plan_of(config: Config, method_config: MethodConfig, bf16: bool) -> Plan:
-    """How long the run is, and when it looks up."""
+def plan_of(config: Config, method_config: MethodConfig, bf16: bool) -> TrainingPlan:
+    """How long the run is, and when it validates and writes checkpoints."""
     t = config.train
-    return Plan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, bf16)
+    return TrainingPlan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, bf16)
 
 
 def problem_of(config: Config, files: SplitFiles) -> Problem:
@@ -129,7 +129,7 @@ def _trainer(run: Run, role: Role, context: RunContext, batches: Batches) -> Tra
         if start := run.identity.get("start"):
             with tempfile.TemporaryDirectory(prefix="ssgan-start-") as folder:
                 context.store.get(start_key(start), Path(folder, "start"))
-                earlier = read_start(Path(folder, "start", role), name, problem, classes)
+                earlier = read_earlier_model(Path(folder, "start", role), name, problem, classes)
             warm_start(method.nets, earlier, classes, batch.x_u if len(batch.x_u) else batch.x_l)
     broadcast_(list(method.nets.state_dict().values()))
     return Trainer(method, make_optimizers(method), average_of(method, train.steps), batches.seen)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 D_WINS = 0.995  # accuracy on both real and fake images from which the discriminator has won outright
-MIN_FEEDBACK = 3  # looks in a row before a warning
+MIN_CHECKS = 3  # consecutive checks that fail before a warning
 COLLAPSE = 0.1  # share of the real images' spread below which generated images count as collapsed
 
 
@@ -22,25 +22,25 @@ def spread(x: Tensor) -> float:
 
 @dataclass
 class Health:
-    """Looks at the logged terms at every report and returns warnings; each is given once per episode."""
+    """Checks the logged terms at every validation and returns warnings; each is given once per episode."""
 
     real_spread: float
     _winning: int = 0
     _collapsed: int = 0
     _given: set[str] = field(default_factory=set)
 
-    def look(self, terms: dict[str, float], generated: Tensor | None) -> list[str]:
-        """Warnings that are new at this look. ``generated``: (N, C, S, S) samples or None."""
+    def check(self, terms: dict[str, float], generated: Tensor | None) -> list[str]:
+        """Warnings that are new at this validation. ``generated``: (N, C, S, S) samples or None."""
         warnings = []
         self._winning = self._winning + 1 if self._discriminator_wins(terms) else 0
-        if self._once("d_wins", self._winning >= MIN_FEEDBACK):
+        if self._once("d_wins", self._winning >= MIN_CHECKS):
             warnings.append(
                 "the discriminator tells real from generated images almost perfectly: the generator may no longer learn; "
                 "if val error stalls, lower the learning rate or use more latent noise (method.options)"
             )
         if generated is not None:
             self._collapsed = self._collapsed + 1 if spread(generated) < COLLAPSE * self.real_spread else 0
-        if self._once("collapse", self._collapsed >= MIN_FEEDBACK):
+        if self._once("collapse", self._collapsed >= MIN_CHECKS):
             warnings.append(
                 "the generator makes nearly the same image every time (mode collapse): it adds little to the labels; "
                 "lower the learning rate, or choose another method.name"

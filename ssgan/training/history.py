@@ -1,4 +1,4 @@
-"""The log of a run: one record per look at val, kept in the checkpoint, written as JSON lines and as TensorBoard events."""
+"""The log of a run: one record per validation, kept in the checkpoint, written as JSON lines and as TensorBoard events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 Record = dict[str, Any]
 """step, seconds, images_per_second, data_wait_share, terms {PHASE/TERM: mean since the last record}, val_error_rate or None,
-warnings [sentence]."""
+warnings [text]."""
 
 
 def write_jsonl(history: list[Record], path: Path) -> None:

@@ -19,25 +19,25 @@ from ssgan.training.history import Record
 from ssgan.training.step import run_step
 
 VAL_BATCH = 500  # images per forward pass on val
-HEALTH_SAMPLES = 64  # generated images looked at for diversity
+HEALTH_SAMPLES = 64  # generated images whose diversity is checked
 PROGRESS_SECONDS = 0.5  # shortest time between two progress events
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How long a run is and how often it looks up."""
+class TrainingPlan:
+    """How long a run is, and how often it validates and writes a checkpoint."""
 
     steps: int
     seed: int
-    val_every: int
-    checkpoint_every: int
+    val_every: int  # validation interval, in steps
+    checkpoint_every: int  # steps
     lr_tail: float
     bf16: bool
 
 
 @dataclass(frozen=True)
 class ValSet:
-    """Images with labels that are looked at while training: (N, C, S, S) uint8 and (N,) int64, on the device."""
+    """Labeled images for validation while training: (N, C, S, S) uint8 and (N,) int64, on the device."""
 
     images: Tensor
     labels: Tensor
@@ -85,7 +85,7 @@ class Meter:
 def fit(
     trainer: Trainer,
     batches: Batches,
-    plan: Plan,
+    plan: TrainingPlan,
     val: ValSet,
     checkpoints: Checkpoints | None,
     on_progress: Callable[[ProgressEvent], None],
@@ -122,7 +122,7 @@ def fit(
             on_progress(_event(progress.history, meter, progress.step, plan.steps))
 
 
-def one_step(trainer: Trainer, plan: Plan, batch: Batch) -> dict[str, Tensor]:
+def one_step(trainer: Trainer, plan: TrainingPlan, batch: Batch) -> dict[str, Tensor]:
     """Learn from one batch; the terms of all phases."""
     # Every random number of a step is a function of (seed, step, rank): a resumed run needs no saved random state.
     torch.manual_seed(fold(plan.seed, "noise", batch.step, rank()))
@@ -138,12 +138,12 @@ def _share_seen(trainer: Trainer) -> None:
     trainer.seen |= summed(trainer.seen.float()) > 0
 
 
-def _record(trainer: Trainer, plan: Plan, val: ValSet, health: Health, meter: Meter) -> Record:
+def _record(trainer: Trainer, plan: TrainingPlan, val: ValSet, health: Health, meter: Meter) -> Record:
     progress = trainer.progress
     progress.seconds += meter.seconds
     terms = meter.means()
     speed, wait = meter.images_per_second, meter.data_wait_share
-    torch.manual_seed(fold(plan.seed, "look", progress.step))
+    torch.manual_seed(fold(plan.seed, "look", progress.step))  # the word is part of the seed: another one draws other samples
     trainer.method.nets.eval()
     with torch.no_grad(), trainer.average.applied():
         val_error = error_rate(trainer, val)
@@ -159,7 +159,7 @@ def _record(trainer: Trainer, plan: Plan, val: ValSet, health: Health, meter: Me
         "data_wait_share": round(wait, 5),
         "terms": terms,
         "val_error_rate": val_error,
-        "warnings": health.look(terms, samples),
+        "warnings": health.check(terms, samples),
     }
     progress.history.append(record)
     return record

@@ -3,9 +3,9 @@
 Muon (Jordan et al. 2024): Adam scales every weight by itself; Muon moves the matrix of a layer by the nearest orthogonal matrix
 to its momentum, so that all directions of the layer learn at the same rate, also those that the gradient hardly sees.
 
-Clipping (decision 0015): late in a run the gradients of a GAN's discriminator are short. Adam divides by their root mean square
-over a thousand steps, so the first long one moves the weights far; the next gradient is longer still, and within ten steps of
-growing swings between "all real" and "all fake" the classifier has forgotten what it knew. So the gradient norm is bounded
+Clipping (decision 0015): late in a run the gradients of a GAN's discriminator are small. Adam divides by their root mean square
+over a thousand steps, so the first large one moves the weights far; the next is larger still, and within ten steps of growing
+swings between "all real" and "all fake" the classifier has forgotten what it had learned. So the gradient norm is bounded
 relative to Adam's second moments. The same idea for the update of each tensor: Shazeer & Stern 2018 (Adafactor), sections 5 and
 6; Wortsman et al. 2023 (StableAdamW), arXiv:2304.13013.
 
@@ -47,12 +47,12 @@ def _optimizer(method: SemiSupervisedMethod, phase: Phase) -> torch.optim.Adam:
     layers = hidden_weights(method.nets[method.classifier]) if method.classifier in phase.trains else []
     if not method.config.muon_rate or not layers:
         return torch.optim.Adam(parameters, **adam)
-    turned = {id(layer.weight) for layer in layers}
-    return MuonAdam(layers, [p for p in parameters if id(p) not in turned], rate=method.config.muon_rate, **adam)
+    by_muon = {id(layer.weight) for layer in layers}
+    return MuonAdam(layers, [p for p in parameters if id(p) not in by_muon], rate=method.config.muon_rate, **adam)
 
 
 def hidden_weights(net: nn.Module) -> list[WeightNorm]:
-    """The layers whose weights Muon updates: weight-normalised ones but the last, which gives the logits."""
+    """The layers whose weights Muon updates: weight-normalized ones but the last, which gives the logits."""
     output = getattr(net, "output", None)
     last = set() if output is None else set(output.modules())
     return [m for m in net.modules() if isinstance(m, WeightNorm) and m not in last]
@@ -71,10 +71,10 @@ def orthogonalized(matrices: Tensor) -> Tensor:
 
 
 class MuonAdam(torch.optim.Adam):
-    """Adam, except for the directions V of some weight-normalised layers.
+    """Adam, except for the directions V of some weight-normalized layers.
 
     With the gradient G of V, momentum m = 0.6:  B <- m B + G,  V <- sqrt(O) V / ||V|| - rate * orthogonalized(G + m B). The
-    length of V has no meaning under weight norm, so it is set anew and ``rate`` is the relative change of a unit per step.
+    norm of V has no meaning under weight norm, so it is reset, and ``rate`` is the relative change of a unit per step.
 
     Args:
         layers: of which V is updated so; a stack of runs has one more dimension in front, and each run is updated alone.
@@ -93,11 +93,11 @@ class MuonAdam(torch.optim.Adam):
         group = self.param_groups[0]
         for v, dims in zip(group["params"], self.dims, strict=True):
             if v.grad is not None:
-                self._turn(v, v.ndim - dims, self.ratio * group["lr"])
+                self._muon_update(v, v.ndim - dims, self.ratio * group["lr"])
                 v.grad = None  # Adam leaves it alone
         super().step(closure)
 
-    def _turn(self, v: nn.Parameter, runs: int, rate: float) -> None:
+    def _muon_update(self, v: nn.Parameter, runs: int, rate: float) -> None:
         """``runs``: leading dimensions that count runs."""
         gradient = cast(Tensor, v.grad)
         state = self.state[v]
@@ -106,33 +106,33 @@ class MuonAdam(torch.optim.Adam):
         momentum = state["momentum"]
         momentum.mul_(MOMENTUM).add_(gradient)
         matrix = v.flatten(runs + 1)
-        turn = orthogonalized(gradient.add(momentum, alpha=MOMENTUM).flatten(runs + 1).float())
-        length = torch.linalg.matrix_norm(matrix, keepdim=True)
-        v.copy_((matrix * (matrix.shape[runs] ** 0.5 / length) - rate * turn).view_as(v))
+        direction = orthogonalized(gradient.add(momentum, alpha=MOMENTUM).flatten(runs + 1).float())
+        norm = torch.linalg.matrix_norm(matrix, keepdim=True)
+        v.copy_((matrix * (matrix.shape[runs] ** 0.5 / norm) - rate * direction).view_as(v))
 
 
 @torch.no_grad()
-def shorten_(
+def clip_gradients_(
     parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: torch.optim.Adam, clip: float, *, stacked: bool
 ) -> None:
-    """Multiply ``gradients`` (of ``parameters``, in place) so that their common length is at most ``clip`` times the usual.
+    """Scale ``gradients`` (of ``parameters``, in place) so that their global norm is at most ``clip`` times its running RMS.
 
-    The usual length is the root of the summed second moments that Adam holds, corrected for their start at 0: with v_t and
-    beta2 of Kingma & Ba 2015, algorithm 1, min(1, clip * sqrt(sum v_t / (1 - beta2^t)) / |g|). What Adam does not know yet, and
-    what another rule updates (Muon), is neither counted nor changed.
+    The running RMS is the root of the summed second moments that Adam holds, bias-corrected: with v_t and beta2 of Kingma & Ba
+    2015, algorithm 1, the factor is min(1, clip * sqrt(sum v_t / (1 - beta2^t)) / |g|). Parameters without second moments (no
+    update by Adam yet, or updated by Muon) are neither counted nor changed.
 
     Args:
-        stacked: the first dimension of every parameter counts runs; each run has a length of its own.
+        stacked: the first dimension of every parameter counts runs; each run has a norm of its own.
     """
-    known = [(g, adam.state[p]) for p, g in zip(parameters, gradients, strict=True) if "exp_avg_sq" in adam.state.get(p, ())]
-    if not known:
+    counted = [(g, adam.state[p]) for p, g in zip(parameters, gradients, strict=True) if "exp_avg_sq" in adam.state.get(p, ())]
+    if not counted:
         return
     beta2 = adam.param_groups[0]["betas"][1]
-    squared = torch.stack([_total(g.square(), stacked) for g, _ in known]).sum(0)
-    usual = torch.stack([_total(s["exp_avg_sq"], stacked) / (1 - beta2 ** s["step"]) for _, s in known]).sum(0)
-    # Nothing but gradients of 0 so far says nothing about what is long.
-    factor = torch.where(usual > 0, clip * (usual / squared.clamp_min(1e-30)).sqrt(), 1.0).clamp_max(1.0)
-    for g, _ in known:
+    squared_norm = torch.stack([_total(g.square(), stacked) for g, _ in counted]).sum(0)
+    mean_square = torch.stack([_total(s["exp_avg_sq"], stacked) / (1 - beta2 ** s["step"]) for _, s in counted]).sum(0)
+    # With gradients of 0 only so far there is no scale to compare with.
+    factor = torch.where(mean_square > 0, clip * (mean_square / squared_norm.clamp_min(1e-30)).sqrt(), 1.0).clamp_max(1.0)
+    for g, _ in counted:
         g.mul_(factor.view(-1, *[1] * (g.ndim - 1)) if stacked else factor)
 
 

@@ -22,5 +22,5 @@ def require_even_shares(train: TrainConfig, method_config: MethodConfig) -> None
 
 
 def world_of(config: Config) -> int | list[int]:
-    """What checkpoints say of the number of workers: where it may change within a run, all that it may be."""
+    """The number of workers as checkpoints record it: all that are allowed, where it may change within a run."""
     return world_size() if config.train.min_workers is None else list(config.train.worker_range)

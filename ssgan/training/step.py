@@ -1,7 +1,7 @@
 """One step over the phases of a method: the whole engine. It knows no method.
 
 For each phase: freeze everything that it does not train, compute its terms, differentiate the total, average the gradients
-over ranks, shorten them if the method says so, update. Gradients are averaged explicitly, in one all-reduce per phase
+over ranks, clip them if the method asks for it, update. Gradients are averaged explicitly, in one all-reduce per phase
 (decision 0001): a network may be run several times before one backward pass, in part, or not at all, which
 DistributedDataParallel does not allow.
 """
@@ -18,7 +18,7 @@ from ssgan.core.batch import Batch
 from ssgan.core.distributed import average_
 from ssgan.core.method import Phase, SemiSupervisedMethod
 from ssgan.errors import NonFiniteError
-from ssgan.training.optimizers import Optimizers, shorten_, trainable
+from ssgan.training.optimizers import Optimizers, clip_gradients_, trainable
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def _run_phase(
     detached = {name: value.detach() for name, value in terms.items()}
     _check_finite(phase, batch.step, detached, [g for _, g in used])
     if method.gradient_clip:
-        shorten_([p for p, _ in used], [g for _, g in used], optimizer, method.gradient_clip, stacked=method.stacked)
+        clip_gradients_([p for p, _ in used], [g for _, g in used], optimizer, method.gradient_clip, stacked=method.stacked)
     for p, g in used:
         p.grad = g
     for group in optimizer.param_groups:

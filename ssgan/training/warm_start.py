@@ -1,6 +1,6 @@
-"""Warm start: the weights of an earlier run as the beginning of a new one, also where classes have come since.
+"""Warm start: initialize a run with the weights of an earlier one, also where classes have been added since.
 
-Optimizers, schedules and averages begin afresh. All networks of the earlier model are taken, teachers and histories with them.
+Optimizers, schedules and averages start fresh. All networks of the earlier model are taken, also teachers and running averages.
 Tensors of the same shape are copied. Where the number of classes K enters a shape, values of known classes are copied, found by
 their *name*, and those of new classes keep their fresh values:
 
@@ -28,14 +28,14 @@ SHAPE = ("family", "width", "latent_dim")  # of `net`: what the shapes of the ne
 
 
 @dataclass(frozen=True)
-class Start:
-    """An earlier model: its tensors and classes (names by id)."""
+class EarlierModel:
+    """Its tensors and classes (names by id)."""
 
     tensors: dict[str, Tensor]
     classes: list[str]
 
 
-def read_start(folder: Path, method: str, problem: Problem, classes: Sequence[str]) -> Start:
+def read_earlier_model(folder: Path, method: str, problem: Problem, classes: Sequence[str]) -> EarlierModel:
     """The model in ``folder``, if a run of this method and problem can begin with it.
 
     Raises:
@@ -60,7 +60,7 @@ def read_start(folder: Path, method: str, problem: Problem, classes: Sequence[st
             f"train.start_from: the model to start from was trained with {', '.join(different)}; set these parameters back, or "
             "train.start_from to null"
         )
-    return Start(tensors, described["classes"])
+    return EarlierModel(tensors, described["classes"])
 
 
 def _described(method: str, image: dict[str, Any], net: dict[str, Any]) -> dict[str, Any]:
@@ -73,12 +73,12 @@ def _described(method: str, image: dict[str, Any], net: dict[str, Any]) -> dict[
 
 
 @torch.no_grad()
-def warm_start(nets: nn.ModuleDict, start: Start, classes: Sequence[str], x: Tensor) -> None:
-    """Give networks that were just initialised the weights of an earlier model.
+def warm_start(nets: nn.ModuleDict, start: EarlierModel, classes: Sequence[str], x: Tensor) -> None:
+    """Give networks that were just initialized the weights of an earlier model.
 
     Args:
         classes: K names by id, of the new run.
-        x: (N, C, S, S) images in [0, 1], from which grown heads are initialised once more, now on the earlier features.
+        x: (N, C, S, S) images in [0, 1], from which grown heads are initialized once more, now on the earlier features.
 
     Raises:
         ConfigError: a network is missing there, or has another shape.
@@ -91,7 +91,7 @@ def warm_start(nets: nn.ModuleDict, start: Start, classes: Sequence[str], x: Ten
     _copy(nets, start, classes)  # what that has changed of known classes
 
 
-def _copy(nets: nn.ModuleDict, start: Start, classes: Sequence[str]) -> list[str]:
+def _copy(nets: nn.ModuleDict, start: EarlierModel, classes: Sequence[str]) -> list[str]:
     """Copy all that can be; returns the keys of tensors that have grown."""
     grown = []
     state = nets.state_dict()

@@ -9,8 +9,8 @@ proposals.py       what to try next, as a search algorithm of Ray Tune
 schedulers.py      which trials are stopped early
 on_ray.py          how many trials fit, and the call that runs them
 trial_process.py   one trial, in the process that Ray Tune starts for it
-trial_log.py       what a search remembers, in storage
-progress.py        what it says while it runs
+trial_log.py       the records of a search, in storage
+progress.py        what it prints while it runs
 board.py           leaderboard and best.yaml
 figures.py         parallel coordinates and importance
 apply.py           the best point -> params.yaml, comments kept

@@ -23,7 +23,7 @@ def rows(trials: Sequence[Trial], checkpoint: Checkpoint) -> list[dict[str, Any]
     """The whole leaderboard, best first."""
     found = []
     for rank, trial in enumerate(ranked(trials, checkpoint), 1):
-        lowest, last = trial.look("best"), trial.look("last")
+        lowest, last = trial.validation("best"), trial.validation("last")
         row: dict[str, Any] = {
             "rank": rank,
             "trial": trial.number,

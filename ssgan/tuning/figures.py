@@ -66,7 +66,7 @@ def parallel(space: Space, trials: Sequence[Trial], checkpoint: Checkpoint) -> D
         seen: set[str] = set()
         for trial, score in reversed(list(zip(shown, scores, strict=True))):
             kind = "best" if trial is shown[0] and trial.state == "finished" else trial.state
-            label, color, line, width, alpha = _look(kind, p)
+            label, color, line, width, alpha = _style(kind, p)
             y = [*_positions(space, trial.point), (score - low) / (high - low)]
             axes.plot(y, line, color=color, linewidth=width, alpha=alpha, label="" if kind in seen else label)
             seen.add(kind)
@@ -85,7 +85,7 @@ def _positions(space: Space, point: Point) -> list[float]:
     return [position(draw, point[key]) for key, draw in space.items()]
 
 
-def _look(kind: str, p: Palette) -> tuple[str, str, str, float, float]:
+def _style(kind: str, p: Palette) -> tuple[str, str, str, float, float]:
     """Label, color, line, width and opacity."""
     return {
         "best": ("best", p.main, "-", 2.4, 1.0),
@@ -111,7 +111,7 @@ def _text(value: Any) -> str:
 
 
 def importance(shares: dict[str, float], finished: int) -> Drawing:
-    """How much of the variance of the score each key explains, as bars; a sentence where that cannot be told."""
+    """How much of the variance of the score each key explains, as bars; a note where there are too few trials."""
 
     def draw(p: Palette) -> Figure:
         figure = Figure(figsize=(WIDTH, max(1.6, 0.42 * len(shares) + 0.9)), layout="constrained")
@@ -136,4 +136,4 @@ def importance(shares: dict[str, float], finished: int) -> Drawing:
 
 
 def _nothing(finished: int) -> str:
-    return f"{finished} finished trials with different scores\nare too few to tell which key matters"
+    return f"{finished} finished trials with different scores\nare too few to say which key matters"

@@ -1,7 +1,7 @@
 """The driver of a submitted search: ``python -m ssgan.tuning.job`` is on a cluster what ``ssgan tune`` is here.
 
-What it finds comes home through storage: every record is read back by its hash, and the search itself has said in storage, as
-the last thing that it did, which trials belong to it. The submitter writes the reports.
+Its results come back through storage: every record is read back by its hash, and the search itself has recorded there, as the
+last thing that it did, which trials belong to it. The submitter writes the reports.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SPLITS = Path("data/splits")
 
 def tune() -> None:
     """Run the trials that are missing. Raises TrainingError where this would be another search than was submitted."""
-    found = prepare(load(), SPLITS)
-    submitted = found.as_run()
+    spec = prepare(load(), SPLITS)
+    submitted = spec.as_run()
     require_submission(SUBMISSION, submitted.id, submitted.identity)
     # Ray removes the job's own folder when the last trial has ended, and Tune then asks where it is.
     os.chdir(tempfile.gettempdir())
-    search(found, lambda text: print(text, flush=True))
+    search(spec, lambda text: print(text, flush=True))
 
 
 if __name__ == "__main__":

@@ -17,19 +17,19 @@ REMEDY = "lower tune.cpus_per_trial or tune.gpus_per_trial"
 
 
 @dataclass(frozen=True)
-class Room:
+class TrialCapacity:
     """How many trials fit.
 
     Attributes:
         at_once: trials that can run at the same time.
-        sentence: the same for people.
+        text: the same, to be printed.
     """
 
     at_once: int
-    sentence: str
+    text: str
 
 
-def room(nodes: Sequence[dict[str, float]], cpus: int, gpus: float, wanted: int, remedy: str = REMEDY) -> Room:
+def capacity(nodes: Sequence[dict[str, float]], cpus: int, gpus: float, wanted: int, remedy: str = REMEDY) -> TrialCapacity:
     """How many trials run at once, given the resources of each node: a trial lives on one of them.
 
     Raises:
@@ -47,7 +47,7 @@ def room(nodes: Sequence[dict[str, float]], cpus: int, gpus: float, wanted: int,
     at_once = min(fit, wanted)
     total = ", ".join(_count(sum(node.get(kind, 0) for node in nodes), kind) for kind in ("CPU", "GPU"))
     where = f"{len(nodes)} machine{'s' if len(nodes) > 1 else ''} with {total}"
-    return Room(at_once, f"{_count(fit, 'trial')} of {each} fit at once on {where}; {at_once} will run at once")
+    return TrialCapacity(at_once, f"{_count(fit, 'trial')} of {each} fit at once on {where}; {at_once} will run at once")
 
 
 def _on(node: dict[str, float], cpus: int, gpus: float) -> int:
@@ -87,7 +87,7 @@ def run_trials(
     """
     from ray import tune
 
-    with tempfile.TemporaryDirectory(prefix="ssgan-tune-") as folder:  # what Tune keeps is not looked at again
+    with tempfile.TemporaryDirectory(prefix="ssgan-tune-") as folder:  # what Tune keeps is not read again
         tuner = tune.Tuner(
             tune.with_resources(trial, resources),
             param_space=space,

@@ -74,17 +74,17 @@ class Proposals(Searcher):  # type: ignore[misc]
         return None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Keep a look at val, or the reason why there will be none."""
+        """Record a validation, or the reason why there will be none."""
         trial = self.trials[self.live[trial_id]]
         if "reason" in result:
             self.trials[trial.run] = replace(trial, state="failed", reason=result["reason"])
             return
-        looks = dict(trial.looks) | {result["step"]: result["val_error_rate"]}  # a look that is repeated is the same
-        self.trials[trial.run] = replace(trial, looks=tuple(sorted(looks.items())), seconds=result["seconds"])
+        validations = dict(trial.validations) | {result["step"]: result["val_error_rate"]}  # a repeated one is the same
+        self.trials[trial.run] = replace(trial, validations=tuple(sorted(validations.items())), seconds=result["seconds"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A trial has reached its end, was stopped by the scheduler, or (``error``) lost its process too often."""
-        if result and "step" in result:  # Tune hands over the look at which it stops a trial only here
+        if result and "step" in result:  # Tune passes the validation at which it stops a trial only here
             self.on_trial_result(trial_id, result)
         trial = self.trials[self.live.pop(trial_id)]
         if error:  # not remembered as ended: the next search goes on with it
@@ -101,7 +101,7 @@ class Proposals(Searcher):  # type: ignore[misc]
         if score is None or trial.state == "running":
             self.study.tell(asked, state=TrialState.FAIL)
             return
-        for step, error in trial.looks:
+        for step, error in trial.validations:
             asked.report(error, step)
         if trial.state == "finished":
             self.study.tell(asked, score)

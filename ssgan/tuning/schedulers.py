@@ -1,4 +1,4 @@
-"""The schedulers of Ray Tune, told what earlier attempts of the search have seen."""
+"""The schedulers of Ray Tune, given the results of earlier attempts of the search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMPARED = 3  # trials that the median needs
 
 @dataclass(frozen=True)
 class ReplayedTrial:
-    """A trial of an earlier attempt, as far as a scheduler looks at it."""
+    """A trial of an earlier attempt, as far as a scheduler reads it."""
 
     trial_id: str
 
@@ -40,11 +40,12 @@ def scheduler(config: Config, ended: Sequence[Trial]) -> Any:
 
 
 def _replay(made: Any, ended: Sequence[Trial]) -> None:
-    """Let the scheduler see the looks of trials that have ended, as if they ran now; what it says about them is not asked."""
+    """Give the scheduler the validations of trials that have ended, as if they ran now; its decisions are ignored."""
     for trial in ended:
-        if trial.state == "failed" or not trial.looks:
+        if trial.state == "failed" or not trial.validations:
             continue
-        replayed, results = ReplayedTrial(trial.run), [{"step": step, "val_error_rate": error} for step, error in trial.looks]
+        replayed = ReplayedTrial(trial.run)
+        results = [{"step": step, "val_error_rate": error} for step, error in trial.validations]
         made.on_trial_add(None, replayed)
         for result in results:
             made.on_trial_result(None, replayed, result)

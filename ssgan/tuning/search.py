@@ -21,19 +21,19 @@ from ssgan.config import Config
 from ssgan.data.files import SplitFiles, data_version
 from ssgan.errors import ConfigError, TrainingError
 from ssgan.runs.identity import run_of
-from ssgan.runs.publish import located
+from ssgan.runs.publish import locate_splits
 from ssgan.storage import absolute
 from ssgan.storage.store import open_store
 from ssgan.training.context import Run
 from ssgan.tuning import space
-from ssgan.tuning.on_ray import nodes, room, run_trials
+from ssgan.tuning.on_ray import capacity, nodes, run_trials
 from ssgan.tuning.schedulers import scheduler
 from ssgan.tuning.trial_log import TrialLog, finished
 from ssgan.tuning.trials import Trial, best
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchSpec:
     """A search and the data that it is about."""
 
     config: Config  # as every trial has it, but for the searched keys
@@ -67,65 +67,65 @@ class Search:
         return self.run_of(space.example(self.config.tune.space))
 
 
-def prepare(config: Config, splits: Path) -> Search:
+def prepare(config: Config, splits: Path) -> SearchSpec:
     """Check everything that can be checked before there is a trial. Raises ConfigError."""
     space.validate(config)
     if config.train.device == "cuda" and config.tune.gpus_per_trial == 0:
         raise ConfigError("`tune.gpus_per_trial` is 0, but train.device is 'cuda'; raise it, or set train.device to cpu")
-    files = located(config.storage.url, splits)
+    files = locate_splits(config.storage.url, splits)
     images = files.read("val", ["id"]).num_rows
     if not images:
         raise ConfigError("val has no images, so no trial has a score; raise split.val_fraction and run `dvc repro split`")
     one_process = config.model_copy(update={"train": config.train.model_copy(update={"num_workers": 1, "min_workers": None})})
-    return Search(one_process, files, data_version(files), images)
+    return SearchSpec(one_process, files, data_version(files), images)
 
 
-def trials_of(found: Search, splits: Path, say: Callable[[str], None]) -> list[Trial]:
-    """All trials of the search: run here, or on the cluster of ``cluster.address`` if there is one."""
-    if not found.config.cluster.address:
-        return search(found, say)
+def trials_of(spec: SearchSpec, splits: Path, say: Callable[[str], None]) -> list[Trial]:
+    """All trials of a search: run here, or on the cluster of ``cluster.address`` if there is one."""
+    if not spec.config.cluster.address:
+        return search(spec, say)
     from ssgan.runs import submit
 
-    config = found.config
-    log = TrialLog(open_store(config.storage.url), found.name)
+    config = spec.config
+    log = TrialLog(open_store(config.storage.url), spec.name)
     if log.closed(config.tune.trials) is None:
-        submit.carry_out(found.as_run(), splits, say, TUNE)
+        submit.submit_and_wait(spec.as_run(), splits, say, TUNE)
     trials = log.read()
-    require_whole(log, trials, found)
+    require_whole(log, trials, spec)
     return trials
 
 
-def require_whole(log: TrialLog, trials: list[Trial], found: Search) -> None:
-    """A clean end proves nothing: raises TrainingError unless all trials have ended and the model of the best is whole."""
-    wanted, checkpoint = found.config.tune.trials, found.config.evaluate.checkpoint
+def require_whole(log: TrialLog, trials: list[Trial], spec: SearchSpec) -> None:
+    """A clean exit proves nothing: raises TrainingError unless all trials have ended and the model of the best is whole."""
+    wanted, checkpoint = spec.config.tune.trials, spec.config.evaluate.checkpoint
     ended = {trial.run for trial in trials if trial.state != "running"}
-    missing = set(log.closed(wanted) or [found.name]) - ended
+    missing = set(log.closed(wanted) or [spec.name]) - ended
     first = best(trials, checkpoint)
     if first and finished(log.store, first) != first:
         missing.add(first.run)
     if missing:
         raise TrainingError(
             f"the search ended without an error, but {', '.join(sorted(missing))} is not complete in "
-            f"{found.config.storage.url}; nothing is trusted before it is: run `ssgan tune` again, it goes on where it was"
+            f"{spec.config.storage.url}; nothing is trusted before it is: run `ssgan tune` again, it goes on where it was"
         )
 
 
-def search(found: Search, say: Callable[[str], None]) -> list[Trial]:
+def search(spec: SearchSpec, say: Callable[[str], None]) -> list[Trial]:
     """Run the trials that are missing. Returns all of them, also those of earlier attempts.
 
     Raises:
         TrainingError: no trial fits the machines; or all of them failed.
     """
-    config = found.config
-    log = TrialLog(open_store(config.storage.url), found.name)
+    config = spec.config
+    log = TrialLog(open_store(config.storage.url), spec.name)
     known = log.read()
     ended = [trial for trial in known if trial.state != "running"]
-    say(f"search {found.name}: {len(ended)} of {config.tune.trials} trials are done, {len(known) - len(ended)} interrupted")
+    say(f"search {spec.name}: {len(ended)} of {config.tune.trials} trials are done, {len(known) - len(ended)} interrupted")
     if len(ended) < max(config.tune.trials, len(known)):
         say(_plan(config))
         with connected() as ray:
             require_nodes(ray)
-            errors = _run(ray, found, log, ended, say)
+            errors = _run(ray, spec, log, ended, say)
         if errors:
             raise TrainingError(
                 f"{len(errors)} trials lost their process more than {config.train.max_failures} times (train.max_failures), "
@@ -145,25 +145,25 @@ def _plan(config: Config) -> str:
     judged = f"judged by the error on val of the {config.evaluate.checkpoint} averaged weights"
     if tune.scheduler == "none":
         return f"{judged}; every trial runs to its end"
-    settled = space.settled_step(config)
-    early = f" (WARNING: the method is whole only from step {settled:,} on)" if grace < settled else ""
+    comparable = space.first_comparable_step(config)
+    early = f" (WARNING: the whole method is active only from step {comparable:,} on)" if grace < comparable else ""
     never = " (no trial has more, so none will be stopped)" if grace >= longest else ""
     return f"{judged}; scheduler {tune.scheduler} stops no trial before step {grace:,} of {longest:,}{early}{never}"
 
 
-def _run(ray: Any, found: Search, log: TrialLog, ended: Sequence[Trial], say: Callable[[str], None]) -> list[BaseException]:
+def _run(ray: Any, spec: SearchSpec, log: TrialLog, ended: Sequence[Trial], say: Callable[[str], None]) -> list[BaseException]:
     from ssgan.tuning.progress import SearchProgress
     from ssgan.tuning.proposals import Proposals
-    from ssgan.tuning.trial_process import Task, trial_of
+    from ssgan.tuning.trial_process import TrialTask, trial_of
 
-    tune, every = found.config.tune, nodes(ray)
-    gpus = _gpus(found.config, every)
-    fit = room(every, tune.cpus_per_trial, gpus, min(tune.trials, tune.max_concurrent or tune.trials))
-    say(fit.sentence)
-    progress = SearchProgress(found.config, say)
-    proposals = Proposals(found.config, log, lambda point: found.run_of(point).id, progress.ended)
-    storage = absolute(found.config.storage.url)
-    task = Task(found.config, found.files, found.data, storage, tune.cpus_per_trial, gpus > 0)
+    tune, every = spec.config.tune, nodes(ray)
+    gpus = _gpus(spec.config, every)
+    fit = capacity(every, tune.cpus_per_trial, gpus, min(tune.trials, tune.max_concurrent or tune.trials))
+    say(fit.text)
+    progress = SearchProgress(spec.config, say)
+    proposals = Proposals(spec.config, log, lambda point: spec.run_of(point).id, progress.ended)
+    storage = absolute(spec.config.storage.url)
+    task = TrialTask(spec.config, spec.files, spec.data, storage, tune.cpus_per_trial, gpus > 0)
     return run_trials(
         trial_of(task),
         {},
@@ -171,9 +171,9 @@ def _run(ray: Any, found: Search, log: TrialLog, ended: Sequence[Trial], say: Ca
         samples=proposals.left,
         at_once=fit.at_once,
         search=proposals,
-        scheduler=scheduler(found.config, ended),
+        scheduler=scheduler(spec.config, ended),
         callbacks=[progress],
-        max_failures=found.config.train.max_failures,
+        max_failures=spec.config.train.max_failures,
     )
 
 

@@ -16,7 +16,7 @@ from ssgan.methods import resolve_config
 Point = dict[str, Any]
 Space = dict[str, Draw]
 
-# The rest is no matter of taste: it changes the question (data, split), how it is answered (seed, device), or the judge.
+# The rest changes the problem (data, split), how it is computed (seed, device), or the evaluation.
 SEARCHABLE = ("method.name", "method.options.", "net.", "augment.", "train.steps", "train.precision")
 DIGITS = 4  # of a real number: enough to tell points apart, and a person can read it
 
@@ -57,7 +57,7 @@ def validate(config: Config) -> None:
     """Check ``tune.space`` against everything that it would change.
 
     Raises:
-        ConfigError: the space is empty, or names a key, a type or a value that a trial would stumble over.
+        ConfigError: the space is empty, or names a key, a type or a value with which a trial would fail.
     """
     space = config.tune.space
     if not space:
@@ -101,10 +101,10 @@ def _methods(space: Space) -> list[Point]:
     return [{"method.name": name} for name in ends(space["method.name"])] if "method.name" in space else [{}]
 
 
-def settled_step(config: Config) -> int:
-    """First step at which the method is whole, whatever is drawn."""
+def first_comparable_step(config: Config) -> int:
+    """First step at which the whole method is active, for every point of the space."""
     found = [at(config, point) for point in _points(config.tune.space)]
-    return max(resolve_config(one.method.name, one.method.options).settled_step for one in found)
+    return max(resolve_config(one.method.name, one.method.options).first_comparable_step for one in found)
 
 
 def longest(config: Config) -> int:
@@ -113,5 +113,5 @@ def longest(config: Config) -> int:
 
 
 def grace_steps(config: Config) -> int:
-    """Before this step no trial is stopped: ``tune.grace_steps``, or the later of a settled method and a quarter of the run."""
-    return config.tune.grace_steps or max(settled_step(config), longest(config) // 4)
+    """No trial is stopped before: ``tune.grace_steps``, or the later of ``first_comparable_step`` and a quarter of the run."""
+    return config.tune.grace_steps or max(first_comparable_step(config), longest(config) // 4)

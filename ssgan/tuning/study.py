@@ -1,4 +1,4 @@
-"""Trials as a study of Optuna, which proposes points and tells which keys mattered."""
+"""Trials as a study of Optuna, which proposes points and computes which keys mattered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def distribution(draw: Draw) -> BaseDistribution:
-    """The same draw in Optuna's words."""
+    """The same draw as a distribution of Optuna."""
     if draw.choice is not None:
         return CategoricalDistribution(draw.choice)
     low, high = ends(draw)
@@ -56,13 +56,13 @@ def frozen(space: Space, trial: Trial, checkpoint: Checkpoint) -> FrozenTrial:
         state=state,
         params=trial.point,
         distributions=distributions(space),
-        intermediate_values=dict(trial.looks),
+        intermediate_values=dict(trial.validations),
         value=None if state == TrialState.FAIL else trial.score(checkpoint),
     )
 
 
 def importance(space: Space, trials: Iterable[Trial], checkpoint: Checkpoint) -> dict[str, float]:
-    """Share of each key in the variance of the score (fANOVA, Hutter et al. 2014), largest first; {} if it cannot be told.
+    """Share of each key in the variance of the score (fANOVA, Hutter et al. 2014), largest first; {} if too few trials.
 
     Only finished trials count: the score of a stopped one is of an earlier step.
     """

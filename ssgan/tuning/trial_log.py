@@ -1,4 +1,4 @@
-"""What a search remembers, in storage: proposals when they are made, trials when they have ended.
+"""The records of a search, in storage: proposals when they are made, trials when they have ended.
 
     SEARCH/proposed/RUN/trial.json      written once, before the trial starts
     SEARCH/ended/RUN/trial.json         written once; a trial without it is unfinished, and the next search goes on with it
@@ -20,23 +20,23 @@ from ssgan.tuning.trials import Trial
 
 
 class TrialLog:
-    """The memory of one search."""
+    """The records of one search."""
 
     def __init__(self, store: FolderStore, search: str) -> None:
         self.store, self.search = store, search
 
     def propose(self, trial: Trial) -> None:
-        """Remember a trial that is about to start."""
+        """Record a trial that is about to start."""
         self._write("proposed", trial)
 
     def end(self, trial: Trial) -> Trial:
-        """Remember a trial that has ended; it is a finished one exactly if its run is whole in storage."""
+        """Record a trial that has ended; it counts as finished exactly if its run is complete in storage."""
         ended = finished(self.store, trial) or trial
         self._write("ended", ended)
         return ended
 
     def close(self, wanted: int, trials: list[Trial]) -> None:
-        """Remember that the search for ``wanted`` trials is at its end; it may have found fewer points than that."""
+        """Record that the search for ``wanted`` trials is at its end; it may have found fewer points than that."""
         if self.closed(wanted) is None:
             self._put(f"closed/{wanted}", "runs.json", [trial.run for trial in trials])
 
@@ -67,7 +67,7 @@ class TrialLog:
 
 
 def finished(store: FolderStore, trial: Trial) -> Trial | None:
-    """The trial as the files of its run tell it, or None if the run is not at its end."""
+    """The trial as the files of its run record it, or None if the run is not at its end."""
     key = final_key(trial.run, "main")
     if key not in store.keys(f"{trial.run}/main"):
         return None
@@ -76,8 +76,8 @@ def finished(store: FolderStore, trial: Trial) -> Trial | None:
         store.get(key, folder)
         history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
         seconds = json.loads((folder / "summary.json").read_text())["seconds"]
-    looks = tuple((record["step"], record["val_error_rate"]) for record in history)
-    return replace(trial, state="finished", looks=looks, seconds=seconds, reason="")
+    validations = tuple((record["step"], record["val_error_rate"]) for record in history)
+    return replace(trial, state="finished", validations=validations, seconds=seconds, reason="")
 
 
 def read(store: FolderStore, key: str, name: str) -> str:

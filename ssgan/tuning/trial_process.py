@@ -11,11 +11,11 @@ from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, StorageError, TrainingError
 from ssgan.training.context import FolderStore, Role, RunContext
 
-Report = Callable[[dict[str, Any]], None]
+Reporter = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
-class Task:
+class TrialTask:
     """What all trials share, as it travels to them."""
 
     config: Config  # but for the searched keys
@@ -26,7 +26,7 @@ class Task:
     gpu: bool  # whether Ray gave it one, or a share
 
 
-def trial_of(task: Task) -> Callable[[dict[str, Any]], None]:
+def trial_of(task: TrialTask) -> Callable[[dict[str, Any]], None]:
     """The function that Tune runs."""
 
     def trial(proposal: dict[str, Any]) -> None:
@@ -39,10 +39,10 @@ def trial_of(task: Task) -> Callable[[dict[str, Any]], None]:
     return trial
 
 
-def run(task: Task, run: str, point: dict[str, Any], report: Report) -> None:
-    """Train to the end, or go on from the newest checkpoint; report every look at val.
+def run(task: TrialTask, run: str, point: dict[str, Any], report: Reporter) -> None:
+    """Train to the end, or go on from the newest checkpoint; report every validation.
 
-    The last look is reported when the result is in storage: a scheduler may end the process at any report. A run that cannot
+    The last one is reported when the result is in storage: a scheduler may end the process at any report. A run that cannot
     be finished reports the reason, and is not tried again: the same parameters would fail the same way. Only what storage
     does is no fault of the parameters, and is left to Tune, which tries again.
     """
@@ -51,11 +51,11 @@ def run(task: Task, run: str, point: dict[str, Any], report: Report) -> None:
     except (StorageError, CheckpointError):
         raise
     except Exception as error:
-        sentence = f"{type(error).__name__}: {error}".splitlines()[0]
-        report({"step": 0, "val_error_rate": float("nan"), "seconds": 0.0, "reason": sentence})
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        report({"step": 0, "val_error_rate": float("nan"), "seconds": 0.0, "reason": reason})
 
 
-def _train(task: Task, run: str, point: dict[str, Any], report: Report) -> None:
+def _train(task: TrialTask, run: str, point: dict[str, Any], report: Reporter) -> None:
     from ssgan.storage.store import open_store
     from ssgan.tuning.space import at
     from ssgan.tuning.trial_log import finished
@@ -68,11 +68,12 @@ def _train(task: Task, run: str, point: dict[str, Any], report: Report) -> None:
         _fit(at(task.config, point), task, store, report)
         done = finished(store, Trial(0, run, point))
         assert done, "the run has just been stored"
-    for step, error in done.looks[-1:] if fresh else done.looks:  # trained before, perhaps by the train stage: all of them
+    # A run that was trained before, perhaps by the train stage, reports all of them.
+    for step, error in done.validations[-1:] if fresh else done.validations:
         report({"step": step, "val_error_rate": error, "seconds": done.seconds})
 
 
-def _fit(config: Config, task: Task, store: FolderStore, report: Report) -> None:
+def _fit(config: Config, task: TrialTask, store: FolderStore, report: Reporter) -> None:
     import torch
 
     from ssgan.runs.identity import run_of
@@ -82,7 +83,7 @@ def _fit(config: Config, task: Task, store: FolderStore, report: Report) -> None
     torch.set_num_threads(task.threads)
     if task.gpu and not torch.cuda.is_available():
         raise TrainingError("`tune.gpus_per_trial` is above 0, but torch sees none there; set it to 0 and train.device to cpu")
-    device = torch.device("cuda" if task.gpu else "cpu")  # a GPU that Ray did not give belongs to somebody else
+    device = torch.device("cuda" if task.gpu else "cpu")  # a GPU that Ray did not assign belongs to another process
 
     def on_record(role: Role, record: dict[str, Any]) -> None:
         if record["step"] < config.train.steps:

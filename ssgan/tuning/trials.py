@@ -22,7 +22,7 @@ class Trial:
         run: key of its run in storage, which is the run that the train stage makes of the same parameters.
         point: the searched keys and their values.
         state: stopped: by the scheduler, before its end; its newest checkpoint is kept. failed: it cannot be finished.
-        looks: (step, error rate on val of the averaged weights), in order.
+        validations: (step, error rate on val of the averaged weights), in order.
         seconds: of training, over all attempts.
         reason: why it failed.
     """
@@ -31,41 +31,44 @@ class Trial:
     run: str
     point: Point
     state: State = "running"
-    looks: tuple[tuple[int, float], ...] = ()
+    validations: tuple[tuple[int, float], ...] = ()
     seconds: float = 0.0
     reason: str = ""
 
     @property
     def steps(self) -> int:
-        """Step of the last look."""
-        return self.looks[-1][0] if self.looks else 0
+        """Step of the last validation."""
+        return self.validations[-1][0] if self.validations else 0
 
-    def look(self, checkpoint: Checkpoint) -> tuple[int, float] | None:
-        """The last look, or the first one with the lowest error."""
-        if not self.looks:
+    def validation(self, checkpoint: Checkpoint) -> tuple[int, float] | None:
+        """The last validation, or the first one with the lowest error."""
+        if not self.validations:
             return None
-        return self.looks[-1] if checkpoint == "last" else min(self.looks, key=lambda look: (look[1], look[0]))
+        return self.validations[-1] if checkpoint == "last" else min(self.validations, key=lambda one: (one[1], one[0]))
 
     def score(self, checkpoint: Checkpoint) -> float | None:
         """Error rate on val of the weights that ``evaluate.checkpoint`` names."""
-        look = self.look(checkpoint)
-        return None if look is None or self.state == "failed" else look[1]
+        validation = self.validation(checkpoint)
+        return None if validation is None or self.state == "failed" else validation[1]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data; ``looks`` is the key of ``validations`` in records, also in those of earlier versions."""
+        raw = asdict(self)
+        raw["looks"] = raw.pop("validations")
+        return raw
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Trial:
         """From what ``to_json`` gave, also after JSON made lists of tuples."""
-        return cls(**{**raw, "looks": tuple((step, error) for step, error in raw["looks"])})
+        fields = {key: value for key, value in raw.items() if key != "looks"}
+        return cls(**fields, validations=tuple((step, error) for step, error in raw["looks"]))
 
 
 ORDER: dict[State, int] = {"finished": 0, "stopped": 1, "running": 2, "failed": 3}
 
 
 def ranked(trials: Iterable[Trial], checkpoint: Checkpoint) -> list[Trial]:
-    """Best first. Finished trials come before those that were stopped: nobody knows where these would have ended."""
+    """Best first. Finished trials come before those that were stopped: no one knows where these would have ended."""
 
     def rank(trial: Trial) -> tuple[int, float, int]:
         score = trial.score(checkpoint)

@@ -13,7 +13,7 @@ def shutdown(): time.sleep(1000)
 """
 INTERRUPTED = """
 from ssgan.cluster import connection as ray_connection
-ray_connection.FAREWELL_SECONDS = 0.2
+ray_connection.SHUTDOWN_SECONDS = 0.2
 with ray_connection.connected():
     raise KeyboardInterrupt
 """

@@ -43,7 +43,7 @@ def head(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.parametrize("head", ["disabled", None], indirect=True)
 def test_an_open_cluster_that_others_can_reach_is_refused(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_is_loopback", lambda host: False)
-    with pytest.raises(ConfigError, match=r"lets everybody run code .* RAY_AUTH_MODE=token, or set cluster.insecure"):
+    with pytest.raises(ConfigError, match=r"lets anyone run code .* RAY_AUTH_MODE=token, or set cluster.insecure"):
         require_authentication(head, insecure=False)
     require_authentication(head, insecure=True)
 
@@ -76,7 +76,7 @@ def test_nobody_answers() -> None:
 
 
 def test_secrets_cannot_go_into_the_environment_of_a_job() -> None:
-    with pytest.raises(ConfigError, match=r"`cluster.environment`.* AWS_SECRET_ACCESS_KEY would be readable by everybody"):
+    with pytest.raises(ConfigError, match=r"`cluster.environment`.* AWS_SECRET_ACCESS_KEY would be readable by everyone"):
         parse(Config, {"cluster": {"environment": {"AWS_SECRET_ACCESS_KEY": "x"}}}, "params.yaml")
     parse(Config, {"cluster": {"environment": {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}}}, "params.yaml")
 

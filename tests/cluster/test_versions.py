@@ -72,7 +72,7 @@ def test_every_node_that_differs_is_named_with_every_difference() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ray.exceptions.GetTimeoutError("x"), r"node a \(host\) did not say its versions within 300 s"),
+        (ray.exceptions.GetTimeoutError("x"), r"node a \(host\) did not report its versions within 300 s"),
         (
             ray.exceptions.RayError("traceback\nModuleNotFoundError: pydantic"),
             "cannot run the code .*: ModuleNotFoundError: pyd",

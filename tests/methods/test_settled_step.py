@@ -27,11 +27,11 @@ def test_there_are_methods_that_wait() -> None:
 
 @pytest.mark.parametrize(("name", "option"), waits())
 def test_every_option_that_lets_something_wait_counts(name: str, option: str) -> None:
-    assert methods.resolve_config(name, {option: LATE}).settled_step >= LATE
+    assert methods.resolve_config(name, {option: LATE}).first_comparable_step >= LATE
 
 
 @pytest.mark.parametrize("name", methods.names())
 @pytest.mark.parametrize("more", [{}, {"density": "pixels"}])
 def test_all_phases_have_begun(name: str, more: dict[str, Any]) -> None:
     config = methods.resolve_config(name, {k: v for k, v in more.items() if k in methods.module(name).Config.model_fields})
-    assert max(phase.start for phase in methods.build(name, config, PROBLEM).phases()) <= config.settled_step
+    assert max(phase.start for phase in methods.build(name, config, PROBLEM).phases()) <= config.first_comparable_step

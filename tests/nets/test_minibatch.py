@@ -14,7 +14,7 @@ from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.core import distributed
 from ssgan.errors import ConfigError
 from ssgan.nets.layers import couples_the_batch, forward_parts
-from ssgan.nets.minibatch import MOMENTUM, MinibatchDiscrimination, add_minibatch_discrimination, remember_neighbors
+from ssgan.nets.minibatch import MOMENTUM, MinibatchDiscrimination, add_minibatch_discrimination, update_neighbors
 from ssgan.nets.weight_norm import data_dependent_init
 from tests.methods.test_consistency import batch, build
 from tests.support.ranks import run_ranks
@@ -128,11 +128,11 @@ def test_only_unlabeled_images_after_a_step_are_remembered() -> None:
         phase.loss(b)
     assert torch.equal(layer.neighbors, before)
     x_u = torch.rand(9, 1, 6, 6)
-    remember_neighbors(classifier, x_u)
+    update_neighbors(classifier, x_u)
     now = closeness(layer, classifier(x_u).features.detach().double().numpy()).mean(0)
     np.testing.assert_allclose(layer.neighbors.numpy(), (1 - MOMENTUM) * before.numpy() + MOMENTUM * now, rtol=1e-4)
     method.after_step(b)
-    assert not layer.remembering
+    assert not layer.tracking
     now2 = closeness(layer, classifier(b.x_u).features.detach().double().numpy()).mean(0)
     expected = (1 - MOMENTUM) * ((1 - MOMENTUM) * before.numpy() + MOMENTUM * now) + MOMENTUM * now2
     np.testing.assert_allclose(layer.neighbors.numpy(), expected, rtol=1e-4)

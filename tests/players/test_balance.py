@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ssgan.players.balance import FORGET, ClassBalance
+from ssgan.players.balance import PRICE_DECAY, ClassBalance
 
 
 def settled(logits: torch.Tensor, tolerance: float, rate: float = 0.3, steps: int = 2000) -> ClassBalance:
     balance = ClassBalance(logits.shape[1])
     for _ in range(steps):
-        balance.follow(balance(logits).mean(0), rate, tolerance)
+        balance.update(balance(logits).mean(0), rate, tolerance)
     return balance
 
 
@@ -30,7 +30,7 @@ def test_shares_even_out_until_as_much_is_forgotten_as_is_added(sure: float, mos
     balance = settled(logits, tolerance=0.02)
     excess = 3 * balance(logits).mean(0) - 1
     assert float(excess.abs().max()) < most
-    prices = 0.3 / FORGET * excess.sign() * (excess.abs() - 0.02).clamp(min=0)
+    prices = 0.3 / PRICE_DECAY * excess.sign() * (excess.abs() - 0.02).clamp(min=0)
     torch.testing.assert_close(balance.prices, prices - prices.mean(), atol=0.1, rtol=0.02)
     moved = balance(logits).argmax(1) != logits.argmax(1)
     assert not moved[:200].any()
@@ -45,7 +45,7 @@ def test_chance_makes_no_class_pay() -> None:
     g, balance = torch.Generator().manual_seed(0), ClassBalance(10)
     for _ in range(4000):
         said = torch.multinomial(sizes, 100, replacement=True, generator=g)
-        balance.follow(said.bincount(minlength=10) / 100, 0.3, 0.2)
+        balance.update(said.bincount(minlength=10) / 100, 0.3, 0.2)
     assert float(balance.prices.abs().max()) < 0.5
 
 

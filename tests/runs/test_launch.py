@@ -77,7 +77,7 @@ def test_a_result_that_did_less_than_asked_is_refused(splits: SplitFiles, tmp_pa
     summary = json.loads((folder / "summary.json").read_text())
     (folder / "summary.json").write_text(json.dumps({**summary, "steps": 19}))
     store.put(folder, f"{run.name}/main/final")
-    with pytest.raises(TrainingError, match="main says steps 19, but 20 was asked for"):
+    with pytest.raises(TrainingError, match="main has steps 19, but 20 was asked for"):
         train(c, Path(splits.root), tmp_path / "out2", quiet)
     assert not (tmp_path / "out2").exists()
 

@@ -15,7 +15,7 @@ import pytest
 
 from infra.s3.local import REGION, make_bucket
 from infra.s3.weed import Weed
-from ssgan.storage.retries import Limits
+from ssgan.storage.retries import RetryLimits
 from ssgan.storage.store import Store, open_store
 from tests.support import rgw
 from tests.support.faultproxy import FaultProxy
@@ -24,7 +24,7 @@ from tests.support.storage_contract import KEY, content, make_folder
 BUCKET = "ssgan-tests"
 READ_ONLY = ("readonlyreadonly", "readonlysecretreadonlysecret")
 # The last bound is lax, so that the timeouts have to do their work.
-FAST = Limits(
+FAST = RetryLimits(
     patience_s=20.0,
     attempts=8,
     first_wait_s=0.05,

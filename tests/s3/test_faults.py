@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ssgan.errors import StorageError
-from ssgan.storage.retries import Limits
+from ssgan.storage.retries import RetryLimits
 from ssgan.storage.store import Store, open_store, probe
 from tests.s3.conftest import FAST, Server, assert_round_trip
 from tests.support.faultproxy import FaultProxy
@@ -21,7 +21,9 @@ from tests.support.storage_contract import KEY, make_folder
 
 pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
 
-SHORT = Limits(patience_s=3.0, attempts=20, first_wait_s=0.05, longest_wait_s=0.3, connect_timeout_s=0.5, read_timeout_s=0.5)
+SHORT = RetryLimits(
+    patience_s=3.0, attempts=20, first_wait_s=0.05, longest_wait_s=0.3, connect_timeout_s=0.5, read_timeout_s=0.5
+)
 
 
 # --- faults that pass ------------------------------------------------------------------------------------------------
@@ -76,7 +78,7 @@ def test_faults_that_pass_are_survived_and_reported(
 def test_a_server_that_stops_reading_in_the_middle_of_an_upload(proxy: FaultProxy, s3: str, tmp_path: Path) -> None:
     """aiohttp has no timeout for writing."""
     folder = make_folder(tmp_path / "large", 20_000_000)
-    limits = Limits(attempts=4, first_wait_s=0.05, connect_timeout_s=0.5, read_timeout_s=1.0)
+    limits = RetryLimits(attempts=4, first_wait_s=0.05, connect_timeout_s=0.5, read_timeout_s=1.0)
     fault = proxy.add("stall", times=1, after=1_000_000, **PUT)
     began = time.monotonic()
     open_store(s3, limits).put(folder, KEY)
@@ -87,7 +89,7 @@ def test_a_server_that_stops_reading_in_the_middle_of_an_upload(proxy: FaultProx
 
 def test_bytes_that_trickle_are_given_up(proxy: FaultProxy, s3: str, folder: Path) -> None:
     """They trip no timeout of a socket; only the bound on the whole attempt ends this."""
-    limits = Limits(attempts=2, connect_timeout_s=0.2, read_timeout_s=0.4, slowest_bytes_per_s=1_000_000, patience_s=5.0)
+    limits = RetryLimits(attempts=2, connect_timeout_s=0.2, read_timeout_s=0.4, slowest_bytes_per_s=1_000_000, patience_s=5.0)
     proxy.add("trickle", **PUT)
     began = time.monotonic()
     with pytest.raises(StorageError, match="does not answer in time"):
@@ -103,7 +105,7 @@ def test_one_request_in_five_fails_somehow(
         environment.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
         for kind in ("status", "refuse", "drop_after", "cut_request", "cut_response", "corrupt"):
             proxy.add(kind, code=503, s3code="SlowDown", probability=0.04, after=500)
-        store = open_store(s3, Limits(attempts=10, first_wait_s=0.01, longest_wait_s=0.1, read_timeout_s=5.0))
+        store = open_store(s3, RetryLimits(attempts=10, first_wait_s=0.01, longest_wait_s=0.1, read_timeout_s=5.0))
         folders = [make_folder(tmp_path / str(number), 3000) for number in range(4)]
         for number, folder in enumerate(folders):
             store.put(folder, f"run/step-{number % 2}")
@@ -180,7 +182,9 @@ def assert_given_up(store: Store, folder: Path, message: str) -> None:
 def test_a_server_killed_in_the_middle_of_a_put_and_back_after_seconds(
     proxy: FaultProxy, s3: str, s3_server: Server, mortal: Callable[[], None], folder: Path, tmp_path: Path
 ) -> None:
-    store = open_store(s3, Limits(attempts=60, first_wait_s=0.1, longest_wait_s=0.5, connect_timeout_s=1, read_timeout_s=2))
+    store = open_store(
+        s3, RetryLimits(attempts=60, first_wait_s=0.1, longest_wait_s=0.5, connect_timeout_s=1, read_timeout_s=2)
+    )
     store.put(folder, "run/step-1")
     proxy.add("hang", times=1, **PUT)  # holds the upload until the server is dead
     failures: list[BaseException] = []

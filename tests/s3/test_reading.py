@@ -14,7 +14,7 @@ from ray import cloudpickle
 from ssgan.data.files import SplitFiles
 from ssgan.errors import DataError, StorageError
 from ssgan.runs.identity import labeled_ids_sha256
-from ssgan.runs.publish import located, publish
+from ssgan.runs.publish import locate_splits, publish
 from ssgan.storage.s3_files import PatientFileSystem
 from ssgan.storage.store import filesystem
 from ssgan.training import experiment
@@ -106,7 +106,7 @@ def test_at_the_end_of_a_job_the_splits_are_read_with_the_keys_of_then(
     """What ``launch`` reads once more, hours later, to check the results: of what the driver opened when it started."""
     pointer = tmp_path / "published.json"
     pointer.write_text(json.dumps(publish(s3, Path(splits.root))))
-    files = located(s3, tmp_path / "not here", pointer)
+    files = locate_splits(s3, tmp_path / "not here", pointer)
     fault = proxy.add("status", code=400, s3code="ExpiredToken", signer=keys["AWS_ACCESS_KEY_ID"])
     write_profile(profile, *READ_ONLY)
     assert labeled_ids_sha256(files) == labeled_ids_sha256(splits)

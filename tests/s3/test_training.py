@@ -13,7 +13,7 @@ import torch
 from ssgan.data.files import SplitFiles
 from ssgan.errors import StorageError
 from ssgan.runs.launch import train
-from ssgan.storage.retries import Limits
+from ssgan.storage.retries import RetryLimits
 from ssgan.storage.store import filesystem, open_store
 from ssgan.training import experiment, loop
 from ssgan.training.context import RunContext
@@ -82,7 +82,9 @@ def test_a_server_that_is_gone_for_seconds_changes_no_bit(
         return real(method, optimizers, batch, *args, **kwargs)
 
     monkeypatch.setattr(loop, "run_step", run_step)
-    patient = open_store(s3, Limits(attempts=60, first_wait_s=0.1, longest_wait_s=0.5, connect_timeout_s=1, read_timeout_s=2))
+    patient = open_store(
+        s3, RetryLimits(attempts=60, first_wait_s=0.1, longest_wait_s=0.5, connect_timeout_s=1, read_timeout_s=2)
+    )
     waiting = RunContext(patient, torch.device("cpu"), lambda role, event: None)
     try:
         experiment.train(run_of(config(), splits), "main", waiting)

@@ -14,17 +14,17 @@ import pytest
 from aiohttp import ClientPayloadError
 
 from ssgan.errors import StorageError
-from ssgan.storage.retries import DamagedError, Limits, MissingError, Patience, Verdict, judge_local
+from ssgan.storage.retries import DamagedError, FaultVerdict, MissingError, Patience, RetryLimits, judge_local
 from ssgan.storage.s3 import judge_s3
 
-FAST = Limits(patience_s=5.0, attempts=5, first_wait_s=0.001, longest_wait_s=0.002)
+FAST = RetryLimits(patience_s=5.0, attempts=5, first_wait_s=0.001, longest_wait_s=0.002)
 
 
 def answer(code: str, status: int = 400) -> boto.ClientError:
     return boto.ClientError({"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Put")
 
 
-def judge(error: BaseException) -> Verdict | None:
+def judge(error: BaseException) -> FaultVerdict | None:
     return judge_s3(error) or judge_local(error)
 
 
@@ -41,7 +41,7 @@ class Flaky:
         return "done"
 
 
-def patience(limits: Limits = FAST, **kwargs: Any) -> Patience:
+def patience(limits: RetryLimits = FAST, **kwargs: Any) -> Patience:
     return Patience("s3://bucket/x", limits, judge, **kwargs)
 
 
@@ -120,13 +120,13 @@ def test_expired_credentials_are_read_anew_until_somebody_has_renewed_them() -> 
 
 def test_credentials_that_nobody_renews_are_told_with_the_remedy() -> None:
     with pytest.raises(StorageError, match=r"have expired \(400 ExpiredToken\); renew them .*, then run the same command"):
-        patience(Limits(attempts=10, first_wait_s=0.001))("writing a", Flaky(*[answer("ExpiredToken")] * 10))
+        patience(RetryLimits(attempts=10, first_wait_s=0.001))("writing a", Flaky(*[answer("ExpiredToken")] * 10))
 
 
 def test_damage_at_rest_is_not_fetched_forever() -> None:
     action = Flaky(*[DamagedError("a arrived damaged")] * 10)
     with pytest.raises(StorageError, match="failed 4 times: a arrived damaged"):
-        patience(Limits(attempts=10, first_wait_s=0.001))("reading a", action)
+        patience(RetryLimits(attempts=10, first_wait_s=0.001))("reading a", action)
 
 
 @pytest.mark.parametrize("error", [MissingError("a"), KeyError("bug"), StorageError("said already")])
@@ -155,7 +155,7 @@ def slow(action: Callable[[], str], seconds: float) -> Callable[[], str]:
 
 @pytest.mark.alone
 def test_the_time_in_trouble_is_bounded_over_all_requests_of_an_operation() -> None:
-    insist = patience(Limits(patience_s=0.5, attempts=100, first_wait_s=0.01, longest_wait_s=0.01))
+    insist = patience(RetryLimits(patience_s=0.5, attempts=100, first_wait_s=0.01, longest_wait_s=0.01))
     began = time.monotonic()
     assert insist("reading a", slow(Flaky(*[TimeoutError()] * 4), 0.05)) == "done"
     with pytest.raises(StorageError):
@@ -165,14 +165,14 @@ def test_the_time_in_trouble_is_bounded_over_all_requests_of_an_operation() -> N
 
 @pytest.mark.alone
 def test_success_costs_no_patience() -> None:
-    insist = patience(Limits(patience_s=0.1, attempts=3, first_wait_s=0.001))
+    insist = patience(RetryLimits(patience_s=0.1, attempts=3, first_wait_s=0.001))
     for _ in range(4):
         insist("reading a", slow(Flaky(), 0.05))
     assert insist("reading a", Flaky(TimeoutError())) == "done"
 
 
 def test_every_retry_is_reported_with_a_growing_jittered_pause(caplog: pytest.LogCaptureFixture) -> None:
-    limits = Limits(patience_s=5.0, attempts=6, first_wait_s=0.1, longest_wait_s=0.25)
+    limits = RetryLimits(patience_s=5.0, attempts=6, first_wait_s=0.1, longest_wait_s=0.25)
     with caplog.at_level(logging.WARNING, "ssgan.storage"):
         patience(limits)("writing a.bin", Flaky(*[answer("SlowDown", 503)] * 3))
     lines = [record.getMessage() for record in caplog.records]
@@ -186,7 +186,7 @@ def test_every_retry_is_reported_with_a_growing_jittered_pause(caplog: pytest.Lo
 
 def test_the_defaults_survive_half_a_minute_without_s3() -> None:
     """Refused connections fail in no time, so the pauses alone have to add up; the shortest that the jitter allows."""
-    limits = Limits()
+    limits = RetryLimits()
     pauses = [min(limits.first_wait_s * 2**n, limits.longest_wait_s) * 0.75 for n in range(limits.attempts - 1)]
     assert sum(pauses) > 30
     assert 45 < limits.patience_s <= 150

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssgan.errors import StorageError
-from ssgan.storage.retries import Limits
+from ssgan.storage.retries import RetryLimits
 from ssgan.storage.store import Store, filesystem, open_store, probe
 from tests.support.storage_contract import KEY, FolderStoreContract, content, make_folder
 
-FAST = Limits(patience_s=2.0, attempts=4, first_wait_s=0.01, longest_wait_s=0.05)
+FAST = RetryLimits(patience_s=2.0, attempts=4, first_wait_s=0.01, longest_wait_s=0.05)
 
 
 @pytest.fixture

@@ -11,6 +11,6 @@ RATE = "method.options.learning_rate"
 
 def trial(number: int, *errors: float, state: State = "finished", every: int = 10, **point: Any) -> Trial:
     """A trial that looked at val every 10 steps."""
-    looks = tuple((every * i, error) for i, error in enumerate(errors, 1))
+    validations = tuple((every * i, error) for i, error in enumerate(errors, 1))
     reason = "step 3: the loss is not finite" if state == "failed" else ""
-    return Trial(number, f"run-{number:03}", point or {RATE: 0.001 * number}, state, looks, 2.0 * number, reason)
+    return Trial(number, f"run-{number:03}", point or {RATE: 0.001 * number}, state, validations, 2.0 * number, reason)

@@ -63,18 +63,18 @@ def terms(real: float, fake: float) -> dict[str, float]:
 
 def test_a_winning_discriminator_is_said_once_and_again_after_recovery() -> None:
     health = Health(real_spread=0.2)
-    assert [bool(health.look(terms(1.0, 1.0), None)) for _ in range(4)] == [False, False, True, False]
-    assert health.look(terms(0.8, 0.8), None) == []
-    assert [bool(health.look(terms(1.0, 1.0), None)) for _ in range(3)] == [False, False, True]
+    assert [bool(health.check(terms(1.0, 1.0), None)) for _ in range(4)] == [False, False, True, False]
+    assert health.check(terms(0.8, 0.8), None) == []
+    assert [bool(health.check(terms(1.0, 1.0), None)) for _ in range(3)] == [False, False, True]
 
 
 def test_mode_collapse_is_said() -> None:
     health = Health(real_spread=0.2)
     same = torch.rand(1, 1, 8, 8).expand(64, 1, 8, 8)
-    looks = [health.look(terms(0.8, 0.8), same) for _ in range(3)]
-    assert looks[:2] == [[], []]
-    assert "mode collapse" in looks[2][0]
-    assert Health(real_spread=0.2).look(terms(0.8, 0.8), torch.rand(64, 1, 8, 8)) == []
+    found = [health.check(terms(0.8, 0.8), same) for _ in range(3)]
+    assert found[:2] == [[], []]
+    assert "mode collapse" in found[2][0]
+    assert Health(real_spread=0.2).check(terms(0.8, 0.8), torch.rand(64, 1, 8, 8)) == []
 
 
 def test_board_writes_events(tmp_path: Path) -> None:

@@ -122,9 +122,9 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)
     events: list[ProgressEvent] = []
-    from ssgan.storage.retries import Limits
+    from ssgan.storage.retries import RetryLimits
 
-    impatient = open_store(str(tmp_path / "broken"), Limits(patience_s=0.5, attempts=2))
+    impatient = open_store(str(tmp_path / "broken"), RetryLimits(patience_s=0.5, attempts=2))
     listening = RunContext(impatient, torch.device("cpu"), lambda role, event: events.append(event))
     experiment.train(run_of(config(), splits), "main", listening)
     assert any("step-00000020" in w for event in events for w in event.warnings)

@@ -29,7 +29,7 @@ def test_the_score_is_of_the_weights_that_evaluate_will_judge() -> None:
     assert [t.number for t in ranked(TRIALS, "best")] == [1, 2, 5, 3, 6, 4]
     one = TRIALS[0]
     assert (one.score("last"), one.score("best")) == (0.3, 0.2)
-    assert one.look("best") == (20, 0.2)
+    assert one.validation("best") == (20, 0.2)
 
 
 def test_a_stopped_trial_is_never_the_best_since_nobody_knows_how_it_ends() -> None:

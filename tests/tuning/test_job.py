@@ -14,7 +14,7 @@ from ssgan.errors import TrainingError
 from ssgan.runs import submit
 from ssgan.storage.store import open_store
 from ssgan.tuning import job, search
-from ssgan.tuning.search import Search, prepare
+from ssgan.tuning.search import SearchSpec, prepare
 from ssgan.tuning.trial_log import TrialLog
 from ssgan.tuning.trials import Trial
 from tests.support.data import config
@@ -23,11 +23,11 @@ from tests.support.trials import RATE
 Played = Callable[[TrialLog], object]
 FIRST = Trial(1, "run-1", {RATE: 0.001}, state="failed", reason="NonFiniteError: no")
 SECOND = Trial(2, "run-2", {RATE: 0.002}, state="failed", reason="NonFiniteError: no")
-FINISHED = replace(SECOND, state="finished", looks=((10, 0.5), (30, 0.25)), reason="", seconds=1.0)
+FINISHED = replace(SECOND, state="finished", validations=((10, 0.5), (30, 0.25)), reason="", seconds=1.0)
 
 
 @pytest.fixture
-def found(splits: SplitFiles, tmp_path: Path) -> Search:
+def found(splits: SplitFiles, tmp_path: Path) -> SearchSpec:
     changed = config(
         tune={"space": {RATE: {"loguniform": [1e-3, 1e-2]}}, "scheduler": "none", "trials": 2},
         cluster={"address": "http://127.0.0.1:1"},
@@ -36,11 +36,11 @@ def found(splits: SplitFiles, tmp_path: Path) -> Search:
     return prepare(changed, Path(splits.root))
 
 
-def log_of(found: Search) -> TrialLog:
+def log_of(found: SearchSpec) -> TrialLog:
     return TrialLog(open_store(found.config.storage.url), found.name)
 
 
-def played(found: Search, monkeypatch: pytest.MonkeyPatch, job: Played) -> list[tuple[Any, ...]]:
+def played(found: SearchSpec, monkeypatch: pytest.MonkeyPatch, job: Played) -> list[tuple[Any, ...]]:
     """In the place of a job, ``job`` writes into the memory of the search. Returns what was submitted."""
     sent: list[tuple[Any, ...]] = []
 
@@ -48,7 +48,7 @@ def played(found: Search, monkeypatch: pytest.MonkeyPatch, job: Played) -> list[
         sent.append(arguments)
         job(log_of(found))
 
-    monkeypatch.setattr(submit, "carry_out", run)
+    monkeypatch.setattr(submit, "submit_and_wait", run)
     return sent
 
 
@@ -62,7 +62,7 @@ def remember(log: TrialLog, *trials: Trial, closed: int | None = 2) -> None:
 
 
 def test_trials_come_home_and_a_finished_search_is_not_submitted_again(
-    found: Search, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch
+    found: SearchSpec, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = played(found, monkeypatch, lambda log: remember(log, FIRST, SECOND))
     for _ in range(2):
@@ -83,14 +83,14 @@ def test_trials_come_home_and_a_finished_search_is_not_submitted_again(
     ],
 )
 def test_a_job_that_ended_well_but_left_too_little_is_an_error(
-    found: Search, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch, job: Played, missing: str
+    found: SearchSpec, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch, job: Played, missing: str
 ) -> None:
     played(found, monkeypatch, job)
     with pytest.raises(TrainingError, match=rf"the search ended without an error, but {missing} is not complete in .* goes on"):
         search.trials_of(found, Path(splits.root), print)
 
 
-def test_without_a_cluster_the_search_runs_here(found: Search, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_cluster_the_search_runs_here(found: SearchSpec, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "search", lambda found, say: ["here"])
     sent = played(found, monkeypatch, lambda log: None)
     local = replace(found, config=config(tune=found.config.tune.model_dump(exclude_none=True)))
@@ -99,7 +99,7 @@ def test_without_a_cluster_the_search_runs_here(found: Search, splits: SplitFile
 
 
 def test_the_driver_of_a_job_searches_itself_and_away_from_its_own_folder(
-    found: Search, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    found: SearchSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     searched = []

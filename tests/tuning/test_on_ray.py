@@ -8,7 +8,7 @@ import pytest
 
 from ssgan.cluster.connection import set_environment
 from ssgan.errors import TrainingError
-from ssgan.tuning.on_ray import room
+from ssgan.tuning.on_ray import capacity
 from tests.support.data import config
 from tests.support.trials import trial
 
@@ -33,9 +33,9 @@ CLUSTER = [{"CPU": 2.0}, {"CPU": 16.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 1.0}]
 def test_as_many_trials_run_at_once_as_fit(
     nodes: list[dict[str, float]], cpus: int, gpus: float, wanted: int, at_once: int
 ) -> None:
-    found = room(nodes, cpus, gpus, wanted)
+    found = capacity(nodes, cpus, gpus, wanted)
     assert found.at_once == at_once
-    assert f"{at_once} will run at once" in found.sentence
+    assert f"{at_once} will run at once" in found.text
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_trial_that_fits_nowhere_is_an_error_and_not_a_wait(
     nodes: list[dict[str, float]], cpus: int, gpus: float, sentence: str
 ) -> None:
     with pytest.raises(TrainingError, match=sentence):
-        room(nodes, cpus, gpus, 20)
+        capacity(nodes, cpus, gpus, 20)
 
 
 class Now:

@@ -16,10 +16,10 @@ from ssgan.runs import launch
 from ssgan.runs.identity import run_of
 from ssgan.storage.store import open_store
 from ssgan.training.context import final_key
-from ssgan.tuning.search import Search, prepare
+from ssgan.tuning.search import SearchSpec, prepare
 from ssgan.tuning.space import at
 from ssgan.tuning.trial_log import TrialLog, finished
-from ssgan.tuning.trial_process import Task, run
+from ssgan.tuning.trial_process import TrialTask, run
 from ssgan.tuning.trials import Trial
 from tests.support.data import config
 from tests.support.trials import RATE, trial
@@ -31,7 +31,7 @@ def searching(storage: Path, **tune: Any) -> Config:
     return config(tune={"space": DRAWS, **tune}, storage={"url": str(storage)})
 
 
-def prepared(splits: SplitFiles, storage: Path, **tune: Any) -> Search:
+def prepared(splits: SplitFiles, storage: Path, **tune: Any) -> SearchSpec:
     return prepare(searching(storage, **tune), Path(splits.root))
 
 
@@ -39,9 +39,9 @@ class Stopped(BaseException):
     """What a scheduler does to a trial, here: it ends within a report."""
 
 
-def train(found: Search, point: dict[str, Any], stop_at: int | None = None) -> list[dict[str, Any]]:
+def train(found: SearchSpec, point: dict[str, Any], stop_at: int | None = None) -> list[dict[str, Any]]:
     """Run a trial; returns its reports."""
-    task = Task(found.config, found.files, found.data, found.config.storage.url, 1, False)
+    task = TrialTask(found.config, found.files, found.data, found.config.storage.url, 1, False)
     reports: list[dict[str, Any]] = []
 
     def report(one: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ def test_every_look_at_val_is_reported_and_the_last_one_when_the_result_is_safe(
     assert [one["step"] for one in reports] == [10, 20, 30]
     done = finished(open_store(str(storage)), Trial(1, found.run_of({RATE: 0.002}).id, {RATE: 0.002}))
     assert done, "stopped at its last step, it is finished nevertheless"
-    assert [(one["step"], one["val_error_rate"]) for one in reports] == list(done.looks)
+    assert [(one["step"], one["val_error_rate"]) for one in reports] == list(done.validations)
     for name in ("best", "last"):
         assert (storage / final_key(done.run, "main") / name / "model.safetensors").exists()
 
@@ -84,9 +84,9 @@ def test_a_trial_that_was_interrupted_goes_on_and_tells_its_earlier_looks_again(
     first = train(found, {RATE: 0.003}, stop_at=20)
     assert finished(open_store(found.config.storage.url), Trial(1, found.run_of({RATE: 0.003}).id, {})) is None
     second = train(found, {RATE: 0.003})
-    looks = [[(one["step"], one["val_error_rate"]) for one in reports] for reports in (whole, first, second)]
-    assert looks[1] == looks[0][:2]
-    assert looks[2] == looks[0]
+    validations = [[(one["step"], one["val_error_rate"]) for one in reports] for reports in (whole, first, second)]
+    assert validations[1] == validations[0][:2]
+    assert validations[2] == validations[0]
 
 
 def test_a_trial_that_cannot_work_says_why_instead_of_ending_the_search(splits: SplitFiles, storage: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_log_tells_what_is_unfinished_and_takes_results_from_the_files_of_th
     log.end(two)
     read = TrialLog(open_store(str(storage)), found.name).read()
     assert [t.state for t in read] == ["finished", "finished", "running"]
-    assert read[0].looks == tuple((r["step"], r["val_error_rate"]) for r in reports)
+    assert read[0].validations == tuple((r["step"], r["val_error_rate"]) for r in reports)
     assert read[1:] == [two, three]
     assert TrialLog(open_store(str(storage)), "tune-other").read() == []
 
@@ -144,7 +144,7 @@ def test_without_val_images_there_is_no_search(splits: SplitFiles, storage: Path
         prepared(splits, storage)
 
 
-def proposals(found: Search, log: TrialLog, ended: list[int]) -> Any:
+def proposals(found: SearchSpec, log: TrialLog, ended: list[int]) -> Any:
     set_environment()
     from ssgan.tuning.proposals import Proposals
 
@@ -166,7 +166,7 @@ def test_what_was_interrupted_comes_first_and_what_has_ended_does_not_come_again
     assert len({one["run"] for one in (a, b, d, e)}) == 4
     assert again.suggest("f") == "FINISHED"
     (stopped,) = [one for one in log.read() if one.state != "running"]
-    assert (stopped.state, stopped.looks) == ("stopped", ((10, 0.5), (20, 0.4)))
+    assert (stopped.state, stopped.validations) == ("stopped", ((10, 0.5), (20, 0.4)))
 
 
 def test_a_trial_that_lost_its_process_is_left_for_the_next_attempt(splits: SplitFiles, storage: Path) -> None:
