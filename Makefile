@@ -39,6 +39,7 @@ install: ## the command `ssgan` without development tools, into an environment o
 	@$(PYTHON) -m venv $(or $(VENV),$(error name the folder: make install VENV=FOLDER))
 	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-installer.lock
 	@$(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes --build-constraints requirements.lock requirements.lock requirements-installer.lock
+	@rm -rf build # setuptools would pack files that are there from a build before
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation .
 
 demo: env ## run the whole job on handwritten digits with 40 labels, and say how it went
