@@ -4,7 +4,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ALONE := ray or s3 or alone
-LOCKS := requirements.lock requirements-installer.lock
+LOCKS := requirements-dev.lock requirements-installer.lock
+COMPILE := uv pip compile --generate-hashes --python-version 3.11 --no-header --annotation-style line
 
 export DVC_NO_ANALYTICS := 1
 export RAY_USAGE_STATS_ENABLED := 0
@@ -13,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test check format lock s3 s3-stop cluster cluster-stop test-s3-strict clean
+.PHONY: help env install demo test check format lock s3 s3-stop cluster cluster-stop test-s3-strict clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,13 +27,20 @@ env: .venv/.installed ## create or update .venv from the locks
 	@echo "environment: .venv, from $(LOCKS)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-installer.lock
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes --build-constraints requirements.lock $(LOCKS)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes --build-constraints requirements-dev.lock $(LOCKS)
 	@touch $@
 
 # No build isolation: setuptools comes from the lock too.
 .venv/.installed: .venv/.locked pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+install: ## the command `ssgan` without development tools, into an environment of its own: make install VENV=FOLDER
+	@$(PYTHON) -m venv $(or $(VENV),$(error name the folder: make install VENV=FOLDER))
+	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-installer.lock
+	@$(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes --build-constraints requirements.lock requirements.lock requirements-installer.lock
+	@rm -rf build # setuptools would pack files that are there from a build before
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation .
 
 demo: env ## run the whole job on handwritten digits with 40 labels, and say how it went
 	dvc repro
@@ -54,9 +62,13 @@ format: env ## let ruff format the code
 	ruff format .
 	ruff check --fix .
 
+# All packages are resolved together; a lock that exists makes uv keep its versions, so that both have the same ones.
 lock: env ## pin the newest versions that pyproject.toml allows
-	uv pip compile pyproject.toml --extra dev --extra aws --extra emulator --generate-hashes --python-version 3.11 --no-header --upgrade -o requirements.lock
-	echo uv | uv pip compile - --generate-hashes --python-version 3.11 --no-header --no-annotate --upgrade -o requirements-installer.lock
+	$(COMPILE) pyproject.toml --all-extras --upgrade -o requirements-dev.lock
+	cp requirements-dev.lock requirements.lock
+	$(COMPILE) pyproject.toml --extra aws -o requirements.lock
+	echo uv | $(COMPILE) - --no-annotate --upgrade -o requirements-installer.lock
+	python -m infra.locks requirements.lock requirements-dev.lock requirements-installer.lock
 
 s3: env ## start a local S3 server with keys of its own, for dvc push and s3:// checkpoints
 	python -m infra.s3.local start

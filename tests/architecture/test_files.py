@@ -56,7 +56,7 @@ def test_no_file_names_an_index_or_a_machine(what: str, pattern: str) -> None:
     assert not found, f"{what} in a tracked file"
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-installer.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-installer.lock"])
 def test_locks_pin_and_hash_every_package_and_name_no_address(lock: str) -> None:
     lines = [line for line in (ROOT / lock).read_text().splitlines() if line and not line.lstrip().startswith("#")]
     names = [number for number, line in enumerate(lines) if not line.startswith(" ")]
