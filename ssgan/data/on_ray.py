@@ -19,8 +19,9 @@ from ssgan.cluster.tasks import AHEAD, RETRIES, Cpus, ErrorText, outcome
 from ssgan.config import Source
 from ssgan.data.remote import Recipe, ray_ingest_task, recipe_of
 from ssgan.data.sources import Item
-from ssgan.data.workers import BATCH_BYTES, Elsewhere, Pool, Prepared, cores
+from ssgan.data.workers import BATCH_BYTES, Elsewhere, Pool, Prepared
 from ssgan.errors import DataError
+from ssgan.machine import cores
 
 BATCH_FILES = 2048  # more than on one machine: Ray spends about a millisecond on a task
 

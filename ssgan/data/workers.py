@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -35,6 +34,7 @@ from ssgan.data.phash import phash
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import ImageSource, Item
 from ssgan.errors import DataError
+from ssgan.machine import cores
 
 BATCH_BYTES = 2 * MIB  # of pixels that one task makes
 BATCH_FILES = 256
@@ -176,11 +176,6 @@ def _in_order(pool: Pool, todo: Iterator[Batch]) -> Iterator[tuple[Batch, Prepar
 # --- pools -----------------------------------------------------------------------------------------------------------
 
 _job: Job | None = None  # of this process, where it is a forked worker
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _may_fork(source: ImageSource) -> bool:

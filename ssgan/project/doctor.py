@@ -21,6 +21,7 @@ from ssgan.cluster.connection import set_environment
 from ssgan.config import Config, TorchvisionSource, load
 from ssgan.data.rejections import Rejected
 from ssgan.errors import SsganError
+from ssgan.machine import cores
 
 GIB = 1 << 30
 LEAST_MEMORY, LEAST_DISK = 2 * GIB, 2 * GIB  # bytes: below, even the embedded example is at risk
@@ -114,12 +115,12 @@ def _pin(folder: Path) -> Check:
 
 
 def _cpu(config: Config | None) -> Check:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = f"{cores} cores"
+    available = cores()
+    found = f"{available} cores"
     if config is None or os.environ.get("RAY_ADDRESS"):
         return Check("cpu", "ok", found)
     wanted = config.train.num_workers * (config.train.cpus_per_worker or 1)
-    if config.train.backend == "ray" and wanted > cores:
+    if config.train.backend == "ray" and wanted > available:
         return Check("cpu", "fail", f"{found}, {wanted} are asked for", "lower train.num_workers or train.cpus_per_worker")
     if config.train.precision == "bf16" and _slow_bf16():
         found += ", without instructions for bf16: a step takes about ten times as long as in float32"

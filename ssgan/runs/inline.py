@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ssgan.config import Config
-from ssgan.data.workers import cores
 from ssgan.errors import ConfigError, TrainingError
+from ssgan.machine import cores
 from ssgan.storage.store import open_store
 from ssgan.training.context import ProgressEvent, Role, Run, RunContext
 from ssgan.training.experiment import train
