@@ -30,7 +30,7 @@ from ssgan.config import DataConfig
 from ssgan.data.images import ingest
 from ssgan.data.ingest_summary import IngestSummary
 from ssgan.data.sources.folder import RACY_NS, Folder
-from ssgan.data.workers import cores
+from ssgan.machine import cores
 
 Cost = tuple[float, float]  # seconds by the clock, seconds of CPU (over this process and those that it started)
 Timed = Callable[[Path], tuple[Cost, IngestSummary]]

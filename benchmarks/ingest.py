@@ -24,7 +24,8 @@ from pathlib import Path
 from ssgan.config import DataConfig
 from ssgan.data.images import ingest
 from ssgan.data.sources.folder import Folder
-from ssgan.data.workers import Kind, cores
+from ssgan.data.workers import Kind
+from ssgan.machine import cores
 
 Run = tuple[int, float]  # images, seconds
 LIMIT = 20_000  # images that the slow side reads per round; its rate does not depend on it

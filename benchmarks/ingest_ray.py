@@ -24,7 +24,7 @@ from infra.cluster.ray_nodes import local_cluster
 from ssgan.config import DataConfig, FolderSource
 from ssgan.data.images import ingest
 from ssgan.data.sources import open_source
-from ssgan.data.workers import cores
+from ssgan.machine import cores
 
 SAMPLE_S = 0.1
 MIB = 1 << 20
