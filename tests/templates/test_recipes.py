@@ -13,7 +13,7 @@ from ssgan.core import method as methods
 from ssgan.core.method import resolve_config
 from ssgan.errors import ConfigError
 from ssgan.templates import fill, laid_over, recipe, recipe_names
-from tests.architecture.test_parameters import CHOICES
+from tests.support.choices import CHOICES
 
 
 @pytest.fixture(autouse=True)
