@@ -34,7 +34,7 @@ def step_of(net: nn.Module, forward: Callable[[Tensor], tuple[Tensor, Tensor]], 
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             _, logits = forward(x)
         optimizer.zero_grad()
-        F.cross_entropy(logits.float(), y).backward()
+        torch.autograd.backward(F.cross_entropy(logits.float(), y))
         optimizer.step()
 
     return step

@@ -18,7 +18,8 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from ssgan.config import DataConfig
@@ -83,7 +84,7 @@ def _cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def compare(title: str, ours: dict[str, Callable[[], Run]], theirs: dict[str, Callable[[], Run]], rounds: int) -> None:
+def compare(title: str, ours: Mapping[str, Callable[[], Run]], theirs: Mapping[str, Callable[[], Run]], rounds: int) -> None:
     """Print a table of rates, CPU and spread, and the ratio of the first of ``ours`` to the best of ``theirs`` per round."""
     runs = {**ours, **theirs}
     for run in runs.values():
@@ -123,11 +124,11 @@ def main() -> None:
         return
     kinds: list[Kind] = ["auto", "threads", "processes"]
     if args.png:
-        ours = {f"ingest, {k}": (lambda k=k: run_ingest(args.png, args.size, 1, k)) for k in kinds}
-        theirs = {f"ImageFolder + DataLoader({n})": (lambda n=n: run_loader(args.png, n)) for n in (0, 2)}
+        ours = {f"ingest, {k}": partial(run_ingest, args.png, args.size, 1, k) for k in kinds}
+        theirs = {f"ImageFolder + DataLoader({n})": partial(run_loader, args.png, n) for n in (0, 2)}
         compare(f"PNG to {args.size} x {args.size} gray", ours, theirs, args.rounds)
     if args.jpeg:
-        ours = {f"ingest, {k}": (lambda k=k: run_ingest(args.jpeg, 64, 3, k)) for k in kinds}
+        ours = {f"ingest, {k}": partial(run_ingest, args.jpeg, 64, 3, k) for k in kinds}
         compare("JPEG to 64 x 64 RGB", ours, {"Pillow": lambda: run_pillow(args.jpeg)}, args.rounds)
 
 

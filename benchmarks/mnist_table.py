@@ -87,7 +87,7 @@ def _run_trials(runs: list[Cell], data: Path, scratch: Path, arguments: argparse
     def trial(config: dict[str, str]) -> None:
         tune.report({"line": execute(by_key[config["key"]], data, scratch)})
 
-    class Recorder(tune.Callback):
+    class Recorder(tune.Callback):  # type: ignore[misc]
         def on_trial_result(
             self, iteration: int, trials: list[object], trial: object, result: dict[str, Line], **_: object
         ) -> None:

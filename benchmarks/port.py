@@ -71,7 +71,7 @@ class Port:
         lse_u, lse_f = torch.logsumexp(unlabeled, 1), torch.logsumexp(generated, 1)
         loss = F.cross_entropy(labeled, batch.y_l) + 0.5 * (F.softplus(lse_u) - lse_u).mean() + 0.5 * F.softplus(lse_f).mean()
         self.adam_d.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         self.adam_d.step()
         features_fake, features_real = d(g(torch.rand(n, 100))).features, d(x_u2).features
         self.adam_g.zero_grad()

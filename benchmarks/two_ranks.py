@@ -17,7 +17,7 @@ import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
 
 import torch  # isort: skip
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 
 from infra.cluster.nodes import free_port
 from ssgan import methods
@@ -90,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ranks", type=int, default=2)
     arguments = parser.parse_args()
-    mp.spawn(main_of_rank, (arguments.ranks, free_port()), nprocs=arguments.ranks)
+    spawn(main_of_rank, (arguments.ranks, free_port()), nprocs=arguments.ranks)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -3,4 +3,7 @@ each other cost many times the work itself where the machine has other things to
 
 import os
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+pytest.register_assert_rewrite("tests.support")  # what a helper asserts is explained as in a test

@@ -13,6 +13,7 @@ from infra.cluster.cable import Cable, CableError
 from ssgan.cluster.connection import set_environment
 from ssgan.data.files import SplitFiles
 from tests.support.data import write_splits
+from tests.support.trained_project import train_project
 
 set_environment()  # before any module of tests imports Ray, which reads some of it only then
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells make background jobs deaf to Ctrl-C, and their children too
@@ -32,6 +33,14 @@ def _one_thread() -> Iterator[None]:
 def splits(tmp_path_factory: pytest.TempPathFactory) -> SplitFiles:
     """A small data set of three classes, 8x8 grey."""
     return write_splits(tmp_path_factory.mktemp("splits"))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project in which all stages have run. Read only."""
+    folder = tmp_path_factory.mktemp("trained")
+    train_project(folder)
+    return folder
 
 
 @pytest.fixture

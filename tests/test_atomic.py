@@ -44,7 +44,12 @@ def test_bytes_are_on_disk_before_the_name_and_the_name_before_the_call_returns(
 ) -> None:
     done: list[str] = []
     replace, fsync = os.replace, os.fsync
-    monkeypatch.setattr(os, "fsync", lambda handle: (done.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle))[1])
+
+    def noted(handle: int) -> None:
+        done.append(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
 
     def publish(part: Path, path: Path) -> None:
         done.append("published")

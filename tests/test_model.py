@@ -13,18 +13,19 @@ from safetensors.torch import save_file
 from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.model import Model, load_model
+from ssgan.players.two import TwoPlayerMethod
 from tests.support.pools import noise
 
-NET = {"family": "mlp", "width": 0.1, "latent_dim": 10}
+NET = NetConfig(family="mlp", width=0.1, latent_dim=10)
 
 
 def untrained(folder: Path, name: str, **options: object) -> Model:
     """A model folder with random weights."""
     torch.manual_seed(0)
     config = methods.resolve_config(name, dict(options))
-    method = methods.build(name, config, Problem(ImageSpec(1, 8, "fit"), 3, NetConfig(**NET)))
+    method = methods.build(name, config, Problem(ImageSpec(1, 8, "fit"), 3, NET))
     image = ImageSpec(1, 8, "fit")._asdict()
-    description = {"classes": ["a", "b", "c"], "image": image, "steps": 0, "method": name, "net": NET}
+    description = {"classes": ["a", "b", "c"], "image": image, "steps": 0, "method": name, "net": NET.model_dump()}
     (folder / "config.json").write_text(json.dumps(description | {"method_config": config.model_dump()}))
     save_file(method.nets.state_dict(), folder / "model.safetensors")
     return load_model(folder)
@@ -51,6 +52,7 @@ def test_the_level_of_real_knows_of_a_fake_class(tmp_path: Path) -> None:
     model = untrained(tmp_path, "explicit_fake")
     more = model.look(images)
     with torch.no_grad():
+        assert isinstance(model._method, TwoPlayerMethod)
         outputs = model._method.nets["classifier"](torch.from_numpy(images) / 255).logits
         expected = model._method.real_logit(outputs)
     assert outputs.shape[1] == 4

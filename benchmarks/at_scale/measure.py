@@ -101,7 +101,7 @@ def no_workers(job: Job) -> Iterator[Pool]:
 
 def ingest_driver(folder: Path, rows: int) -> dict[str, float]:
     """What one process must do and hold for every image, whoever decodes."""
-    config = DataConfig(image_size=SPEC.image_size, channels=SPEC.channels, shard_bytes=1 << 20)
+    config = DataConfig(image_size=SPEC.image_size, channels=1, shard_bytes=1 << 20)
     began = time.process_time()
     with Peak() as peak:
         ingest(MadeUp(rows), config, folder, elsewhere=no_workers)  # type: ignore[arg-type]

@@ -63,5 +63,5 @@ def _wrong(trainer: Trainer, files: SplitFiles) -> list[int]:
     images, labels = (torch.from_numpy(array.copy()).to(device()) for array in test_set(files))
     trainer.method.nets.eval()
     with trainer.average.applied():
-        parts = zip(images.split(TEST_BATCH), labels.split(TEST_BATCH), strict=True)
-        return sum((trainer.method.predict(x / 255).argmax(2) != y).sum(1) for x, y in parts).tolist()
+        parts = zip(torch.split(images, TEST_BATCH), torch.split(labels, TEST_BATCH), strict=True)
+        return torch.stack([(trainer.method.predict(x / 255).argmax(2) != y).sum(1) for x, y in parts]).sum(0).tolist()

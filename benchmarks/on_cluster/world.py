@@ -128,7 +128,7 @@ def read_marks(path: Path, began: float) -> dict[str, float]:
     """Seconds from ``began`` to each mark; what two processes do, once for the driver and once for the worker."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     worker = next((line["pid"] for line in lines if line["name"] == "worker up"), None)
-    found = {}
+    found: dict[str, float] = {}
     for line in lines:
         name = f"{line['name']} (worker)" if line["pid"] == worker and line["name"] == "versions compared" else line["name"]
         found.setdefault(name, line["at"] - began)

@@ -30,7 +30,7 @@ def test_identity_covers_what_training_imports(method: str) -> None:
 
 
 def test_identity_names_no_file_that_no_training_uses() -> None:
-    idle = set.union(*map(named, names())) - set.union(*map(behind, names()))
+    idle = {path for name in names() for path in named(name)} - {path for name in names() for path in behind(name)}
     assert sorted(map(str, idle)) == [], "ssgan/runs/identity.py, CODE: training does not use these files"
 
 

@@ -12,16 +12,9 @@ from pydantic import BaseModel
 
 from ssgan.config import Config, load, parse
 from ssgan.templates import fill
+from tests.support.choices import CHOICES
 from tests.support.closure import ROOT
 
-CHOICES = {
-    "source": "kind: folder\n    path: images",
-    "mode": "team",
-    "labels": "null",
-    "image_size": "32",
-    "channels": "3",
-    "version": "0",
-}
 TEXTS = {"params.yaml": (ROOT / "params.yaml").read_text(), "template": fill("parameters.yaml", CHOICES)}
 OURS = {
     "method.options",
@@ -46,8 +39,10 @@ def keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     found = []
     for name, field in model.model_fields.items():
         inner = field.annotation
-        nested = isinstance(inner, type) and issubclass(inner, BaseModel) and not field.discriminator
-        found += keys(inner, f"{prefix}{name}.") if nested else [prefix + name]
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and not field.discriminator:
+            found += keys(inner, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
     return found
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks import mnist_table
 from benchmarks.mnist.rows import ROWS, Row
-from benchmarks.mnist.run import Cell, execute, prepare
+from benchmarks.mnist.run import Cell, Line, execute, prepare
 from benchmarks.mnist.stack import execute_stack
 from benchmarks.mnist.table import against_published, paired, render
 from ssgan.errors import ConfigError
@@ -76,7 +76,12 @@ def test_a_stack_of_runs_ends_where_each_run_ends_alone(few_images: Path, tmp_pa
 
 def test_runs_of_two_tracks_are_never_one_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stacks: list[list[Cell]] = []
-    monkeypatch.setattr(mnist_table, "execute_stack", lambda runs, data: stacks.append(runs) or [])
+
+    def execute_stack(runs: list[Cell], data: Path) -> list[Line]:
+        stacks.append(runs)
+        return []
+
+    monkeypatch.setattr(mnist_table, "execute_stack", execute_stack)
     supervised = [row for row in ROWS if row.name == "supervised"]
     runs = [Cell(row, 20, seed, 4, 1, stacked=True) for seed in range(3) for row in supervised]
     assert list(mnist_table.in_stacks(runs, tmp_path, tmp_path, Namespace(jobs=2))) == []

@@ -24,7 +24,10 @@ def test_labeled_points_are_of_both_classes_and_lie_on_their_circles() -> None:
 
 def test_share_on_a_circle() -> None:
     angle = torch.linspace(0, 6, 50)
-    ring = lambda r: (0.5 + r * torch.stack([angle.cos(), angle.sin()], 1)).view(-1, 2, 1, 1)  # noqa: E731
+
+    def ring(r: float) -> torch.Tensor:
+        return (0.5 + r * torch.stack([angle.cos(), angle.sin()], 1)).view(-1, 2, 1, 1)
+
     assert on_a_circle(ring(RADII[0])) == 1
     assert on_a_circle(ring(sum(RADII) / 2)) == 0
     assert on_a_circle(torch.cat([ring(RADII[1]), ring(0.1)])) == 0.5

@@ -136,8 +136,8 @@ def test_a_folder_of_files_that_cannot_be_used_is_found(project: Path) -> None:
 def test_scarce_memory_and_disk_are_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Memory, Disk = namedtuple("Memory", "available"), namedtuple("Disk", "free")
     for free, level in ((GIB, "fail"), (3 * GIB, "ok")):
-        monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda free=free: Memory(free))
-        monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _, free=free: Disk(free))
+        monkeypatch.setattr("psutil.virtual_memory", lambda free=free: Memory(free))
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: Disk(free))
         assert find("memory").level == level
         assert find("disk").level == level
 

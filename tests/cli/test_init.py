@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from ssgan import __version__
-from ssgan.cli import init as module
 from ssgan.cli.app import run
 from ssgan.cli.init import FILES
 from ssgan.config import FolderSource, S3Source, load
@@ -111,7 +110,7 @@ def test_a_project_inside_a_repository_stays_in_that_repository(tmp_path: Path) 
 
 
 def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     assert run(["init", str(tmp_path / "p")]) == 0
     assert "without git" in capsys.readouterr().out
     text = (tmp_path / "p/.dvc/config").read_text()

@@ -16,20 +16,13 @@ from ssgan.cli.app import run
 from ssgan.config import ImageSpec
 from ssgan.data.decode import Limits, decode
 from ssgan.model import load_model
+from tests.support.trained_project import project_to_predict
 
 
 @pytest.fixture
 def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what predict reads, and a folder of 30 images with 3 files that are none."""
-    for name in ("runs/train", "metrics"):
-        shutil.copytree(trained / name, tmp_path / name)
-    new = tmp_path / "new" / "below"
-    new.mkdir(parents=True)
-    for path in sorted((trained / "raw/3").iterdir())[:30]:
-        shutil.copy(path, new)
-    (new.parent / "notes.txt").write_text("no image")
-    (new.parent / "half.png").write_bytes((trained / "raw/3").joinpath("0003.png").read_bytes()[:60])
-    (new.parent / "gone.png").symlink_to("nowhere")
+    project_to_predict(trained, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -23,8 +23,8 @@ from ssgan.errors import DataError
 from ssgan.registry.registry import VERSIONS
 from ssgan.registry.version import MISTAKES, PREDICTIONS
 from ssgan.storage.store import open_store
-from tests.data.test_ingest import blob, write
 from tests.support.closure import ROOT
+from tests.support.images import blob, write
 
 STAGES = {
     "ingest": {

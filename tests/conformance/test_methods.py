@@ -153,7 +153,7 @@ def test_so_many_ranks_equal_one(name: str, world: int, splits: SplitFiles, tmp_
     for other in ranks[1:]:
         assert same(ranks[0], other), "ranks must hold equal weights"
     for key, value in one.items():
-        torch.testing.assert_close(ranks[0][key], value, rtol=2e-4, atol=2e-5, msg=lambda m, key=key: f"{key}: {m}")
+        torch.testing.assert_close(ranks[0][key], value, rtol=2e-4, atol=2e-5, msg=f"{key}: {{}}".format)
 
 
 def test_docstring_numbers_its_deviations_or_has_none(name: str) -> None:

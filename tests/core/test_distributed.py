@@ -73,8 +73,11 @@ def test_batch_norm_takes_global_statistics(tmp_path: Path) -> None:
     parts = run_ranks(batch_norm_part, 2, tmp_path)
     torch.testing.assert_close(torch.cat([p[0] for p in parts]), y.detach())
     torch.testing.assert_close(torch.cat([p[1] for p in parts]), x.grad, atol=1e-5, rtol=1e-4)
+    mean, variance = reference.running_mean, reference.running_var
+    assert mean is not None
+    assert variance is not None
     for p in parts:
-        torch.testing.assert_close(p[2], torch.cat([reference.running_mean, reference.running_var]))
+        torch.testing.assert_close(p[2], torch.cat([mean, variance]))
 
 
 @pytest.mark.parametrize(("scale", "bias"), [(True, True), (False, True), (True, False)])

@@ -11,24 +11,10 @@ from PIL import Image, ImageOps
 
 from ssgan.config import ImageSpec
 from ssgan.data.decode import Limits, decode, decode_info
+from tests.support.images import encode, picture
 
 LIMITS = Limits(1 << 26, 10**8)
 H, W = 48, 64
-
-
-def picture(height: int = H, width: int = W) -> np.ndarray:
-    """(height, width, 4) smooth colors, no symmetry, so that a swapped channel or axis cannot go unseen."""
-    y, x = np.mgrid[0:height, 0:width]
-    red, green = 255 * x / width, 255 * y / height
-    blue = 127 + 120 * np.sin(7 * x / width) * np.cos(6 * y / height)
-    alpha = 255 * (x + y) / (height + width)
-    return np.stack([red, green, blue, alpha], -1).astype(np.uint8)
-
-
-def encode(image: Image.Image, fmt: str, **options: Any) -> bytes:
-    out = BytesIO()
-    image.save(out, fmt, **options)
-    return out.getvalue()
 
 
 def reference(image: Image.Image, channels: int) -> np.ndarray:
@@ -119,7 +105,8 @@ def test_orientation_as_pillow_turns_it(orientation: int, fmt: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     image = Image.fromarray(picture()[..., :3])
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(fmt, {})
+    exact: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+    options = exact.get(fmt, {})
     data = encode(image, fmt, exif=exif.tobytes() if fmt != "TIFF" else exif, **options)
     upright = np.asarray(ImageOps.exif_transpose(Image.open(BytesIO(data))))
     height, width = upright.shape[:2]

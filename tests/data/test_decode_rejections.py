@@ -14,7 +14,7 @@ from PIL import Image
 from ssgan.config import ImageSpec
 from ssgan.data.decode import Limits, Rejected, decode
 from ssgan.data.rejections import REASONS
-from tests.data.test_decode import encode, picture
+from tests.support.images import encode, picture
 
 SPEC = ImageSpec(3, 32, "fit")
 LIMITS = Limits(max_file_bytes=100_000, max_pixels=1_000_000)

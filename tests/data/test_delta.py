@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,18 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from ssgan.config import MIB, DataConfig, SplitConfig
-from ssgan.data import batches, earlier, images, recipe, replacing, workers
-from ssgan.data.images import IngestSummary, ingest
+from ssgan.data import batches, earlier, images, recipe, workers
+from ssgan.data.images import ingest
+from ssgan.data.ingest_summary import IngestSummary
 from ssgan.data.schema import SETS, read_set
 from ssgan.data.sources import Item
 from ssgan.data.sources import folder as folder_source
 from ssgan.data.sources.folder import Folder
 from ssgan.data.splits import split
 from ssgan.errors import DataError
-from tests.data.test_ingest import CONFIG, blob, digest, rows, write
+from tests.support.images import CONFIG, blob, digest, many, rows, write
 
 
 @pytest.fixture(autouse=True)
@@ -49,10 +48,6 @@ def shards(out: Path) -> dict[str, str]:
     return {name: value for name, value in digest(out).items() if name.startswith("images/")}
 
 
-def many(n: int, start: int = 0) -> dict[str, bytes]:
-    return {f"{'ab'[i % 2]}/{i:04d}.png": blob(i) for i in range(start, start + n)}
-
-
 def test_what_is_there_is_neither_read_nor_decoded_and_its_shards_keep_their_bytes(tmp_path: Path) -> None:
     raw, out = write(tmp_path / "raw", many(50) | {"a/bad": b"text", "a/twin.png": blob(1), "b/.hidden": b""}), tmp_path / "out"
     assert work(run(raw, out)) == (52, 51)
@@ -71,7 +66,8 @@ def test_without_the_index_files_are_read_and_not_decoded(tmp_path: Path) -> Non
     raw, out = write(tmp_path / "raw", many(20)), tmp_path / "out"
     run(raw, out)
     before = digest(out)
-    for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(b"PAR1 and no more")):
+    spoils: list[Callable[[Path], object]] = [Path.unlink, lambda path: path.write_bytes(b"PAR1 and no more")]
+    for spoil in spoils:
         spoil(out / images.INDEX)
         assert work(run(raw, out)) == (20, 0)
         assert digest(out) == before
@@ -104,11 +100,17 @@ def test_only_what_differs_is_looked_at_one_by_one(tmp_path: Path, monkeypatch: 
     raw, out = write(tmp_path / "raw", many(50) | {"a/bad": b"text", "a/twin.png": blob(2)}), tmp_path / "out"
     seen: list[str] = []
     real = images._Build._is_new
-    monkeypatch.setattr(images._Build, "_is_new", lambda self, item, *more: seen.append(item.path) or real(self, item, *more))
+
+    def is_new(self: Any, item: Item, *more: Any) -> bool:
+        seen.append(item.path)
+        return real(self, item, *more)
+
+    monkeypatch.setattr(images._Build, "_is_new", is_new)
     run(raw, out)
     assert len(seen) == 52
     alike = ["a/0002.png", "a/bad", "a/twin.png"]
-    for before in (lambda: None, (out / images.INDEX).unlink):
+    befores: list[Callable[[], None]] = [lambda: None, (out / images.INDEX).unlink]
+    for before in befores:
         seen.clear()
         before()
         run(raw, out)
@@ -294,7 +296,7 @@ def test_small_batches_do_not_leave_small_files(tmp_path: Path) -> None:
     raw, out, config = tmp_path / "raw", tmp_path / "out", CONFIG.model_copy(update={"shard_bytes": 64 * 64})
     decoded, most, written = 0, 0, 0
     for week in range(100):
-        write(raw, {f"a/{week:03d}-{i}": b"P5 8 8 255\n" + np.uint32([week, i] * 8).tobytes() for i in range(3)})
+        write(raw, {f"a/{week:03d}-{i}": b"P5 8 8 255\n" + np.array([week, i] * 8, np.uint32).tobytes() for i in range(3)})
         summary = run(raw, out, config)
         sizes = sorted(pq.ParquetFile(p).metadata.num_rows for p in (out / "images").iterdir())
         decoded, written = decoded + summary.decoded, written + summary.shards - summary.shards_kept
@@ -402,35 +404,6 @@ def test_a_kill_between_two_renames_leaves_what_the_next_run_completes(
         assert work(run(raw, out)) == (0, 0)  # the one that was killed had done it all
     assert digest(out) == digest(tmp_path / "copy")
     assert sorted(p.name for p in out.iterdir()) == sorted(images.OUTPUTS)
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from ssgan.config import DataConfig
-from ssgan.data.images import ingest
-from ssgan.data.sources.folder import Folder
-ingest(Folder(sys.argv[1], "classes"), DataConfig(image_size=8, channels=1), Path(sys.argv[2]), workers=2)
-"""
-
-
-def test_a_killed_process_leaves_the_old_state_and_no_lock(tmp_path: Path) -> None:
-    raw, out = write(tmp_path / "raw", many(5)), tmp_path / "out"
-    run(raw, out)
-    before = digest(out)
-    pixels = np.zeros((2500, 2500), np.uint8)
-    for n in range(60):
-        pixels[0, 0] = n
-        Image.fromarray(pixels).save(raw / f"a/slow-{n}.png", compress_level=1)
-    with subprocess.Popen([sys.executable, "-c", KILLED, raw, out]) as process:
-        while not list(out.glob(f"{replacing.BUILDING}/images")) and process.poll() is None:
-            time.sleep(0.01)
-        with pytest.raises(DataError, match="another ingest or removal is writing"):
-            run(raw, out)
-        process.send_signal(signal.SIGKILL)
-    assert {name: value for name, value in digest(out).items() if not name.startswith(".")} == before
-    assert run(raw, out, workers=2).accepted == 65
-    assert not (out / replacing.BUILDING).exists()
 
 
 def test_the_result_of_a_delta_does_not_depend_on_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

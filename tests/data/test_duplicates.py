@@ -15,9 +15,11 @@ from ssgan.data.duplicates import find
 from ssgan.data.phash import phash
 
 SPEC = ImageSpec(1, 8, "fit")
+Hashes = npt.NDArray[np.uint64]
+Pixels = npt.NDArray[np.uint8]
 
 
-def groups_by_brute_force(hashes: npt.NDArray, pixels: npt.NDArray, bits: int, rmse: float) -> list[int]:
+def groups_by_brute_force(hashes: Hashes, pixels: Pixels, bits: int, rmse: float) -> list[int]:
     n = len(hashes)
     group = list(range(n))
     for a in range(n):
@@ -31,7 +33,7 @@ def groups_by_brute_force(hashes: npt.NDArray, pixels: npt.NDArray, bits: int, r
 
 
 @st.composite
-def clusters(draw: st.DrawFn, most: int = 40) -> tuple[npt.NDArray, npt.NDArray]:
+def clusters(draw: st.DrawFn, most: int = 40) -> tuple[Hashes, Pixels]:
     """(N,) hashes and (N, 64) pixels around a few centers, so that many pairs are close to the limits."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     n = draw(st.integers(1, most))
@@ -47,7 +49,7 @@ def clusters(draw: st.DrawFn, most: int = 40) -> tuple[npt.NDArray, npt.NDArray]
 
 @given(clusters(), st.integers(0, 9), st.sampled_from([0.0, 3.0, 6.0, 9.0]))
 @settings(max_examples=80, deadline=None)
-def test_same_groups_as_brute_force(data: tuple[npt.NDArray, npt.NDArray], bits: int, rmse: float) -> None:
+def test_same_groups_as_brute_force(data: tuple[Hashes, Pixels], bits: int, rmse: float) -> None:
     hashes, pixels = data
     found = find(hashes, pixels, SPEC, bits, rmse)
     assert found.group.tolist() == groups_by_brute_force(hashes, pixels, bits, rmse)
@@ -57,7 +59,7 @@ def test_same_groups_as_brute_force(data: tuple[npt.NDArray, npt.NDArray], bits:
 
 @given(clusters(), st.data())
 @settings(max_examples=40, deadline=None)
-def test_more_images_only_join_groups(data: tuple[npt.NDArray, npt.NDArray], draw: st.DataObject) -> None:
+def test_more_images_only_join_groups(data: tuple[Hashes, Pixels], draw: st.DataObject) -> None:
     hashes, pixels = data
     some = np.array(draw.draw(st.lists(st.integers(0, len(hashes) - 1), unique=True, min_size=1)))
     before = find(hashes[some], pixels[some], SPEC, 4, 6.0).group
@@ -92,13 +94,14 @@ def photo(seed: int) -> npt.NDArray[np.uint8]:
 
 def ingested(raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """(3, 32, 32), as ``ingest`` would store it."""
-    return cv2.resize(raw, (32, 32), interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+    return np.asarray(cv2.resize(raw, (32, 32), interpolation=cv2.INTER_AREA), np.uint8).transpose(2, 0, 1)
 
 
 def test_what_a_person_would_call_the_same_picture() -> None:
     one = photo(1)
     jpeg = cv2.imdecode(cv2.imencode(".jpg", one, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], cv2.IMREAD_COLOR)
-    same = [one, jpeg, one + np.uint8(4), np.roll(one, 1, axis=1)]
+    assert jpeg is not None
+    same = [one, np.asarray(jpeg, np.uint8), one + np.uint8(4), np.roll(one, 1, axis=1)]
     images = np.stack([ingested(raw) for raw in [*same, *map(photo, range(2, 40))]])
     found = find(phash(images), images.reshape(len(images), -1), ImageSpec(3, 32, "fit"), 4, 6.0)
     assert found.group.tolist() == [0, 0, 0, 0, *range(4, len(images))]

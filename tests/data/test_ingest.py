@@ -17,51 +17,26 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from ssgan.config import MIB, DataConfig, ImageSpec
 from ssgan.data import images, workers
 from ssgan.data.decode import Limits, decode
-from ssgan.data.images import IngestSummary, ingest
+from ssgan.data.images import ingest
+from ssgan.data.ingest_summary import IngestSummary
 from ssgan.data.phash import phash
 from ssgan.data.schema import pixels_to_numpy, read_metadata, read_set, spec_of
 from ssgan.data.sources import Item
 from ssgan.data.sources.folder import Folder
+from ssgan.data.workers import Job
 from ssgan.errors import ConfigError, DataError
-from tests.data.test_decode import encode
-
-CONFIG = DataConfig(image_size=8, channels=1)
-
-
-def blob(value: int, fmt: str = "PNG") -> bytes:
-    """An image file that differs for every ``value``."""
-    return encode(Image.fromarray(np.random.default_rng(value).integers(0, 255, (9, 9, 3), dtype=np.uint8)), fmt)
-
-
-def write(root: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
-    return root
+from tests.support.images import CONFIG, blob, digest, rows, write
 
 
 def run(raw: Path, out: Path, config: DataConfig = CONFIG, **options: Any) -> IngestSummary:
     return ingest(Folder(str(raw), options.pop("layout", "auto")), config, out, **options)
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    return pq.read_table(path).to_pylist()
-
-
-def digest(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != images.INDEX  # it holds times
-    }
-
-
-KINDS = {
+KINDS: dict[str, Callable[[int], bytes]] = {
     "image": lambda n: blob(n),
     "jpeg": lambda n: blob(n, "JPEG"),
     "twin": lambda n: blob(0),
@@ -234,7 +209,12 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
 def test_many_files_go_to_processes_and_few_to_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     pool = workers._pool  # always threads here: other tests may have left threads, beside which nobody may fork
-    monkeypatch.setattr(workers, "_pool", lambda job, kind, count: (seen.append(kind), pool(job, "threads", count))[1])
+
+    def threads(job: Job, kind: str, count: int) -> Any:
+        seen.append(kind)
+        return pool(job, "threads", count)
+
+    monkeypatch.setattr(workers, "_pool", threads)
     monkeypatch.setattr(workers, "cores", lambda: 2)
     monkeypatch.setattr(workers, "WORTH_FORKING", 10)
     monkeypatch.setattr("threading.active_count", lambda: 1)

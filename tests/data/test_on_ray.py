@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,14 @@ from ssgan.config import DataConfig, FolderSource, ImageSpec
 from ssgan.data import on_ray as ray_ingest
 from ssgan.data import remote as ray_ingest_task
 from ssgan.data.decode import Limits
-from ssgan.data.images import IngestSummary, ingest
+from ssgan.data.images import ingest
+from ssgan.data.ingest_summary import IngestSummary
 from ssgan.data.sources import open_source
 from ssgan.data.workers import WORTH_FORKING, Job, prepared
 from ssgan.errors import ConfigError, DataError
-from tests.data.test_ingest import blob, digest, write
-from tests.pipelines.test_ingest import ROOT, stage
+from tests.support.closure import ROOT
+from tests.support.images import blob, digest, mixture, write
+from tests.support.stage import stage
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -62,18 +63,6 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(raw / f"{n:03d}.png", compress_level=1)
     (raw / "cut.png").write_bytes((raw / "000.png").read_bytes()[:500])
     return raw
-
-
-def mixture(root: Path) -> Path:
-    """Images of two classes, and all that can be wrong with a file."""
-    animated = BytesIO()
-    frames = [Image.fromarray(np.full((9, 9), grey, np.uint8)) for grey in (0, 255)]
-    frames[0].save(animated, "GIF", save_all=True, append_images=frames[1:])
-    files = {f"{'ab'[n % 2]}/{n:03d}.png": blob(n, "JPEG" if n % 3 else "PNG") for n in range(60)}
-    files |= {f"{'ba'[n % 2]}/twin-{n:03d}.png": blob(n, "JPEG" if n % 3 else "PNG") for n in range(0, 60, 7)}
-    files |= {f"a/cut-{n}.png": blob(n)[: 40 + n] for n in range(5)}
-    files |= {"a/moving.gif": animated.getvalue(), "b/text.png": b"text", "b/empty.png": b"", ".hidden": b""}
-    return write(root, files)
 
 
 def on_ray(raw: Path, out: Path, **options: Any) -> IngestSummary:
@@ -115,7 +104,7 @@ def watching(see: Any) -> Iterator[None]:
 
 
 def test_two_nodes_share_the_work(address: str, slow: Path, tmp_path: Path) -> None:
-    nodes = set()
+    nodes: set[int] = set()
     with watching(lambda found: nodes.update(process.ppid() for process in found if process.is_running())):
         summary = on_ray(slow, tmp_path / "ray")
     assert (summary.accepted, summary.rejected) == (150, {"truncated": 1})

@@ -23,8 +23,8 @@ from ssgan.data.sources import Item, open_source
 from ssgan.data.workers import Job, Prepared, prepare, prepared
 from ssgan.errors import ConfigError, DataError, StorageError
 from ssgan.storage.store import filesystem
-from tests.data.test_ingest import blob, write
-from tests.data.test_sources import bucket
+from tests.support.images import blob, write
+from tests.support.memory_bucket import bucket
 
 SPEC, LIMITS = ImageSpec(1, 8, "fit"), Limits(10**6, 10**6)
 ITEMS = [Item("a"), Item("b"), Item("c")]
@@ -120,7 +120,7 @@ def test_relative_folders_are_found_from_another_folder(
 
 def test_a_task_fetches_no_data_set_and_writes_none(tmp_path: Path) -> None:
     source = TorchvisionSource(dataset="MNIST", root=str(tmp_path), download=True)
-    sent = recipe_of(source, Job(SimpleNamespace(), SPEC, LIMITS))  # type: ignore[arg-type]
+    sent = recipe_of(source, Job(SimpleNamespace(), SPEC, LIMITS))
     assert sent.source == source.model_copy(update={"download": False})
     digits = DigitsSource(path=str(tmp_path / "digits"))
     there = recipe(digits)

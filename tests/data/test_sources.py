@@ -10,7 +10,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,9 +21,9 @@ from ssgan.data.schema import read_set
 from ssgan.data.sources import Item, open_source, s3
 from ssgan.data.sources.folder import Folder
 from ssgan.data.sources.layout import natural, place
-from ssgan.data.sources.s3 import Bucket
 from ssgan.errors import DataError, StorageError
-from tests.data.test_ingest import blob, write
+from tests.support.images import blob, write
+from tests.support.memory_bucket import bucket
 
 LIMIT = 1 << 20
 
@@ -195,39 +194,6 @@ def test_a_missing_folder_is_named() -> None:
 
 
 # --- S3 --------------------------------------------------------------------------------------------------------------
-
-
-class Flaky(fsspec.AbstractFileSystem):  # type: ignore[misc]
-    """Objects in memory, and a plan of failures: key -> exceptions to raise, one per call, the last one forever."""
-
-    protocol = "flaky"
-    cachable = False
-
-    def __init__(self, objects: dict[str, bytes]) -> None:
-        super().__init__()
-        self.objects, self.failures = objects, dict[str, list[Exception | None]]()
-
-    def find(self, path: str, detail: bool = False, **_: Any) -> Any:
-        self.fail("find")
-        return {k: {"name": k, "size": len(v), "type": "file"} for k, v in self.objects.items() if k.startswith(path + "/")}
-
-    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
-        self.fail(path)
-        if path not in self.objects:
-            raise FileNotFoundError(path)
-        return self.objects[path][start:end]
-
-    def fail(self, key: str) -> None:
-        plan = self.failures.get(key)
-        error = plan and (plan.pop(0) if len(plan) > 1 else plan[0])
-        if error:
-            raise error
-
-
-def bucket(files: dict[str, bytes], layout: str = "auto") -> Bucket:
-    return Bucket(
-        Flaky({f"bucket/some/prefix/{name}": data for name, data in files.items()}), "s3://bucket/some/prefix/", layout
-    )
 
 
 @pytest.fixture(autouse=True)

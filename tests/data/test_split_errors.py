@@ -1,6 +1,7 @@
 """What a split refuses, and what it leaves behind then."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,9 @@ def test_benchmark_needs_every_label_even_if_conflicts_are_dropped(project: Proj
         ),
     ],
 )
-def test_a_set_that_would_be_empty(project: Project, classes: dict, config: dict, message: str) -> None:
+def test_a_set_that_would_be_empty(
+    project: Project, classes: dict[str | None, int], config: dict[str, Any], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         project.images(images_of(classes)).split(**config)
 

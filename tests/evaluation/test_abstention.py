@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,7 +145,7 @@ def test_no_label_of_test_moves_the_threshold() -> None:
     assert found[0]["error_rate"] < 0.1 < found[1]["error_rate"]
 
 
-def asked(fake: Fake, monkeypatch: pytest.MonkeyPatch, max_risk: float) -> dict:
+def asked(fake: Fake, monkeypatch: pytest.MonkeyPatch, max_risk: float) -> dict[str, Any]:
     fake.write()
     (fake.root / "params.yaml").write_text(f"evaluate: {{bootstrap_samples: 100, max_risk: {max_risk}}}\n")
     return fake.evaluate(monkeypatch)

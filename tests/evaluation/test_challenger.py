@@ -40,6 +40,7 @@ def judged(champion: Answers, challenger: Answers) -> dict[str, Any]:
     return versus(pair(champion, challenger), CONFIG)
 
 
+Table = dict[str, tuple[str, str]]  # from id -> (label, answer)
 tables = st.dictionaries(
     st.sampled_from([f"i{k}" for k in range(30)]), st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), min_size=1
 )
@@ -47,7 +48,7 @@ tables = st.dictionaries(
 
 @settings(deadline=None, max_examples=60)
 @given(first=tables, second=tables, data=st.data())
-def test_the_images_that_both_judged_decide_whatever_the_order(first: dict, second: dict, data: st.DataObject) -> None:
+def test_the_images_that_both_judged_decide_whatever_the_order(first: Table, second: Table, data: st.DataObject) -> None:
     shared = sorted(first.keys() & second.keys())
     if not shared:
         with pytest.raises(DataError, match="none of them the same"):

@@ -13,7 +13,7 @@ from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation import calibration, scores
 
 
-def problem(n: int, k: int, seed: int, scale: float = 2.0):
+def problem(n: int, k: int, seed: int, scale: float = 2.0) -> tuple[scores.Floats, scores.Ints]:
     """Logits (n, k) and labels drawn from softmax(logits): perfectly calibrated by construction."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(n, k)) * scale

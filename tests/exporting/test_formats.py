@@ -6,52 +6,31 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 
-from ssgan import methods, nets
-from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan import nets
+from ssgan.config import ImageSpec
 from ssgan.errors import CheckpointError
 from ssgan.evaluation.published import Published
 from ssgan.exporting import deployed as deployed_module
 from ssgan.exporting import export
 from ssgan.exporting.check import TOLERANCE, check
 from ssgan.exporting.export import export_model
-from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, Format
+from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, Answers, Format
 from ssgan.model import Model, load_model
 from tests.support.data import blobs, write_set
+from tests.support.model_folder import CLASSES, write_model
 
-CLASSES = ["ant", "bee", "größe"]
-SIZES = {"improved_gan": 32, "compact": 16}
+ByHand = tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.bool_]]
 TEMPERATURE, THRESHOLD = 0.05, 0.6  # sharp: networks that nobody trained are sure of nothing
 KINDS = [("explicit_fake", "mlp"), ("implicit_fake", "mlp"), ("teacher_gan", "mlp"), ("triple_gan", "mlp"), ("gan", "mlp")]
 CASES = KINDS + [("explicit_fake", family) for family in nets.names() if family != "mlp"]
-
-
-def write_model(folder: Path, name: str, family: str) -> Path:
-    """A model folder as training leaves it, with random weights."""
-    torch.manual_seed(7)
-    spec = ImageSpec(3, SIZES.get(family, 8), "fit")
-    net, config = NetConfig(family=family, width=0.1, latent_dim=10), methods.resolve_config(name, {})
-    method = methods.build(name, config, Problem(spec, len(CLASSES), net))
-    description = {
-        "format": 1,
-        "method": name,
-        "method_config": config.model_dump(),
-        "net": net.model_dump(),
-        "image": spec._asdict(),
-        "classes": CLASSES,
-        "steps": 5,
-    }
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(description))
-    save_file({k: v.contiguous() for k, v in method.nets.state_dict().items()}, folder / "model.safetensors")
-    return folder
 
 
 @pytest.fixture
@@ -62,7 +41,7 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> Published:
     return value
 
 
-def by_hand(model: Model, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float64], ...]:
+def by_hand(model: Model, images: npt.NDArray[np.uint8]) -> ByHand:
     """Probabilities, labels and decisions from the logits, in float64."""
     logits = model.predict_logits(images).astype(np.float64) / TEMPERATURE
     p = np.exp(logits - logits.max(1, keepdims=True))
@@ -99,7 +78,7 @@ def test_a_file_computes_what_the_model_does(
     assert str(Path(deployed_module.__file__).parents[2]).encode() not in everything(done.path)
 
 
-def about(path: Path) -> dict:
+def about(path: Path) -> dict[str, Any]:
     """The facts inside a file, read as somebody else's program would."""
     if path.suffix == ".onnx":
         import onnxruntime
@@ -135,7 +114,7 @@ def test_only_the_classifier_leaves(tmp_path: Path, facts: Published) -> None:
     "change", [{"temperature": TEMPERATURE * 1.1}, {"threshold": 0.9}, {"threshold": None}], ids=["temperature", "high", "none"]
 )
 def test_a_file_that_differs_is_an_error_and_is_deleted(
-    tmp_path: Path, facts: Published, monkeypatch: pytest.MonkeyPatch, change: dict
+    tmp_path: Path, facts: Published, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     folder = write_model(tmp_path / "model", "implicit_fake", "mlp")
     settings = {"temperature": TEMPERATURE, "threshold": THRESHOLD} | change
@@ -149,7 +128,7 @@ def test_the_check_finds_what_is_wrong_with_larger_batches_only(tmp_path: Path, 
     model = load_model(write_model(tmp_path / "model", "implicit_fake", "mlp"))
     images, _ = blobs(21, model.image, 3, seed=1)
 
-    def wrong(answers: tuple, n: int) -> tuple:
+    def wrong(answers: Answers, n: int) -> Answers:
         p, label, abstain = answers
         return (p, label if n == 1 else (label + 1) % 3, abstain)
 
@@ -160,7 +139,7 @@ def test_the_check_finds_what_is_wrong_with_larger_batches_only(tmp_path: Path, 
     with pytest.raises(CheckpointError, match="gives shapes"):
         check(lambda x: (p[:2], label[:2], abstain[:2]), model, facts, images)
     with pytest.raises(CheckpointError, match="differ by up to nan"):
-        check(lambda x: (by_hand(model, x)[0] * np.nan, *by_hand(model, x)[1:]), model, facts, images)
+        check(lambda x: (np.full_like(by_hand(model, x)[0], np.nan), *by_hand(model, x)[1:]), model, facts, images)
 
 
 def test_images_of_another_shape_are_refused(tmp_path: Path, facts: Published) -> None:

@@ -9,27 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.closure import ROOT
+from tests.support.dockerfile import STEPS, environment, of
 
 FOLDER = ROOT / "infra" / "docker"
 LOCK = (ROOT / "requirements.lock").read_text()
-
-
-def instructions(path: Path) -> list[tuple[str, str]]:
-    """Keyword and rest of every instruction, continued lines joined, comments left out."""
-    lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
-    return [(line.split(None, 1)[0], line.split(None, 1)[1]) for line in joined.splitlines() if line.strip()]
-
-
-STEPS = instructions(FOLDER / "Dockerfile")
-
-
-def of(keyword: str) -> list[str]:
-    return [rest for name, rest in STEPS if name == keyword]
-
-
-def environment() -> dict[str, str]:
-    return dict(pair.split("=", 1) for rest in of("ENV") for pair in rest.split())
 
 
 def test_it_runs_as_a_user_whose_number_kubernetes_can_see() -> None:

@@ -18,9 +18,9 @@ import yaml
 
 from ssgan.config import Config
 from tests.infra.conftest import AWS
-from tests.infra.test_docker import environment, of
 from tests.support.closure import ROOT
 from tests.support.cloud import read_template
+from tests.support.dockerfile import environment, of
 
 FOLDER = ROOT / "infra" / "kuberay"
 ACCOUNT, CLUSTER = yaml.safe_load_all((FOLDER / "raycluster.yaml").read_text())

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from tests.infra.conftest import AWS
-from tests.infra.test_docker import environment
 from tests.support.closure import ROOT
 from tests.support.cloud import read_template
+from tests.support.dockerfile import environment
 
 TEXT = (ROOT / "infra" / "ray" / "cluster-aws.yaml").read_text()
 CONFIG: dict[str, Any] = yaml.safe_load(TEXT)

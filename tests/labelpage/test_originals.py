@@ -63,6 +63,6 @@ def idx(array: np.ndarray) -> bytes:
 
 
 def test_a_page_never_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
     with pytest.raises(DataError, match="copy its raw files there"):
         originals(TorchvisionSource(dataset="MNIST", root=str(tmp_path), download=True), MIB)("train/000001.pgm")

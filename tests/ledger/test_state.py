@@ -12,9 +12,9 @@ from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy, counting, decide, make_state
 from ssgan.ledger.taxonomy import make_taxonomy
 from ssgan.ledger.vote import Vote
-from tests.ledger.test_store import votes
+from tests.support.votes import votes
 
-ALL = ("latest", "majority", "require_agreement")
+ALL: tuple[Policy, ...] = ("latest", "majority", "require_agreement")
 
 
 def vote(label: str, who: str, day: int, settles: int = 0) -> Vote:

@@ -16,16 +16,10 @@ from ssgan.errors import DataError
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event
 from ssgan.ledger.vote import canonical_time
+from tests.support.votes import IMAGES, names, times, votes
 
-IMAGES = [digit * 64 for digit in "abc"]
 CAT = Vote(IMAGES[0], "cat", "eva", "2026-01-01T00:00:00.000Z", "a.csv")
 
-times = st.integers(1, 6).map(lambda day: f"2026-01-0{day}T00:00:00.000Z")
-names = st.sampled_from(["cat", "dog", "fox", "Cat"])
-votes = st.builds(
-    Vote, st.sampled_from(IMAGES), names, st.sampled_from(["eva", "bob", ""]), times, st.sampled_from(["a.csv", "b.csv"]),
-    st.one_of(st.just(""), times),
-)  # fmt: skip
 batches = st.lists(votes, min_size=1, max_size=5)
 policies = st.sampled_from(["latest", "majority", "require_agreement"])
 

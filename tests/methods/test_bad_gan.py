@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ssgan.core.losses import low_density, pull_away
-from tests.methods.test_consistency import batch, build
+from tests.support.methods import batch, build
 from tests.support.ranks import run_ranks
 
 

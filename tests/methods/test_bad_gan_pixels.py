@@ -15,15 +15,16 @@ from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches
 from ssgan.errors import ConfigError
 from ssgan.model import load_model
+from ssgan.nets.layers import GaussianNoise
 from ssgan.nets.pixelcnn import PixelCNN
 from ssgan.training import experiment
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.loop import Meter
 from ssgan.training.step import run_step
-from tests.methods.test_consistency import batch, build
 from tests.support.data import config, context, final_weights, run_of, same, write_splits
+from tests.support.methods import batch, build
 from tests.support.ranks import run_ranks
-from tests.training.test_resume import errors, same_when_killed
+from tests.support.resume import errors, same_when_killed
 
 SMALL = {"density": "pixels", "density_width": 4, "density_mixtures": 2, "density_images": 8}
 
@@ -131,7 +132,7 @@ def weights_after_steps(root: str) -> dict[str, torch.Tensor]:
     """Run on every rank, past density_start, without the noise that differs between ranks by design."""
     trainer, batches = small_trainer(SplitFiles(root), density_start=5, density_every=1, density_quantile=0.0)
     for module in trainer.method.nets.modules():
-        if hasattr(module, "sigma"):
+        if isinstance(module, GaussianNoise):
             module.sigma = 0.0
     for b in batches.iterate(0, 9):
         terms = run_step(trainer.method, trainer.optimizers, b)
@@ -146,7 +147,7 @@ def test_two_ranks_equal_one(splits: SplitFiles, tmp_path: Path) -> None:
     assert mean > 0, "the term must have had a say"
     assert same(first, second)
     for key, value in one.items():
-        torch.testing.assert_close(first[key], value, rtol=2e-4, atol=2e-5, msg=lambda m, key=key: f"{key}: {m}")
+        torch.testing.assert_close(first[key], value, rtol=2e-4, atol=2e-5, msg=f"{key}: {{}}".format)
 
 
 def build_on_rank() -> str:

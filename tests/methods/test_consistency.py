@@ -3,37 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
 
-from ssgan import methods
-from ssgan.config import ImageSpec, NetConfig, Problem
-from ssgan.core.batch import Batch
-from ssgan.core.method import SemiSupervisedMethod
-from ssgan.nets.layers import GaussianNoise
-
-
-def build(name: str, **options: Any) -> SemiSupervisedMethod:
-    """A small method without noise."""
-    torch.manual_seed(0)
-    problem = Problem(ImageSpec(1, 6, "fit"), 3, NetConfig(width=0.05))
-    method = methods.build(name, methods.resolve_config(name, options), problem)
-    for module in method.nets.modules():
-        if isinstance(module, GaussianNoise):
-            module.sigma = 0.0
-    return method
-
-
-def batch(step: int = 5) -> Batch:
-    g = torch.Generator().manual_seed(1)
-    x_l, x_u, x_u2 = (torch.rand(n, 1, 6, 6, generator=g) for n in (6, 10, 10))
-    return Batch(x_l, torch.tensor([0, 1, 2, 0, 1, 2]), x_u, x_u2, step, 7)
-
-
-def terms(method: SemiSupervisedMethod, b: Batch) -> dict[str, float]:
-    return {k: v.item() for k, v in method.phases()[0].loss(b).items()}
+from tests.support.methods import batch, build, terms
 
 
 @pytest.mark.parametrize(("step", "alpha"), [(0, 0.0), (10, 0.0), (15, 1.5), (20, 3.0), (500, 3.0)])

@@ -10,7 +10,7 @@ import torch
 from ssgan.errors import ConfigError
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.step import run_step
-from tests.methods.test_consistency import batch, build
+from tests.support.methods import batch, build
 
 
 def test_labels_teach_the_linear_layer_only() -> None:

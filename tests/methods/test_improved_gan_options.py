@@ -23,10 +23,10 @@ from ssgan.nets.weight_norm import data_dependent_init
 from ssgan.training import experiment
 from ssgan.training.optimizers import make_optimizers, trainable
 from ssgan.training.step import run_step
-from tests.methods.test_consistency import batch, build
 from tests.support.data import config, context, final_weights, run_of, same
+from tests.support.methods import batch, build
 from tests.support.ranks import run_ranks
-from tests.training.test_resume import errors, same_when_killed
+from tests.support.resume import errors, same_when_killed
 
 ALL = {
     "generator": "nonsaturating",
@@ -172,7 +172,7 @@ def test_two_ranks_equal_one(splits: SplitFiles, tmp_path: Path) -> None:
     ranks = run_ranks(weights_after_steps_without_noise, 2, tmp_path, *arguments)
     assert same(*ranks)
     for key, value in one.items():
-        torch.testing.assert_close(ranks[0][key], value, rtol=2e-4, atol=2e-5, msg=lambda m, key=key: f"{key}: {m}")
+        torch.testing.assert_close(ranks[0][key], value, rtol=2e-4, atol=2e-5, msg=f"{key}: {{}}".format)
 
 
 @pytest.mark.parametrize("step", [15, 26])
@@ -194,7 +194,7 @@ def test_a_prediction_depends_on_its_image_only(precision: str, splits: SplitFil
     np.testing.assert_allclose(model.predict_logits(images[::-1])[::-1], logits, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model.predict_logits(images, batch=1), logits, rtol=1e-4, atol=1e-5)
     again = load_model(tmp_path / "run/main/final/last").sample(3)
-    np.testing.assert_array_equal(model.sample(3), again, "the reference batch is a part of the model")  # type: ignore[arg-type]
+    np.testing.assert_array_equal(model.sample(3), again, "the reference batch is a part of the model")
 
 
 @pytest.mark.parametrize("cost", ["matching", "saturating"])

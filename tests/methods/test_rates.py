@@ -6,9 +6,10 @@ import pytest
 
 from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan.core.method import SemiSupervisedMethod
 
 
-def built(name: str, family: str, **options: float) -> methods.SemiSupervisedMethod:
+def built(name: str, family: str, **options: float) -> SemiSupervisedMethod:
     problem = Problem(ImageSpec(3, 32, "fit"), 3, NetConfig(family=family, width=0.1))
     return methods.build(name, methods.resolve_config(name, options), problem)
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from ssgan.core.augment import strong
 from ssgan.core.distributed import fold
 from ssgan.core.method import SemiSupervisedMethod
-from tests.methods.test_consistency import batch, build, terms
+from tests.support.methods import batch, build, terms
 
 TAU = 0.45  # so that some answers are sure and some are not
 
@@ -39,7 +39,7 @@ def test_without_a_generator_the_total_is_labels_and_teacher(step: int, ramp: fl
     options = {"consistency_weight": 2, "ramp_steps": 10, "strong_labeled_steps": 6, "stroke_steps": 6}
     method = build("teacher_gan", unlabeled_weight=0, threshold=TAU, **options)
     with torch.no_grad():
-        method.nets["balance"].prices.copy_(torch.linspace(-0.2, 0.2, method.problem.num_classes))
+        method.nets["balance"].get_buffer("prices").copy_(torch.linspace(-0.2, 0.2, method.problem.num_classes))
         for p in method.nets["teacher"].parameters():
             p.mul_(1.3)
     found = terms(method, batch(step))
@@ -99,7 +99,7 @@ def test_the_teacher_starts_as_the_classifier_and_follows_it() -> None:
 def test_prices_follow_what_the_teacher_said() -> None:
     method = build("teacher_gan", balance_rate=0.3, balance_tolerance=0.0, unlabeled_weight=0)
     b = batch(5)
-    assert float(method.nets["balance"].prices.abs().max()) == 0
+    assert float(method.nets["balance"].get_buffer("prices").abs().max()) == 0
     method.phases()[0].loss(b)
     with torch.no_grad():
         mean = method.nets["teacher"].eval()(b.x_u).logits.softmax(1).mean(0)

@@ -16,7 +16,7 @@ from ssgan.errors import ConfigError
 from ssgan.nets.layers import couples_the_batch, forward_parts
 from ssgan.nets.minibatch import MOMENTUM, MinibatchDiscrimination, add_minibatch_discrimination, update_neighbors
 from ssgan.nets.weight_norm import data_dependent_init
-from tests.methods.test_consistency import batch, build
+from tests.support.methods import batch, build
 from tests.support.ranks import run_ranks
 
 RANDOM = np.random.default_rng(0)

@@ -76,7 +76,12 @@ def test_a_hung_rank_is_told_with_the_stacks_of_the_others_and_replaced(project:
     project.wait_for_checkpoint(submitter)
     (stopped,) = training_processes(world.nodes, WORKER)
     stopped.suspend()
-    resume = threading.Timer(120, lambda: contextlib.suppress(psutil.Error).__enter__() or stopped.resume())
+
+    def wake() -> None:
+        with contextlib.suppress(psutil.Error):
+            stopped.resume()
+
+    resume = threading.Timer(120, wake)
     resume.start()
     begin, clock = time.monotonic(), Clock("hung rank")
     code, output = finish(submitter, 300)

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from tests.support.faultproxy import FaultProxy
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
 
-TRAIN = {"cpus_per_worker": 1, "steps": 3000, "val_every": 500, "checkpoint_every": 150}
+TRAIN: dict[str, Any] = {"cpus_per_worker": 1, "steps": 3000, "val_every": 500, "checkpoint_every": 150}
 OUTAGE_S = 8.0
 
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.data.test_ingest import blob, write
-
-ROOT = Path(__file__).parents[2]
-
-
-def stage(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | env
-    return subprocess.run(
-        [sys.executable, "-m", "ssgan", "ingest"], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+from tests.support.closure import ROOT
+from tests.support.images import blob, write
+from tests.support.stage import stage
 
 
 def test_a_run(tmp_path: Path) -> None:

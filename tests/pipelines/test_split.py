@@ -9,9 +9,8 @@ import pytest
 
 from pipelines import split as stage
 from ssgan.data import classes
+from tests.support.closure import ROOT
 from tests.support.split_project import Copy, Image, Project, images_of
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +20,20 @@ import pytest
 
 from ssgan.cli.app import run
 from ssgan.prediction import folder as prediction_folder
-from tests.cli.test_predict import project as project
-from tests.pipelines.test_ingest import ROOT
+from tests.support.closure import ROOT
+from tests.support.trained_project import project_to_predict
 
 pytestmark = pytest.mark.usefixtures("project")
 OUT = Path("answers")
 COMMAND = ["predict", "new", "--out", "answers", "--part-files", "4"]
+
+
+@pytest.fixture
+def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what predict reads; the current folder."""
+    project_to_predict(trained, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def many(count: int = 60) -> set[str]:
@@ -38,7 +47,7 @@ def many(count: int = 60) -> set[str]:
     return {path.relative_to("new").as_posix() for path in Path("new").rglob("*") if not path.is_dir()}
 
 
-def rows(out: Path = OUT) -> tuple[list[dict], list[dict]]:
+def rows(out: Path = OUT) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return pq.read_table(out / "predicted").to_pylist(), pq.read_table(out / "rejected").to_pylist()
 
 

@@ -14,15 +14,16 @@ import pytest
 
 from infra.cluster.ray_nodes import local_cluster
 from ssgan.cli.app import run
+from ssgan.cluster.tasks import outcome
 from ssgan.config import ImageSpec
 from ssgan.errors import ConfigError
 from ssgan.prediction import inputs
 from ssgan.prediction import on_ray as ray_prediction
 from ssgan.prediction.classify import Request, classify
 from ssgan.prediction.inputs import Files
-from tests.data.test_on_ray import mixture
-from tests.exporting.test_formats import CLASSES, write_model
 from tests.support.data import blobs, write_set
+from tests.support.images import mixture
+from tests.support.model_folder import CLASSES, write_model
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -61,7 +62,6 @@ def test_the_answers_are_those_of_one_machine(project: Path, source: list[str]) 
 
 def test_a_killed_worker_loses_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed: list[int] = []
-    outcome = ray_prediction.outcome
 
     def kill_first(*arguments: Any) -> Any:
         deadline = time.monotonic() + 60

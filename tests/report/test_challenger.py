@@ -13,7 +13,7 @@ from ssgan.registry.promotion import compare_models, write_all
 from ssgan.report.challenger import kept_pixels, render, scope, tell
 from tests.support.finished_project import BAD, finished, parameters
 
-BASE = {
+BASE: dict[str, dict[str, Any]] = {
     "images": {"shared": 100, "only_champion": 0, "only_challenger": 0, "relabeled": 0},
     "champion": {"error_rate": 0.2, "errors": 20},
     "challenger": {"error_rate": 0.1, "errors": 10},

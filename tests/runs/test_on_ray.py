@@ -62,7 +62,7 @@ def test_a_killed_worker_changes_no_bit(splits: SplitFiles, tmp_path: Path) -> N
     reference.mkdir()
     run_ranks(train_on_rank, 2, tmp_path, splits.root, str(reference))
 
-    storage, killed, events = tmp_path / "ray", [], []
+    storage, killed, events = tmp_path / "ray", list[int](), list[tuple[Role, int]]()
     others = descendants("raylet")  # of clusters that other tests share
     killer = threading.Thread(target=kill_a_worker, args=(storage, killed))
     killer.start()

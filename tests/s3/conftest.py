@@ -124,6 +124,11 @@ def folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path / "checkpoint", 300_000)
 
 
+def write_profile(path: Path, key: str, secret: str) -> None:
+    """A file of credentials, as the tools of AWS read it."""
+    path.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+
+
 def assert_round_trip(store: Store, folder: Path, tmp_path: Path, key: str = KEY) -> None:
     back = tmp_path / uuid.uuid4().hex
     store.get(key, back)

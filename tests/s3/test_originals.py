@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from ssgan.config import S3Source
+from ssgan.errors import StorageError
 from ssgan.labelpage import originals
 from ssgan.labelpage.server import NOTE
 from ssgan.storage.store import filesystem
-from tests.s3.conftest import FAST, READ_ONLY
-from tests.s3.test_reading import write_profile
+from tests.s3.conftest import FAST, READ_ONLY, write_profile
 from tests.support.faultproxy import FaultProxy
 from tests.support.pages import Page, serve
 
@@ -88,7 +88,7 @@ def test_an_object_that_may_not_be_read_is_said_and_the_next_one_is_shown(page: 
 
 def test_a_bucket_that_is_not_there_names_the_parameter(page: Page, tmp_path: Path) -> None:
     read = originals.originals(S3Source(url=f"s3://{GONE}/x"), 1 << 20)
-    with pytest.raises(originals.StorageError, match=r"the bucket does not exist .*change `data\.source\.url`"):
+    with pytest.raises(StorageError, match=r"the bucket does not exist .*change `data\.source\.url`"):
         read("0.png")
 
 

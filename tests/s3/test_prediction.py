@@ -10,8 +10,8 @@ import pytest
 
 from ssgan.cli.app import run
 from ssgan.storage.store import filesystem
-from tests.data.test_ingest import blob, write
-from tests.exporting.test_formats import write_model
+from tests.support.images import blob, write
+from tests.support.model_folder import write_model
 
 pytestmark = pytest.mark.s3
 

@@ -18,7 +18,7 @@ from ssgan.runs.publish import locate_splits, publish
 from ssgan.storage.s3_files import PatientFileSystem
 from ssgan.storage.store import filesystem
 from ssgan.training import experiment
-from tests.s3.conftest import FAST, READ_ONLY
+from tests.s3.conftest import FAST, READ_ONLY, write_profile
 from tests.support.data import config, context, final_weights, run_of, same, write_splits
 from tests.support.faultproxy import FaultProxy
 
@@ -37,10 +37,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def splits(tmp_path: Path) -> SplitFiles:
     """A set that is larger than what is read of a shard when it is opened."""
     return write_splits(tmp_path / "many", unlabeled=3000)
-
-
-def write_profile(path: Path, key: str, secret: str) -> None:
-    path.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
 
 
 @pytest.fixture

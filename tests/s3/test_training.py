@@ -6,16 +6,18 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from ssgan.core.batch import Batch
 from ssgan.data.files import SplitFiles
 from ssgan.errors import StorageError
 from ssgan.runs.launch import train
 from ssgan.storage.retries import RetryLimits
 from ssgan.storage.store import filesystem, open_store
-from ssgan.training import experiment, loop
+from ssgan.training import experiment, loop, step
 from ssgan.training.context import RunContext
 from tests.s3.conftest import FAST, Server
 from tests.support.data import config, context, final_weights, run_of, same
@@ -53,8 +55,8 @@ def test_train_stage_with_storage_in_s3(s3: str, splits: SplitFiles, tmp_path: P
 
 def test_slow_and_cut_answers_change_no_bit(s3: str, proxy: FaultProxy, splits: SplitFiles, tmp_path: Path) -> None:
     experiment.train(run_of(config(), splits), "main", context(tmp_path / "reference"))
-    for kind in ({"kind": "status", "code": 503, "s3code": "SlowDown"}, {"kind": "cut_request", "after": 1000}):
-        proxy.add(method="PUT", path="checkpoints", times=2, **kind)
+    proxy.add(kind="status", code=503, s3code="SlowDown", method="PUT", path="checkpoints", times=2)
+    proxy.add(kind="cut_request", after=1000, method="PUT", path="checkpoints", times=2)
     proxy.add(kind="drop_after", method="PUT", path="manifest", times=1)
     experiment.train(run_of(config(), splits), "main", s3_context(s3))
     assert sum(1 for entry in proxy.log if entry[2]) >= 4, "the faults must have been met"
@@ -73,9 +75,9 @@ def test_a_server_that_is_gone_for_seconds_changes_no_bit(
 ) -> None:
     """Killed before a checkpoint is saved, and back a while later: the training waits, says so, and loses nothing."""
     experiment.train(run_of(config(), splits), "main", context(tmp_path / "reference"))
-    real, back = loop.run_step, threading.Timer(GONE_SECONDS, s3_server.start)
+    real, back = step.run_step, threading.Timer(GONE_SECONDS, s3_server.start)
 
-    def run_step(method, optimizers, batch, *args, **kwargs):  # type: ignore[no-untyped-def]
+    def run_step(method: Any, optimizers: Any, batch: Batch, *args: Any, **kwargs: Any) -> Any:
         if batch.step == 15:
             mortal()
             back.start()
@@ -113,9 +115,9 @@ def test_a_corrupted_checkpoint_is_not_resumed_from(
 ) -> None:
     """One flipped byte on the way is fetched again; the resumed run equals the one that was never stopped."""
     experiment.train(run_of(config(), splits), "main", context(tmp_path / "reference"))
-    real = loop.run_step
+    real = step.run_step
 
-    def stop(method, optimizers, batch, *args, **kwargs):  # type: ignore[no-untyped-def]
+    def stop(method: Any, optimizers: Any, batch: Batch, *args: Any, **kwargs: Any) -> Any:
         if batch.step == 25:
             raise KeyboardInterrupt
         return real(method, optimizers, batch, *args, **kwargs)

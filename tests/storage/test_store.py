@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -196,9 +196,10 @@ def test_sessions_are_not_pickled() -> None:
     ],
 )
 def test_urls_that_cannot_work(url: str, message: str) -> None:
-    for use in (open_store, filesystem, probe):
+    uses: list[Callable[[str], object]] = [open_store, filesystem, probe]
+    for use in uses:
         with pytest.raises(StorageError, match=message) as caught:
-            use(url)  # type: ignore[operator]
+            use(url)
         assert "SECRET" not in str(caught.value)
 
 

@@ -13,7 +13,7 @@ OURS = ("ssgan", "pipelines")
 
 def closure(*modules: str) -> set[Path]:
     """Source files behind the modules, relative to the repository; packages without code are left out."""
-    todo, seen = list(modules), set()
+    todo, seen = list(modules), set[str]()
     while todo:
         name = todo.pop()
         parts = name.split(".")

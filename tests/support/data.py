@@ -80,7 +80,7 @@ def config(**changes: Any) -> Config:
     return parse(Config, base, "test config")
 
 
-def short(name: str, **options: int) -> dict[str, Any]:
+def short(name: str, **options: float) -> dict[str, Any]:
     """The ``method`` section for a run of a few steps: what begins after thousands of steps by default begins after five, and
     what happens in some steps happens in every one."""
     keys = methods.module(name).Config.model_fields

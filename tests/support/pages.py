@@ -51,7 +51,7 @@ def make_images(folder: Path, n: int) -> dict[str, bytes]:
     for i, data in enumerate(files[:-1]):
         (folder / f"raw/{i}.png").write_bytes(data)
     order = np.argsort(ids)
-    layout = schema.images_schema(SPEC, [])
+    layout = schema.images_schema(SPEC, {})
     columns = {
         "id": [ids[i] for i in order],
         "path": [f"{i}.png" for i in order],

@@ -24,7 +24,7 @@ class Fake(NamedTuple):
 
 def look(images: U8) -> Fake:
     """Logits and features are linear in the pixels; no two random images are near in either."""
-    x = images.reshape(len(images), -1).astype(np.float32) / 255 - 0.5
+    x = np.asarray(images.reshape(len(images), -1).astype(np.float32) / 255 - 0.5, np.float32)
     random = np.random.default_rng(7)
     return Fake(x @ random.normal(size=(64, 3)).astype(np.float32), np.abs(x @ random.normal(size=(64, 9)).astype(np.float32)))
 

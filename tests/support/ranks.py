@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import start_processes
 
 
 def run_ranks(function: Callable[..., Any], world: int, folder: Path, *args: Any) -> list[Any]:
@@ -23,7 +23,7 @@ def run_ranks(function: Callable[..., Any], world: int, folder: Path, *args: Any
     # (torch._dynamo is what torch.optim imports on first use.)
     multiprocessing.set_forkserver_preload(["torch._dynamo", "ssgan.training.experiment", "tests.support.ranks"])
     entry_args = (function, world, port, str(folder), args)
-    mp.start_processes(_entry, entry_args, nprocs=world, join=True, start_method="forkserver")  # type: ignore[no-untyped-call]
+    start_processes(_entry, entry_args, nprocs=world, join=True, start_method="forkserver")  # type: ignore[no-untyped-call]
     return [torch.load(folder / f"rank{r}.pt", weights_only=False) for r in range(world)]
 
 

@@ -103,7 +103,7 @@ class RegistryContract:
     def test_a_move_of_another_name_in_between_is_no_obstacle(
         self, registry: Registry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        seen, last = [], registry.last
+        seen, last = list[int](), registry.last
 
         def slow() -> Move | None:
             """Somebody else writes after this promoter has looked, the first time."""

@@ -12,7 +12,7 @@ from ssgan.config import Problem, load
 from ssgan.errors import ConfigError
 from ssgan.methods import resolve_config
 from ssgan.templates import fill, laid_over, recipe, recipe_names
-from tests.architecture.test_parameters import CHOICES
+from tests.support.choices import CHOICES
 
 
 @pytest.fixture(autouse=True)

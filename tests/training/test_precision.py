@@ -52,11 +52,12 @@ def test_a_gpu_that_emulates_it_does_not_count(monkeypatch: pytest.MonkeyPatch) 
 
 def on_a_mixed_cluster() -> tuple[bool, bool]:
     """Rank 0 has the instructions, rank 1 has not."""
-    torch.cpu.get_capabilities = lambda: {"avx512_bf16": rank() == 0}
-    torch.backends.mkldnn.is_available = lambda: True
-    wanted, said = in_bf16("bf16", CPU)
-    assert wanted
-    return in_bf16("auto", CPU)[0], bool(said)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": rank() == 0})
+        patch.setattr("torch.backends.mkldnn.is_available", lambda: True)
+        wanted, said = in_bf16("bf16", CPU)
+        assert wanted
+        return in_bf16("auto", CPU)[0], bool(said)
 
 
 def test_one_rank_without_is_enough(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import random
 import threading
 from dataclasses import replace
@@ -15,30 +14,14 @@ import torch
 from safetensors import SafetensorError
 
 from ssgan import methods
-from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, NonFiniteError, StorageError
 from ssgan.storage.store import open_store
-from ssgan.training import checkpoint, experiment, loop
+from ssgan.training import checkpoint, experiment, loop, step
 from ssgan.training.context import ProgressEvent, RunContext
 from tests.support.data import config, context, final_weights, run_of, same, short
 from tests.support.ranks import run_ranks
-
-
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
-def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process ends right before step ``step``."""
-    real = loop.run_step
-
-    def run_step(method, optimizers, batch, *args, **kwargs):  # type: ignore[no-untyped-def]
-        if batch.step == step:
-            raise KilledError
-        return real(method, optimizers, batch, *args, **kwargs)
-
-    monkeypatch.setattr(loop, "run_step", run_step)
+from tests.support.resume import KilledError, killed_at, same_when_killed
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -54,41 +37,15 @@ def test_killed_and_resumed_equals_never_killed(
     same_when_killed(c, random.Random(name).randrange(11, 30), splits, tmp_path, monkeypatch)
 
 
-def same_when_killed(c: Config, step: int, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that was killed before ``step`` and started again ends with the bits, and the history, of one left alone."""
-    experiment.train(run_of(c, splits), "main", context(tmp_path / "whole"))
-    with monkeypatch.context() as patch:
-        killed_at(step, patch)
-        with pytest.raises(KilledError):
-            experiment.train(run_of(c, splits), "main", context(tmp_path / "broken"))
-    experiment.train(run_of(c, splits), "main", context(tmp_path / "broken"))
-    assert same(final_weights(tmp_path / "whole"), final_weights(tmp_path / "broken"))
-    assert errors(tmp_path / "whole") == errors(tmp_path / "broken")
-
-
-def errors(folder: Path) -> list[tuple[int, float, dict[str, float]]]:
-    """Everything in the history but the clock."""
-    lines = (folder / "run/main/final/history.jsonl").read_text().splitlines()
-    return [(r["step"], r["val_error_rate"], r["terms"]) for r in map(json.loads, lines)]
-
-
 def train_on_rank(root: str, folder: str, die_at: int) -> str:
     """One rank of a run; ``die_at`` -1: to the end. Returns how it ended."""
     c = config(train={"num_workers": 2}, method={"options": {"batch_size": 20, "labeled_batch_size": 6, "augment": True}})
-    real = loop.run_step
-
-    def run_step(method, optimizers, batch, *args, **kwargs):  # type: ignore[no-untyped-def]
-        if batch.step == die_at:
-            raise KilledError
-        return real(method, optimizers, batch, *args, **kwargs)
-
-    loop.run_step = run_step
-    try:
-        experiment.train(run_of(c, SplitFiles(root)), "main", context(Path(folder)))
-    except KilledError:
-        return "killed"
-    finally:
-        loop.run_step = real
+    with pytest.MonkeyPatch.context() as patch:
+        killed_at(die_at, patch)
+        try:
+            experiment.train(run_of(c, SplitFiles(root)), "main", context(Path(folder)))
+        except KilledError:
+            return "killed"
     return "done"
 
 
@@ -154,7 +111,7 @@ def test_storage_that_fails_while_resuming_does_not_begin_the_run_again(
     good = open_store(str(tmp_path))
 
     class Failing:
-        def __getattr__(self, name: str) -> object:
+        def __getattr__(self, name: str) -> Any:
             return getattr(good, name)
 
         def get(self, key: str, local: Path) -> None:
@@ -171,7 +128,7 @@ def test_storage_that_fails_while_saving_stops_the_run_and_keeps_the_last_checkp
     good = open_store(str(tmp_path))
 
     class Failing:
-        def __getattr__(self, name: str) -> object:
+        def __getattr__(self, name: str) -> Any:
             return getattr(good, name)
 
         def put(self, local: Path, key: str) -> None:
@@ -197,7 +154,7 @@ def test_only_the_newest_checkpoints_are_kept(splits: SplitFiles, tmp_path: Path
 def faulty(monkeypatch: pytest.MonkeyPatch, at: int, times: int) -> list[int]:
     """Let the first ``times`` passes over step ``at`` fail as a NaN would; returns the steps that were run."""
     steps: list[int] = []
-    real = loop.run_step
+    real = step.run_step
 
     def run_step(method: Any, optimizers: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
         steps.append(batch.step)
@@ -213,7 +170,7 @@ def test_a_passing_fault_goes_back_once_and_changes_no_bit(
     splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment.train(run_of(config(), splits), "main", context(tmp_path / "a"))
-    steps, warnings = faulty(monkeypatch, at=15, times=1), []
+    steps, warnings = faulty(monkeypatch, at=15, times=1), list[str]()
     noting = replace(context(tmp_path / "b"), on_progress=lambda role, event: warnings.extend(event.warnings))
     experiment.train(run_of(config(), splits), "main", noting)
     assert steps == [*range(16), *range(10, 30)], "back to the checkpoint of step 10"
@@ -250,7 +207,7 @@ def test_training_goes_on_while_a_checkpoint_is_uploaded(
     splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SlowStore(open_store(str(tmp_path)))
-    steps, real = [], loop.run_step
+    steps, real = list[int](), step.run_step
 
     def run_step(method: Any, optimizers: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
         steps.append(batch.step)

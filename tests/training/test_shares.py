@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from ssgan.training.shares import require_even_shares
 from tests.support.ranks import run_ranks
 
 
-def refusal(sizes: dict[str, int], **train: int) -> str:
+def refusal(sizes: dict[str, Any], **train: Any) -> str:
     try:
         require_even_shares(TrainConfig(**train), MethodConfig(**sizes))
     except ConfigError as error:

@@ -6,21 +6,23 @@ import pytest
 import torch
 from torch import nn
 
-from ssgan.config import MethodConfig
+from ssgan.config import ImageSpec, MethodConfig, NetConfig, Problem
 from ssgan.core.batch import Batch
-from ssgan.core.method import Adam, Phase
+from ssgan.core.method import Adam, Phase, SemiSupervisedMethod
 from ssgan.errors import TrainingError
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.step import only, run_step
 
 
-class Toy:
+class Toy(SemiSupervisedMethod):
     """Two scalar networks a and b; phase one pulls a towards b, phase two pulls b towards 3."""
 
+    classifier = "a"
+
     def __init__(self, poison: str = "") -> None:
-        self.nets = nn.ModuleDict({"a": nn.Linear(1, 1), "b": nn.Linear(1, 1)})
-        self.config = MethodConfig()
-        self.classifier, self.gradient_clip, self.stacked = "a", 0.0, False
+        super().__init__(MethodConfig(), Problem(ImageSpec(1, 1, "fit"), 1, NetConfig()))
+        self.a, self.b = nn.Linear(1, 1), nn.Linear(1, 1)
+        self.nets.update({"a": self.a, "b": self.b})
         self.poison = poison
         self.calls: list[str] = []
 
@@ -30,15 +32,18 @@ class Toy:
 
     def one(self, batch: Batch) -> dict[str, torch.Tensor]:
         self.calls.append("one")
-        distance = (self.nets["a"](batch.x_l) - self.nets["b"](batch.x_l)).square().mean()
+        distance = (self.a(batch.x_l) - self.b(batch.x_l)).square().mean()
         term = distance * float("nan") if self.poison == "term" else distance
         # sqrt has an infinite slope at 0: a finite loss with a gradient that is not finite
-        total = term + (0 * self.nets["a"].weight).abs().sum().sqrt() if self.poison == "gradient" else term
+        total = term + (0 * self.a.weight).abs().sum().sqrt() if self.poison == "gradient" else term
         return {"distance": term, "total": total}
 
     def two(self, batch: Batch) -> dict[str, torch.Tensor]:
         self.calls.append("two")
-        return {"total": (self.nets["b"](batch.x_l) - 3).square().mean()}
+        return {"total": (self.b(batch.x_l) - 3).square().mean()}
+
+    def predict(self, x: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
 
     def after_step(self, batch: Batch) -> None:
         self.calls.append("after")
@@ -63,9 +68,9 @@ def test_a_phase_runs_from_its_start_up_to_its_stop() -> None:
     toy.phases = lambda: [one]  # type: ignore[method-assign]
     optimizers, moved = make_optimizers(toy), []
     for step in range(5):
-        before = toy.nets["a"].weight.detach().clone()
+        before = toy.a.weight.detach().clone()
         run_step(toy, optimizers, batch(step))
-        moved.append(not torch.equal(before, toy.nets["a"].weight))
+        moved.append(not torch.equal(before, toy.a.weight))
     assert moved == [False, True, True, False, False]
     assert [Phase("p", (), toy.one, Adam(0.1), every=2, stop=3).due(step) for step in range(5)] == [
         True,
@@ -78,13 +83,13 @@ def test_a_phase_runs_from_its_start_up_to_its_stop() -> None:
 
 def test_update_equals_adam_by_hand() -> None:
     toy = Toy()
-    twin = {k: v.detach().clone() for k, v in toy.nets["a"].named_parameters()}
-    loss = ((twin["weight"] + twin["bias"]) - toy.nets["b"](torch.ones(1, 1)).detach()).requires_grad_()
+    twin = {k: v.detach().clone() for k, v in toy.a.named_parameters()}
+    loss = ((twin["weight"] + twin["bias"]) - toy.b(torch.ones(1, 1)).detach()).requires_grad_()
     gradient = 2 * loss.item()
     run_step(toy, make_optimizers(toy), batch(1))
     # first step of Adam (Kingma & Ba 2015, algorithm 1): lr * g / (|g| + eps)
     expected = twin["weight"] - 0.1 * gradient / (abs(gradient) + 1e-8)
-    torch.testing.assert_close(toy.nets["a"].weight, expected)
+    torch.testing.assert_close(toy.a.weight, expected)
 
 
 def test_learning_rate_factor_scales_the_update() -> None:
@@ -93,9 +98,9 @@ def test_learning_rate_factor_scales_the_update() -> None:
     for factor in (1.0, 0.5, 0.0):
         torch.manual_seed(0)
         toy = Toy()
-        before = toy.nets["a"].weight.detach().clone()
+        before = toy.a.weight.detach().clone()
         run_step(toy, make_optimizers(toy), batch(1), lr_factor=factor)
-        moves.append((toy.nets["a"].weight - before).abs().item())
+        moves.append((toy.a.weight - before).abs().item())
     assert moves[1] == pytest.approx(moves[0] / 2)
     assert moves[2] == 0
 
@@ -103,11 +108,11 @@ def test_learning_rate_factor_scales_the_update() -> None:
 @pytest.mark.parametrize("clip", [0.0, 2.0])
 def test_a_gradient_is_shortened_where_the_method_says_so(clip: float) -> None:
     toy = Toy()
-    toy.gradient_clip = clip
+    toy.default_clip = clip
     one, optimizers = toy.phases()[0], make_optimizers(toy)
 
     def moments() -> float:
-        return sum(float(optimizers[one.name].state[p]["exp_avg_sq"]) for p in toy.nets["a"].parameters())
+        return sum(float(optimizers[one.name].state[p]["exp_avg_sq"]) for p in toy.a.parameters())
 
     run_step(toy, optimizers, batch(1))
     first = moments()  # (1 - beta2) |g|^2
@@ -121,19 +126,19 @@ def test_a_gradient_is_shortened_where_the_method_says_so(clip: float) -> None:
 
 def test_only_restores_what_was_trainable() -> None:
     toy = Toy()
-    toy.nets["b"].bias.requires_grad_(False)
+    toy.b.bias.requires_grad_(False)
     with only(toy, toy.phases()[0]):
-        assert not any(p.requires_grad for p in toy.nets["b"].parameters())
-        assert all(p.requires_grad for p in toy.nets["a"].parameters())
-    assert toy.nets["b"].weight.requires_grad
-    assert not toy.nets["b"].bias.requires_grad
+        assert not any(p.requires_grad for p in toy.b.parameters())
+        assert all(p.requires_grad for p in toy.a.parameters())
+    assert toy.b.weight.requires_grad
+    assert not toy.b.bias.requires_grad
 
 
 @pytest.mark.parametrize(("poison", "word"), [("term", "'distance'"), ("gradient", "a gradient")])
 def test_stops_at_a_number_that_is_not_finite(poison: str, word: str) -> None:
     toy = Toy(poison)
-    before = toy.nets["a"].weight.detach().clone()
+    before = toy.a.weight.detach().clone()
     with pytest.raises(TrainingError, match=r"step 7: .*phase 'one'") as caught:
         run_step(toy, make_optimizers(toy), batch(7))
     assert word in str(caught.value)
-    assert torch.equal(before, toy.nets["a"].weight), "parameters must stay as they were"
+    assert torch.equal(before, toy.a.weight), "parameters must stay as they were"

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from ssgan import methods
 from ssgan.config import Config
+from ssgan.core.method import SemiSupervisedMethod
 from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, ConfigError
 from ssgan.runs import launch
@@ -22,7 +23,7 @@ from ssgan.storage.retries import Patience
 from ssgan.storage.write_once import open_once
 from ssgan.training import experiment
 from ssgan.training.checkpoint import Trainer
-from ssgan.training.context import RunContext
+from ssgan.training.context import Role, RunContext
 from ssgan.training.roles import role_method
 from tests.support.data import config, context, run_of, same, short, write_splits
 
@@ -31,7 +32,7 @@ def small(name: str, **options: Any) -> Config:
     return config(method=short(name, **options), train={"steps": 2, "val_every": 2, "checkpoint_every": 2})
 
 
-def trained(c: Config, files: SplitFiles, folder: Path, role: experiment.Role = "main") -> Path:
+def trained(c: Config, files: SplitFiles, folder: Path, role: Role = "main") -> Path:
     """The model folder of a short training."""
     experiment.train(run_of(c, files), role, context(folder))
     return folder / "run" / role / "final" / "last"
@@ -98,7 +99,7 @@ def _problem(c: Config, files: SplitFiles) -> Any:
 
 
 @torch.no_grad()
-def _logits(method: methods.SemiSupervisedMethod, x: torch.Tensor) -> torch.Tensor:
+def _logits(method: SemiSupervisedMethod, x: torch.Tensor) -> torch.Tensor:
     method.nets.eval()
     return method.predict(x)
 
@@ -192,7 +193,7 @@ def test_two_runs_that_put_the_same_model_into_storage_do_not_harm_each_other(
     model = trained(c, splits, tmp_path / "first")
     started = c.model_copy(update={"train": c.train.model_copy(update={"start_from": str(model)})})
     first, second = (open_once(str(tmp_path / "storage")) for _ in range(2))
-    upload, other = first._upload, []
+    upload, other = first._upload, list[object]()
 
     def interrupted(local: Path, name: str, patience: Patience) -> None:
         if not other:

@@ -91,10 +91,11 @@ def test_a_job_that_ended_well_but_left_too_little_is_an_error(
 
 
 def test_without_a_cluster_the_search_runs_here(found: SearchSpec, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "search", lambda found, say: ["here"])
+    here: list[Trial] = []
+    monkeypatch.setattr(search, "search", lambda found, say: here)
     sent = played(found, monkeypatch, lambda log: None)
     local = replace(found, config=config(tune=found.config.tune.model_dump(exclude_none=True)))
-    assert search.trials_of(local, Path(splits.root), print) == ["here"]
+    assert search.trials_of(local, Path(splits.root), print) is here
     assert not sent
 
 

@@ -182,7 +182,7 @@ def test_a_small_space_is_tried_whole_and_no_point_twice(splits: SplitFiles, sto
     space = {"method.options.distance": {"choice": ["squared", "absolute"]}, "net.noise": {"choice": [0.5, 1.0]}}
     found, ended = prepared(splits, storage, space=space, trials=20), list[int]()
     searcher = proposals(found, TrialLog(open_store(str(storage)), found.name), ended)
-    points = []
+    points: list[tuple[Any, ...]] = []
     while (proposal := searcher.suggest(str(len(points)))) != "FINISHED":
         searcher.on_trial_complete(str(len(points)), {"step": 30, "val_error_rate": 0.5, "seconds": 1.0})
         points.append(tuple(proposal["point"].values()))

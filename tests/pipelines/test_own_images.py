@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ssgan.data.sources.digits import digits
-from tests.pipeline.conftest import SMALL, Project
+from tests.pipelines.conftest import SMALL, Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,7 +27,7 @@ PARTS = (
     ".dvc/plots",
     "data/raw",
 )
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "train": {"backend": "inline", "cpus_per_worker": 1, "steps": 30, "val_every": 10, "checkpoint_every": 15},
     "net": {"width": 0.2},
     "evaluate": {"bootstrap_samples": 200},

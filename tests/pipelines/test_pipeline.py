@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.pipeline.conftest import Project
+from tests.pipelines.conftest import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STAGES = ("ingest", "split", "train", "evaluate", "report")

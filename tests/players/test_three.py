@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ssgan.players.three import ThreePlayerMethod, pair
-from tests.methods.test_consistency import batch, build
+from tests.support.methods import batch, build
 
 NO_PRETRAINING = {"pretrain_steps": 0, "generated_start": 0}
 
@@ -78,9 +78,12 @@ def test_the_classifier_has_a_rate_of_its_own(name: str) -> None:
 
     method = triple(name, learning_rate=1e-3, classifier_learning_rate=1e-5, beta1=0.6, classifier_beta1=0.7)
     optimizers = make_optimizers(method)
-    before = {key: net.output.bias.detach().clone() for key, net in method.nets.items()}
+    biases = {key: net.get_parameter("output.bias").detach() for key, net in method.nets.items()}
+    before = {key: bias.clone() for key, bias in biases.items()}
     run_step(method, optimizers, batch(0))
-    moved = {key: (net.output.bias.detach() - before[key]).abs().max().item() for key, net in method.nets.items()}
+    moved = {
+        key: (net.get_parameter("output.bias").detach() - before[key]).abs().max().item() for key, net in method.nets.items()
+    }
     assert moved.pop("classifier") == pytest.approx(1e-5, rel=0.05)
     assert all(step == pytest.approx(1e-3, rel=0.05) for step in moved.values()), moved
     betas = {key: optimizer.param_groups[0]["betas"][0] for key, optimizer in optimizers.items()}
