@@ -24,7 +24,7 @@ Deviations:
        the noise of D's last layer. One G step for each D step and the noise of `net.family`; the authors' scripts: 3, and 0.2.
     5. The mean of 3.3 is that of the weights after every step so far, a constant in the gradient. The paper gives no weight.
     6. The reference batch of 3.5 has `batch_size` latents and goes through G in the same pass.
-    7. With convolutions, gradients longer than twice the usual are shortened (decision 0015).
+    7. With convolutions, gradient norms above twice their running RMS are clipped (decision 0015).
 
 Expected error on MNIST (paper, 10 label draws): 20 labels 16.77 +- 4.52 %, 50: 2.21 +- 1.36, 100: 0.93 +- 0.07,
 200: 0.90 +- 0.04, after 180,000 steps. Cost on 28x28: 3.8 GFLOP a step at batch 100.

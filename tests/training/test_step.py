@@ -20,7 +20,7 @@ class Toy:
     def __init__(self, poison: str = "") -> None:
         self.nets = nn.ModuleDict({"a": nn.Linear(1, 1), "b": nn.Linear(1, 1)})
         self.config = MethodConfig()
-        self.classifier, self.gradient_clip, self.stacked = "a", 0.0, False
+        self.classifier, self.gradient_clip = "a", 0.0
         self.poison = poison
         self.calls: list[str] = []
 
