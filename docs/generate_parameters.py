@@ -90,7 +90,8 @@ def _phases(name: str) -> str:
         f"Adam, rate {phase.optimizer.lr:g}, betas {phase.optimizer.betas}, epsilon {phase.optimizer.eps:g}"
         for i, phase in enumerate(method.phases(), 1)
     ]
-    whole = f"All of it takes part from step {config.first_comparable_step:,} on." if config.first_comparable_step else ""
+    step = config.first_comparable_step
+    whole = f"All phases and terms are active from step {step:,} on." if step else ""
     return "\n\n".join(filter(None, ["One step, by default:", "\n".join(parts), whole]))
 
 

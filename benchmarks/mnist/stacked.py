@@ -15,34 +15,38 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssgan.core.batch import Batch
 from ssgan.core.method import Phase, SemiSupervisedMethod, Terms
 from ssgan.errors import ConfigError
 from ssgan.nets.weight_norm import WeightNormLinear
+from ssgan.training.optimizers import MuonAdam, Optimizers, make_optimizers
 
 FAMILIES = ("mlp",)  # vmap cannot follow the memory layout of the convolutional ones
+UNSTACKABLE = {"teacher_gan": "counts the teacher's predictions beside its loss", "vat": "differentiates within its loss"}
 TENSORS = ("x_l", "y_l", "x_u", "x_u2")  # of a batch
 
 
 class Stacked(SemiSupervisedMethod):
     """Runs of one method, each initialized, as one method; its batches come from ``stack_batches``.
 
-    Engine, optimizers and average of weights work on it as on any method: they are elementwise, or know of the runs (Muon,
-    clipping). The total of a phase is the sum over runs, which gives each its gradient; its other terms are means over runs.
+    Engine and average of weights work on it as on any method, for they are elementwise, and so do its optimizers, if they come
+    from ``stacked_optimizers``. The total of a phase is the sum over runs, which gives each its gradient; its other terms are
+    means over runs.
 
     Raises:
-        ConfigError: the method or its networks cannot be stacked.
+        ConfigError: the method, its networks or their clipping cannot be stacked.
     """
-
-    stacked = True
 
     def __init__(self, runs: Sequence[SemiSupervisedMethod]) -> None:
         first = runs[0]
         super().__init__(first.config, first.problem)
-        self._method, self.nets, self.default_clip = first, first.nets, first.default_clip
+        self._method, self.nets = first, first.nets
         require_stackable(type(first), first.problem.net.family)
+        if self.gradient_clip:
+            raise ConfigError("`method.options.gradient_clip` is the norm of one run's gradient; set it to 0 to stack runs")
         trained = {name: p.requires_grad for name, p in first.nets.named_parameters()}
         parameters, buffers = torch.func.stack_module_state([run.nets for run in runs])
         for name, value in parameters.items():
@@ -51,7 +55,7 @@ class Stacked(SemiSupervisedMethod):
             _put(self.nets, name, value)
         for module in self.nets.modules():
             if isinstance(module, WeightNormLinear):
-                module.fused = False
+                module._output = partial(_unfused_output, module)  # type: ignore[method-assign]
         self._call = _Call(self.nets)
 
     def phases(self) -> Sequence[Phase]:
@@ -98,12 +102,26 @@ class _Call(nn.Module):
 def require_stackable(method: type[SemiSupervisedMethod], family: str) -> None:
     """Raises ConfigError where many runs cannot be trained as one."""
     name = method.__module__.rpartition(".")[2]
-    if method.unstackable:
-        raise ConfigError(f"`method.name` {name!r} {method.unstackable}: its runs cannot be stacked; train them one by one")
+    if name in UNSTACKABLE:
+        raise ConfigError(f"`method.name` {name!r} {UNSTACKABLE[name]}: its runs cannot be stacked; train them one by one")
     if family not in FAMILIES:
         raise ConfigError(
             f"`net.family` is {family!r}: only runs of {', '.join(FAMILIES)} can be stacked; train them one by one"
         )
+
+
+def stacked_optimizers(method: Stacked) -> Optimizers:
+    """``make_optimizers``, with Muon batched over the runs."""
+    optimizers = make_optimizers(method)
+    for optimizer in optimizers.values():
+        if isinstance(optimizer, MuonAdam):
+            optimizer.leading = 1
+    return optimizers
+
+
+def _unfused_output(layer: WeightNormLinear, x: Tensor) -> Tensor:
+    """``WeightNormLinear._output`` with autograd's own gradient: vmap cannot follow the one that is written by hand."""
+    return F.linear(x, layer.weight) * (layer.gain / layer._norm()) + layer.bias
 
 
 def stack_batches(batches: Sequence[Batch]) -> Batch:

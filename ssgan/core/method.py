@@ -69,17 +69,13 @@ class SemiSupervisedMethod(ABC):
         unlabeled_streams: how many independent unlabeled streams a step needs (0, 1 or 2).
         second_view: with one stream: ``x_u2`` holds the images of ``x_u``, augmented anew.
         classifier: key of ``nets`` of the network that ``predict`` uses.
-        stacked: whether the first dimension of every parameter counts runs (``Stacked``).
         default_clip: ``gradient_clip`` where the config sets none.
-        unstackable: why runs of the method cannot be stacked, as the end of a sentence that begins with its name; "": they can.
     """
 
     unlabeled_streams: ClassVar[int] = 1
     second_view: ClassVar[bool] = False
     classifier: ClassVar[str] = "classifier"
-    stacked: ClassVar[bool] = False
     default_clip: float = 0.0
-    unstackable: ClassVar[str] = ""
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:
         self.config = config

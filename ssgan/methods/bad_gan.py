@@ -20,7 +20,7 @@ Deviations:
        e. time: LD stands in every tenth step from `density_start` on (`density_every`), in the code in a random tenth.
     3. The encoder is a classifier network of `net.family` with 2 Z outputs; log sigma is at least -5.
     4. As in feature matching: Adam's epsilon, and an average of weights (the authors have none).
-    5. With convolutions, gradients longer than twice the usual are shortened (decision 0015).
+    5. With convolutions, gradient norms above twice their running RMS are clipped (decision 0015).
 
 Expected error (paper): MNIST, 100 labels, 0.795 +- 0.098 %; SVHN, 1,000 labels, 4.25 +- 0.03 % (with PT and entropy); CIFAR-10,
 4,000 labels, 14.41 +- 0.30 % (with VI). 20 and 50 labels: none published.

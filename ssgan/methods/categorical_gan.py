@@ -12,7 +12,7 @@ Deviations:
     1. The networks of `net.family`; the paper's have batch normalization in the discriminator and other sizes.
     2. The entropies of real and fake images are ramped up: from step 0 they freeze classes before the labels name them.
     3. lambda = 1 throughout; ports draw labeled batches with a falling probability.
-    4. With convolutions, gradients longer than twice the usual are shortened (decision 0015).
+    4. With convolutions, gradient norms above twice their running RMS are clipped (decision 0015).
 
 Expected error on MNIST, 100 labels: 1.91 +- 0.10 % (paper, permutation-invariant networks), 1.39 +- 0.28 % (convolutional).
 Cost on 28x28: as feature matching.

@@ -12,7 +12,7 @@ Deviations:
     1. The labeled term is conditional on being real (Salimans' L_supervised), not Odena's cross-entropy over K+1, so that it
        equals `implicit_fake` after subtracting l_0; a test proves it.
     2. The average of the weights is bias-corrected.
-    3. With convolutions, gradients longer than twice the usual are shortened (decision 0015).
+    3. With convolutions, gradient norms above twice their running RMS are clipped (decision 0015).
 
 Expected (Odena, MNIST accuracy, convolutional): 100 labels 92.8 % against 89.5 % supervised. Cost: as feature matching.
 """

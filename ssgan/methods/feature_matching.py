@@ -13,7 +13,7 @@ Deviations:
     1. Adam with epsilon 1e-4 outside of the root; the authors' rule has 1e-8 inside it, which is nearest to that.
     2. The average of D's weights is bias-corrected (theirs starts at zero), and its horizon never exceeds 5 % of the run.
     3. On a CPU the Gaussian noise comes from a bank (decision 0003).
-    4. With convolutions, gradients are clipped at twice their usual norm (decision 0015).
+    4. With convolutions, gradient norms above twice their running RMS are clipped (decision 0015).
 
 Expected error on MNIST (paper, 10 label draws): 20 labels 16.77 +- 4.52 %, 50: 2.21 +- 1.36, 100: 0.93 +- 0.07,
 200: 0.90 +- 0.04, after 180,000 steps. Cost on 28x28: 3.8 GFLOP a step at batch 100.

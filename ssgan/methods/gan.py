@@ -13,7 +13,7 @@ Deviations:
     1. The probe is learned along with the GAN, not after it, so that one run has one curve.
     2. Features are those of the last layer; DCGAN pools and joins all layers.
     3. The networks of `net.family`.
-    4. With convolutions, gradients longer than twice the usual are shortened (decision 0015).
+    4. With convolutions, gradient norms above twice their running RMS are clipped (decision 0015).
 
 Expected error: no figure for MNIST with few labels in the papers; DCGAN reports 22.48 % on SVHN with 1,000 labels.
 Cost: as feature matching.

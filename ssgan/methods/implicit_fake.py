@@ -10,7 +10,7 @@ Objective:
 
 Deviations:
     1. The average of the weights is bias-corrected.
-    2. With convolutions, gradients longer than twice the usual are shortened (decision 0015).
+    2. With convolutions, gradient norms above twice their running RMS are clipped (decision 0015).
 
 Expected: little over supervised-only on MNIST (the paper finds that matching features, not this cost, makes
 semi-supervised learning work). It is here as the deck's baseline. Cost: as feature matching.

@@ -70,7 +70,7 @@ class Config(TwoPlayerConfig):
 
 class Method(TwoPlayerMethod):
     second_view = True
-    unstackable = "counts the teacher's predictions beside its loss"
+
     config: Config
 
     def __init__(self, config: MethodConfig, problem: Problem) -> None:

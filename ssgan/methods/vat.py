@@ -45,7 +45,6 @@ class Config(OnePlayerConfig):
 
 
 class Method(OnePlayerMethod):
-    unstackable = "differentiates within its loss"
     config: Config
 
     def classifier_loss(self, batch: Batch) -> Terms:

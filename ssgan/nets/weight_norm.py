@@ -28,7 +28,6 @@ class WeightNorm(DataInitialized):
     """
 
     gain: Tensor
-    weight_dims: int  # of the weight of one network; a stack of networks has one more
 
     def __init__(self, weight: Tensor, outputs: int, *, train_gain: bool, init_scale: float | None) -> None:
         super().__init__()
@@ -104,14 +103,7 @@ class _ScaledLinear(torch.autograd.Function):
 
 
 class WeightNormLinear(WeightNorm):
-    """(N, I) -> (N, O); V ~ N(0, init_std^2).
-
-    Attributes:
-        fused: whether the gradient is the one written by hand, which ``torch.vmap`` cannot follow; off, autograd's own.
-    """
-
-    fused = True
-    weight_dims = 2
+    """(N, I) -> (N, O); V ~ N(0, init_std^2)."""
 
     def __init__(
         self, inputs: int, outputs: int, *, train_gain: bool = False, init_std: float = 0.1, init_scale: float | None = 1.0
@@ -125,8 +117,7 @@ class WeightNormLinear(WeightNorm):
         return F.linear(x, self.weight) / norm
 
     def _output(self, x: Tensor) -> Tensor:
-        if not self.fused:
-            return F.linear(x, self.weight) * (self.gain / self._norm()) + self.bias
+
         device = x.device.type
         dtype = (
             torch.get_autocast_dtype(device)
@@ -139,8 +130,6 @@ class WeightNormLinear(WeightNorm):
 
 class WeightNormConv2d(WeightNorm):
     """(N, I, H, W) -> (N, O, H', W'); V ~ N(0, init_std^2)."""
-
-    weight_dims = 4
 
     def __init__(
         self,
@@ -172,8 +161,6 @@ class WeightNormConv2d(WeightNorm):
 
 class WeightNormConvTranspose2d(WeightNorm):
     """(N, I, H, W) -> (N, O, 2H, 2W): kernel 5, stride 2, padding 2, output padding 1; V ~ N(0, init_std^2)."""
-
-    weight_dims = 4
 
     def __init__(
         self, inputs: int, outputs: int, *, train_gain: bool = True, init_std: float = 0.05, init_scale: float | None = 1.0

@@ -77,65 +77,62 @@ class MuonAdam(torch.optim.Adam):
     norm of V has no meaning under weight norm, so it is reset, and ``rate`` is the relative change of a unit per step.
 
     Args:
-        layers: of which V is updated so; a stack of runs has one more dimension in front, and each run is updated alone.
+        layers: of which V is updated so.
         rest: all other parameters, for Adam.
         lr, adam: the peak rate and the other settings of Adam.
         rate: the peak rate of Muon; it falls with that of Adam.
+
+    Attributes:
+        leading: dimensions of V in front of O, over which the update is batched; 0 unless networks are stacked
+            (``benchmarks/mnist/stacked.py``).
     """
 
+    leading = 0
+
     def __init__(self, layers: Sequence[WeightNorm], rest: Iterable[nn.Parameter], lr: float, rate: float, **adam: Any) -> None:
-        self.dims = [layer.weight_dims for layer in layers]
+
         super().__init__([{"params": [layer.weight for layer in layers]}, {"params": list(rest)}], lr=lr, **adam)
         self.ratio = rate / lr
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         group = self.param_groups[0]
-        for v, dims in zip(group["params"], self.dims, strict=True):
+        for v in group["params"]:
             if v.grad is not None:
-                self._muon_update(v, v.ndim - dims, self.ratio * group["lr"])
+                self._muon_update(v, self.ratio * group["lr"])
                 v.grad = None  # Adam leaves it alone
         super().step(closure)
 
-    def _muon_update(self, v: nn.Parameter, runs: int, rate: float) -> None:
-        """``runs``: leading dimensions that count runs."""
-        gradient = cast(Tensor, v.grad)
+    def _muon_update(self, v: nn.Parameter, rate: float) -> None:
+        gradient, outputs = cast(Tensor, v.grad), self.leading
         state = self.state[v]
         if not state:  # Adam's load_state_dict asks every state for its step
             state |= {"step": torch.zeros((), device=v.device), "momentum": torch.zeros_like(v)}
         momentum = state["momentum"]
         momentum.mul_(MOMENTUM).add_(gradient)
-        matrix = v.flatten(runs + 1)
-        direction = orthogonalized(gradient.add(momentum, alpha=MOMENTUM).flatten(runs + 1).float())
+        matrix = v.flatten(outputs + 1)
+        direction = orthogonalized(gradient.add(momentum, alpha=MOMENTUM).flatten(outputs + 1).float())
         norm = torch.linalg.matrix_norm(matrix, keepdim=True)
-        v.copy_((matrix * (matrix.shape[runs] ** 0.5 / norm) - rate * direction).view_as(v))
+        v.copy_((matrix * (matrix.shape[outputs] ** 0.5 / norm) - rate * direction).view_as(v))
 
 
 @torch.no_grad()
 def clip_gradients_(
-    parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: torch.optim.Adam, clip: float, *, stacked: bool
+    parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: torch.optim.Adam, clip: float
 ) -> None:
     """Scale ``gradients`` (of ``parameters``, in place) so that their global norm is at most ``clip`` times its running RMS.
 
     The running RMS is the root of the summed second moments that Adam holds, bias-corrected: with v_t and beta2 of Kingma & Ba
     2015, algorithm 1, the factor is min(1, clip * sqrt(sum v_t / (1 - beta2^t)) / |g|). Parameters without second moments (no
     update by Adam yet, or updated by Muon) are neither counted nor changed.
-
-    Args:
-        stacked: the first dimension of every parameter counts runs; each run has a norm of its own.
     """
     counted = [(g, adam.state[p]) for p, g in zip(parameters, gradients, strict=True) if "exp_avg_sq" in adam.state.get(p, ())]
     if not counted:
         return
     beta2 = adam.param_groups[0]["betas"][1]
-    squared_norm = torch.stack([_total(g.square(), stacked) for g, _ in counted]).sum(0)
-    mean_square = torch.stack([_total(s["exp_avg_sq"], stacked) / (1 - beta2 ** s["step"]) for _, s in counted]).sum(0)
+    squared_norm = torch.stack([g.square().sum() for g, _ in counted]).sum(0)
+    mean_square = torch.stack([s["exp_avg_sq"].sum() / (1 - beta2 ** s["step"]) for _, s in counted]).sum(0)
     # With gradients of 0 only so far there is no scale to compare with.
     factor = torch.where(mean_square > 0, clip * (mean_square / squared_norm.clamp_min(1e-30)).sqrt(), 1.0).clamp_max(1.0)
     for g, _ in counted:
-        g.mul_(factor.view(-1, *[1] * (g.ndim - 1)) if stacked else factor)
-
-
-def _total(x: Tensor, stacked: bool) -> Tensor:
-    """Sum of all entries: () or, of each run alone, (runs,)."""
-    return x.flatten(1).sum(1) if stacked else x.sum()
+        g.mul_(factor)

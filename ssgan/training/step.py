@@ -75,7 +75,7 @@ def _run_phase(
     detached = {name: value.detach() for name, value in terms.items()}
     _check_finite(phase, batch.step, detached, [g for _, g in used])
     if method.gradient_clip:
-        clip_gradients_([p for p, _ in used], [g for _, g in used], optimizer, method.gradient_clip, stacked=method.stacked)
+        clip_gradients_([p for p, _ in used], [g for _, g in used], optimizer, method.gradient_clip)
     for p, g in used:
         p.grad = g
     for group in optimizer.param_groups:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.mnist.stacked import Stacked, require_stackable, stack_batches
+from benchmarks.mnist.stacked import UNSTACKABLE, Stacked, require_stackable, stack_batches, stacked_optimizers
 from ssgan import methods
 from ssgan.core.batch import Batch
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.data.files import SplitFiles
 from ssgan.errors import ConfigError
 from ssgan.training import experiment
+from ssgan.training.optimizers import hidden_weights, make_optimizers
+from ssgan.training.step import run_step
 from tests.support.data import config, context, run_of, short, write_splits
 
 LATE = 10  # a step at which every phase runs, by ``short``
-STACKABLE = [name for name in methods.names() if not methods.module(name).Method.unstackable]
+STACKABLE = [name for name in methods.names() if name not in UNSTACKABLE]
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +31,9 @@ def draws(tmp_path_factory: pytest.TempPathFactory) -> list[SplitFiles]:
     return [write_splits(root / str(n), labeled=n, unlabeled=40 * n) for n in (6, 9, 12)]
 
 
-def prepared(name: str, files: SplitFiles, family: str = "mlp") -> tuple[SemiSupervisedMethod, Batch]:
+def prepared(name: str, files: SplitFiles, family: str = "mlp", **options: Any) -> tuple[SemiSupervisedMethod, Batch]:
     """The method as a run begins, and a late batch of it."""
-    c = config(method=short(name), net={"family": family})
+    c = config(method=short(name, **options), net={"family": family})
     trainer, batches = experiment.prepared(run_of(c, files), "main", context(Path(files.root)))
     return trainer.method, next(batches.iterate(LATE, LATE + 1))
 
@@ -86,3 +89,22 @@ def test_what_cannot_be_stacked_is_refused(draws: list[SplitFiles]) -> None:
         require_stackable(methods.module("vat").Method, "mlp")
     with pytest.raises(ConfigError, match=r"`net\.family` is 'compact'"):
         Stacked([prepared("supervised", files, "compact")[0] for files in draws])
+    with pytest.raises(ConfigError, match=r"`method\.options\.gradient_clip` is the norm of one run's gradient"):
+        Stacked([prepared("supervised", files, gradient_clip=2.0)[0] for files in draws])
+
+
+def test_muon_updates_each_run_of_a_stack_alone(draws: list[SplitFiles]) -> None:
+    alone = [prepared("supervised", files, muon_rate=0.05) for files in draws]
+    stacked = Stacked([prepared("supervised", files, muon_rate=0.05)[0] for files in draws])
+    torch.manual_seed(7)
+    run_step(stacked, stacked_optimizers(stacked), stack_batches([batch for _, batch in alone]))
+    together = dict(stacked.nets.named_parameters())
+    for run, (method, batch) in enumerate(alone):
+        before = {name: p.detach().clone() for name, p in method.nets.named_parameters()}
+        torch.manual_seed(7)
+        run_step(method, make_optimizers(method), batch)
+        moved = [layer.weight for layer in hidden_weights(method.nets[method.classifier])]
+        for name, p in method.nets.named_parameters():
+            if any(p is weight for weight in moved):
+                assert not torch.equal(before[name], p)
+                torch.testing.assert_close(together[name][run], p, rtol=1e-2, atol=1e-3)

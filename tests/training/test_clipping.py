@@ -1,4 +1,4 @@
-"""Gradient clipping: against the formula, for stacks, and that it keeps a step from running away."""
+"""Gradient clipping: against the formula, and that it keeps a step from running away."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_long_gradient_gets_clip_times_the_root_mean_square_of_those_before() 
     usual = math.sqrt(sum(w * length**2 for w, length in zip(weights, past, strict=True)) / (1 - beta2 ** len(past)))
     long = [50 * torch.randn_like(p) for p in parameters]
     before = [g.clone() for g in long]
-    clip_gradients_(parameters, long, adam, 1.5, stacked=False)
+    clip_gradients_(parameters, long, adam, 1.5)
     assert lengths(long) == pytest.approx(1.5 * usual, rel=1e-5)
     for g, b in zip(long, before, strict=True):
         torch.testing.assert_close(g / g.norm(), b / b.norm())
@@ -50,7 +50,7 @@ def test_gradients_of_usual_length_stay_as_they_are() -> None:
     adam, gradient = adam_on(*parameters), torch.randn(6)
     for factor in (1.0, -1.0, 1.99):
         now = [factor * gradient]
-        clip_gradients_(parameters, now, adam, 2.0, stacked=False)
+        clip_gradients_(parameters, now, adam, 2.0)
         assert torch.equal(now[0], factor * gradient)
         stepped(adam, parameters, [gradient])
 
@@ -63,29 +63,8 @@ def test_without_a_length_to_go_by_nothing_is_shortened(past: list[torch.Tensor]
     for gradient in past:
         stepped(adam, parameters, [gradient])
     now = [torch.ones(6)]
-    clip_gradients_(parameters, now, adam, 2.0, stacked=False)
+    clip_gradients_(parameters, now, adam, 2.0)
     assert torch.equal(now[0], torch.ones(6))
-
-
-def test_each_run_of_a_stack_has_a_length_of_its_own() -> None:
-    torch.manual_seed(0)
-    scales = torch.tensor([1.0, 100.0, 0.01])
-    past = [scales.view(3, 1, 1) * torch.randn(3, 2, 4), scales.view(3, 1) * torch.randn(3, 5)]
-    now = [torch.tensor([1.0, 1.0, 30.0]).view(3, *[1] * (g.ndim - 1)) * g.roll(1, -1) for g in past]
-    stack = [nn.Parameter(torch.zeros_like(g)) for g in past]
-    adam = adam_on(*stack)
-    stepped(adam, stack, past)
-    together = [g.clone() for g in now]
-    clip_gradients_(stack, together, adam, 2.0, stacked=True)
-    for run in range(3):
-        alone = [nn.Parameter(torch.zeros_like(g[run])) for g in past]
-        adam = adam_on(*alone)
-        stepped(adam, alone, [g[run] for g in past])
-        gradients = [g[run].clone() for g in now]
-        clip_gradients_(alone, gradients, adam, 2.0, stacked=False)
-        for g, t in zip(gradients, together, strict=True):
-            torch.testing.assert_close(t[run], g)
-    assert float(together[0][2].norm()) < 0.2 * float(now[0][2].norm()), "the third run's gradient was long"
 
 
 def test_swings_across_a_valley_stay_small() -> None:
@@ -97,7 +76,7 @@ def test_swings_across_a_valley_stay_small() -> None:
         for _ in range(3000):
             gradients = [100 * x.detach()]
             if clip is not None:
-                clip_gradients_([x], gradients, adam, clip, stacked=False)
+                clip_gradients_([x], gradients, adam, clip)
             stepped(adam, [x], gradients)
             places.append(abs(x.item()))
         return max(places[1500:])

@@ -59,7 +59,9 @@ def test_runs_of_a_stack_turn_alone() -> None:
 
     def stepped(layer: WeightNormLinear, gradient: Tensor) -> Tensor:
         layer.weight.grad = gradient.clone()
-        MuonAdam([layer], [layer.bias], lr=0.01, rate=0.1).step()
+        optimizer = MuonAdam([layer], [layer.bias], lr=0.01, rate=0.1)
+        optimizer.leading = gradient.ndim - 2
+        optimizer.step()
         return layer.weight.detach()
 
     together = stepped(stacked, gradients)
