@@ -66,12 +66,12 @@ class _Pool:
             port = s.getsockname()[1]
         for connection in self.connections:
             connection.send((function, args, folder, port, Path.cwd()))
-        waiting: list[Any] = list(self.connections)
+        waiting = list(range(len(self.connections)))
         errors: list[str] = []
-        while waiting and (ready := wait(waiting, 0 if errors else None)):
-            for connection in ready:
-                waiting.remove(connection)
-                errors += self._errors(self.connections.index(connection))
+        while waiting and (ready := wait([self.connections[rank] for rank in waiting], 0 if errors else None)):
+            for rank in [rank for rank in waiting if self.connections[rank] in ready]:
+                waiting.remove(rank)
+                errors += self._errors(rank)
         if errors:  # of a rank that died, and of those that noticed
             raise RankError("\n".join(errors))
 
