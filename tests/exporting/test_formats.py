@@ -27,6 +27,7 @@ from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, Format
 from ssgan.model import Model, load_model
 from tests.support.data import blobs, write_set
 
+pytestmark = pytest.mark.slow
 CLASSES = ["ant", "bee", "größe"]
 SIZES = {"improved_gan": 32, "compact": 16}
 TEMPERATURE, THRESHOLD = 0.05, 0.6  # sharp: networks that nobody trained are sure of nothing

@@ -24,6 +24,8 @@ from ssgan.training.context import ProgressEvent, RunContext
 from tests.support.data import config, context, final_weights, run_of, same, short
 from tests.support.ranks import run_ranks
 
+pytestmark = pytest.mark.slow
+
 
 class KilledError(Exception):
     """Stands for the end of the process."""
