@@ -3,7 +3,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-ALONE := ray or s3 or alone
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 LOCKS := requirements-dev.lock requirements-installer.lock
 COMPILE := uv pip compile --generate-hashes --python-version 3.11 --no-header --annotation-style line
 
@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env install demo test check format lock s3 s3-stop cluster cluster-stop test-s3-strict clean
+.PHONY: help env install demo test quick check format lock s3 s3-stop cluster cluster-stop test-s3-strict clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,11 +46,11 @@ demo: env ## run the whole job on handwritten digits with 40 labels, and say how
 	dvc repro
 	@ssgan summary
 
-test: env ## run the tests: first on all cores, then those that want the machine for themselves
-	@failed=0; set -x; \
-	pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder -m "not ($(ALONE))" || failed=1; \
-	pytest -m "$(ALONE)" || failed=1; \
-	exit $$failed
+test: env ## run `make check` and all tests: first on all cores, then those that want the machine for themselves
+	@PARALLEL="$(PARALLEL)" .ci/test
+
+quick: env ## run the tests while you work: those that are neither slow nor exclusive and need neither S3 nor Ray
+	pytest $(PARALLEL) -m "not (slow or exclusive or s3)"
 
 check: env ## ruff, mypy and the rules of import
 	ruff check .

@@ -20,6 +20,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells make background 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Ray wants the machine for itself. Slow files begin first, or one process would run them when the others are done."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker("exclusive")
+    if hasattr(config, "workerinput"):  # one of several processes
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Small tensors are fastest on one thread, and bits do not depend on the machine's cores then."""

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -68,9 +66,9 @@ def plan(targets: list[str]) -> Removal:
     found.tables = [path for path in tables if path.is_file() and removal.held(path, found.images)]
     found.made = [folder for folder in MADE if any(removal.holders(folder, found.images))]
     found.made += [page for page in PAGES if page.exists()]
-    cache = _dvc("cache", "dir")
-    found.cached = list(_cached(Path(cache), set(found.images))) if cache else []
-    found.remotes = dict(line.split()[:2] for line in (_dvc("remote", "list") or "").splitlines())
+    if Path(".dvc").is_dir():
+        cache, found.remotes = _ask_dvc()
+        found.cached = list(_cached(cache, set(found.images)))
     store = open_store(load().storage.url)
     found.published = store.keys(PREFIX)
     found.registered = list(_registered(store, found.images))
@@ -137,11 +135,14 @@ def _begins(path: Path) -> bytes:
         return file.read(32).lstrip()
 
 
-def _dvc(*command: str) -> str | None:
-    """What a command of DVC prints; None outside of a project of DVC."""
-    if not Path(".dvc").is_dir():
-        return None
-    done = subprocess.run([sys.executable, "-m", "dvc", *command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SsganError(f"`dvc {' '.join(command)}` failed: {done.stderr.strip()}; mend that and run the command again")
-    return done.stdout.strip()
+def _ask_dvc() -> tuple[Path, dict[str, str]]:
+    """DVC's cache on this machine, and the URLs of its remotes by name: what `dvc cache dir` and `dvc remote list` print."""
+    from dvc.config import Config
+    from dvc.exceptions import DvcException
+
+    try:
+        config = Config.from_cwd()
+    except DvcException as error:
+        raise SsganError(f"DVC cannot read its settings: {error}; mend that and run the command again") from None
+    cache = Path(config["cache"].get("dir") or Path(config.dvc_dir) / "cache")
+    return cache, {name: remote["url"] for name, remote in config["remote"].items()}

@@ -33,6 +33,7 @@ def test_share_on_a_circle() -> None:
     assert on_a_circle(torch.cat([ring(RADII[1]), ring(0.1)])) == 0.5
 
 
+@pytest.mark.slow
 def test_unlabeled_points_help_over_draws() -> None:
     """Each GAN against labels alone, on the same points; and the complement generator stays off the circles."""
     threads = torch.get_num_threads()

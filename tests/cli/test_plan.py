@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from ssgan.cli.app import run
 from ssgan.cli.plan import clock
 from ssgan.project.stage_times import seconds, timed
 from ssgan.provenance import differences
+from tests.support.dvc_here import dvc_in
 
 PIPELINE = {
     "stages": {
@@ -25,18 +27,26 @@ PIPELINE = {
 PARAMS = {"split": {"seed": 0}, "method": {"name": "gan", "options": {"rate": 0.1}}, "train": {"steps": 100}}
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three stages in a row, which have run. Read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "raw").mkdir()
+    (folder / "raw/a").write_text("a")
+    (folder / "step.py").write_text("")
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
+    (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS))
+    with dvc_in(folder) as repo:
+        repo.reproduce()
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three stages in a row, which have run."""
-    monkeypatch.chdir(tmp_path)
+def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, which is the working directory."""
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw/a").write_text("a")
-    (tmp_path / "step.py").write_text("")
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS))
-    dvc("init", "--no-scm", "--quiet")
-    dvc("repro", "--quiet")
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from ssgan.registry.registry import VERSIONS
 from ssgan.registry.version import MISTAKES, PREDICTIONS
 from ssgan.storage.store import open_store
 from tests.support.closure import ROOT
+from tests.support.dvc_here import dvc_in
 from tests.support.images import blob, write
 
 STAGES = {
@@ -39,12 +39,13 @@ STAGES = {
 class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+        self.environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
         self.environment["DVC_SITE_CACHE_DIR"] = str(folder.parent / "site")
 
-    def __call__(self, *command: str) -> None:
-        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    def repro(self) -> None:
+        """``dvc repro``."""
+        with dvc_in(self.folder, **self.environment) as repo:
+            repo.reproduce()
 
     def ids(self, name: str) -> set[str]:
         return set(read_set(self.folder / "data/splits" / name)["id"].to_pylist())
@@ -63,11 +64,13 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (project.folder / "params.yaml").write_text(yaml.safe_dump(params))
     (project.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
     (project.folder / "removed.csv").write_text("sha256,removed_on,reason,trained\n")
-    project("dvc", "init", "--no-scm", "-q")
-    project("dvc", "remote", "add", "-q", "-d", "far", "s3://bucket/dvc")
-    project("dvc", "repro", "-q")
+    with dvc_in(project.folder, **project.environment):  # dvc init
+        (project.folder / ".dvc/config").write_text(
+            "[core]\n    no_scm = True\n    remote = far\n['remote \"far\"']\n    url = s3://bucket/dvc\n"
+        )
+    project.repro()
     write(project.folder / "raw", {f"a/new-{n}.png": blob(1000 + n) for n in range(5)})
-    project("dvc", "repro", "-q")
+    project.repro()
     return project
 
 
@@ -139,7 +142,7 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
     assert (folder / "removed.csv").read_text().endswith(',"asked, by mail",run-0123\n')
 
     kept = {p.name: p.read_bytes() for p in (folder / "data/images").iterdir()}
-    project("dvc", "repro", "-q")
+    project.repro()
     assert {p.name: p.read_bytes() for p in (folder / "data/images").iterdir()} == kept  # it had been done already
     metrics = json.loads((folder / "metrics/ingest.json").read_text())
     assert (metrics["seen"], metrics["accepted"], metrics["removed"], metrics["duplicates"]) == (66, 64, 1, 1)
@@ -170,6 +173,20 @@ def test_what_is_no_image_is_named_and_nothing_happens(
     before = load()
     assert run(["remove", "a/002.png", "a/nowhere.png"]) == 1
     assert "'a/nowhere.png' is no sha256, no path of data/images" in capsys.readouterr().err
+    assert load() == before
+
+
+def test_settings_that_dvc_cannot_read_are_an_error_before_anything_is_removed(
+    original: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(original.folder)
+    before, settings = load(), Path(".dvc/config").read_text()
+    try:
+        Path(".dvc/config").write_text("[core")
+        assert run(["remove", "a/002.png"]) == 1
+    finally:
+        Path(".dvc/config").write_text(settings)
+    assert "error: DVC cannot read its settings: " in capsys.readouterr().err
     assert load() == before
 
 

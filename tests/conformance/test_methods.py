@@ -25,6 +25,7 @@ from ssgan.training.step import run_step
 from tests.support.data import config, context, final_weights, run_of, same, short, write_splits
 from tests.support.ranks import run_ranks
 
+pytestmark = pytest.mark.slow
 CLASSES, SIZE = 3, 8
 LATE = 10  # a step at which every phase runs and every term is there, by ``short``
 

@@ -136,7 +136,7 @@ def test_equal_pixels_are_one_group_at_any_setting() -> None:
     assert found.counts["images_with_equal_pixels"] == 1
 
 
-@pytest.mark.alone
+@pytest.mark.exclusive
 def test_thousands_of_constant_images() -> None:
     levels = np.random.default_rng(0).integers(0, 12, 20_000) * 20
     pixels = np.repeat(levels[:, None], 64, axis=1).astype(np.uint8)
@@ -147,7 +147,7 @@ def test_thousands_of_constant_images() -> None:
     assert found.counts["images_cut_short"] == 0
 
 
-@pytest.mark.alone
+@pytest.mark.exclusive
 def test_ten_thousand_frames_of_one_scene_are_one_group_without_all_pairs() -> None:
     pixels = (100 + np.random.default_rng(0).integers(0, 4, (10_000, 64))).astype(np.uint8)
     start = time.perf_counter()
@@ -158,7 +158,7 @@ def test_ten_thousand_frames_of_one_scene_are_one_group_without_all_pairs() -> N
     assert found.counts["proposed_pairs"] < 2_000_000  # of 50 million
 
 
-@pytest.mark.alone
+@pytest.mark.exclusive
 def test_a_hundred_thousand_images_in_seconds() -> None:
     rng = np.random.default_rng(0)
     n = 100_000

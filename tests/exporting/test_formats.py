@@ -27,6 +27,7 @@ from ssgan.model import Model, load_model
 from tests.support.data import blobs, write_set
 from tests.support.model_folder import CLASSES, write_model
 
+pytestmark = pytest.mark.slow
 ByHand = tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.bool_]]
 TEMPERATURE, THRESHOLD = 0.05, 0.6  # sharp: networks that nobody trained are sure of nothing
 KINDS = [("explicit_fake", "mlp"), ("implicit_fake", "mlp"), ("teacher_gan", "mlp"), ("triple_gan", "mlp"), ("gan", "mlp")]

@@ -14,7 +14,7 @@ from tests.support.closure import ROOT
 BIN = Path(sys.executable).parent
 DOCKERFILE = ROOT / "infra" / "docker" / "Dockerfile"
 TEMPLATES = sorted((ROOT / "infra" / "aws").glob("*.yaml"))
-SCRIPTS = [ROOT / ".ci" / "run", *sorted((ROOT / "infra").rglob("*.sh"))]
+SCRIPTS = [*sorted((ROOT / ".ci").iterdir()), *sorted((ROOT / "infra").rglob("*.sh"))]
 
 
 def complaints(*command: str | Path) -> str:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.support.closure import ROOT
+from tests.support.dvc_here import dvc_in
 
 PARTS = (
     "ssgan",
@@ -58,6 +59,13 @@ class Project:
         )
         assert code in (None, done.returncode), f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def changed(self) -> set[str]:
+        """Stages that read something else than the last time: what ``dvc status`` prints."""
+        with dvc_in(
+            self.folder, **{name: self._environment[name] for name in ("DVC_SITE_CACHE_DIR", "GIT_CONFIG_GLOBAL")}
+        ) as repo:
+            return set(repo.status())
 
     def commit(self, message: str) -> None:
         self("git", "add", "-A")

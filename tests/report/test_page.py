@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,29 @@ def page(fake: Fake, monkeypatch: pytest.MonkeyPatch, **config: Any) -> Page:
     return Page((fake.root / "report/index.html").read_text(encoding="utf-8"))
 
 
-def test_everything_is_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = page(Fake(tmp_path, warnings=("discriminator wins at step 100",)), monkeypatch)
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project of ``Fake`` with its page, made once. Read only."""
+    root = tmp_path_factory.mktemp("usual")
+    with pytest.MonkeyPatch.context() as patch:
+        page(Fake(root, warnings=("discriminator wins at step 100",)), patch)
+    return root
+
+
+@pytest.fixture
+def copied(usual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, to be changed; the working directory is there."""
+    shutil.copytree(usual, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(root: Path) -> Page:
+    return Page((root / "report/index.html").read_text(encoding="utf-8"))
+
+
+def test_everything_is_on_the_page(usual: Path) -> None:
+    result = read(usual)
     text = " ".join(result.text.split())
     for words in (
         "The unlabeled images removed",
@@ -76,17 +98,17 @@ def test_everything_is_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "taken out of training",
     ):
         assert words in text, words
-    names = {p.name for p in (tmp_path / "report").iterdir()}
+    names = {p.name for p in (usual / "report").iterdir()}
     figures = {
         f"{name}.png" for name in ("errors", "curves", "confusion", "calibration", "risk_coverage", "mistakes", "generated")
     }
     assert names == {"index.html"} | figures
     for name in figures:
-        assert min(Image.open(tmp_path / "report" / name).size) > 90, name
+        assert min(Image.open(usual / "report" / name).size) > 90, name
 
 
-def test_links_lead_to_sections_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = page(Fake(tmp_path), monkeypatch)
+def test_links_lead_to_sections_that_exist(usual: Path) -> None:
+    result = read(usual)
     targets = [href[1:] for tag, attrs in result.tags if tag == "a" and (href := attrs["href"])]
     ids = result.attributes("id")
     assert len(targets) > 5
@@ -94,13 +116,13 @@ def test_links_lead_to_sections_that_exist(tmp_path: Path, monkeypatch: pytest.M
     assert len(ids) == len(set(ids))
 
 
-def test_nothing_is_loaded_and_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = page(Fake(tmp_path), monkeypatch)
+def test_nothing_is_loaded_and_nothing_runs(usual: Path) -> None:
+    result = read(usual)
     assert all(src.startswith("data:image/") for src in result.attributes("src"))
     assert not {tag for tag, _ in result.tags} & {"script", "link", "iframe", "object", "foreignobject", "image"}
     for value in result.attributes("href") + result.attributes("xlink:href"):
         assert value.startswith("#"), value
-    source = (tmp_path / "report/index.html").read_text()
+    source = (usual / "report/index.html").read_text()
     assert not re.search(r"url\((?!#)", source)
     assert "default-src 'none'; img-src data:;" in result.attributes("content")[-1]
 
@@ -159,28 +181,20 @@ def test_a_supervised_run_shows_no_unlabeled_images(tmp_path: Path, monkeypatch:
     assert "with unlabeled" not in text.lower().replace("\n", " ")
 
 
-def test_figures_of_an_earlier_run_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = Fake(tmp_path)
-    page(fake, monkeypatch)
-    fake.generator = False
-    page(fake, monkeypatch)
-    assert not (tmp_path / "report/generated.png").exists()
+def test_without_a_generator_no_figure_and_no_word_of_it_stays(
+    usual: Path, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "second network invents" in " ".join(read(usual).text.split())
+    assert (copied / "report/generated.png").exists()
+    assert "second network" not in page(Fake(copied, generator=False), monkeypatch).text
+    assert not (copied / "report/generated.png").exists()
 
 
-def test_a_second_network_is_spoken_of_only_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = Fake(tmp_path)
-    assert "second network invents" in " ".join(page(fake, monkeypatch).text.split())
-    fake.generator = False
-    assert "second network" not in page(fake, monkeypatch).text
-
-
-def test_without_summaries_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = Fake(tmp_path).write()
-    fake.evaluate(monkeypatch)
-    (tmp_path / "metrics/ingest.json").unlink()
-    (tmp_path / "data/splits/split.json").unlink()
-    render(Inputs(), tmp_path / "report", ReportConfig())
-    assert "was found" in Page((tmp_path / "report/index.html").read_text()).text
+def test_without_summaries_of_the_data(copied: Path) -> None:
+    (copied / "metrics/ingest.json").unlink()
+    (copied / "data/splits/split.json").unlink()
+    render(Inputs(), copied / "report", ReportConfig())
+    assert "was found" in read(copied).text
 
 
 def test_a_model_without_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,21 +214,14 @@ def test_any_number_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert all(name in result.text for name in classes)
 
 
-def test_the_same_facts_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page(Fake(tmp_path), monkeypatch)
-    first = {p.name: p.read_bytes() for p in (tmp_path / "report").iterdir()}
-    render(Inputs(), tmp_path / "again", ReportConfig())
-    assert first == {p.name: p.read_bytes() for p in (tmp_path / "again").iterdir()}
-
-
-def test_the_test_set_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_facts_give_the_same_bytes_and_the_test_set_is_not_needed(usual: Path, copied: Path) -> None:
     """Only ``evaluate`` opens test: the report works where the set is out of reach."""
-    fake = Fake(tmp_path).write()
-    fake.evaluate(monkeypatch)
-    for file in (tmp_path / "data/splits").glob("*/*.parquet"):
+    for file in (copied / "data/splits").glob("*/*.parquet"):
         file.unlink()
-    render(Inputs(), tmp_path / "report", ReportConfig())
-    assert (tmp_path / "report/index.html").exists()
+    render(Inputs(), copied / "again", ReportConfig())
+    assert {p.name: p.read_bytes() for p in (usual / "report").iterdir()} == {
+        p.name: p.read_bytes() for p in (copied / "again").iterdir()
+    }
 
 
 @pytest.mark.parametrize(
@@ -226,11 +233,10 @@ def test_the_test_set_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("plots/risk_coverage.csv", "evaluate"),
     ],
 )
-def test_a_missing_file_names_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stage: str) -> None:
-    Fake(tmp_path).write().evaluate(monkeypatch)
-    (tmp_path / name).unlink()
+def test_a_missing_file_names_the_stage(copied: Path, name: str, stage: str) -> None:
+    (copied / name).unlink()
     with pytest.raises(DataError, match=f"^{name} does not exist.*; run `dvc repro {stage}`$"):
-        render(Inputs(), tmp_path / "report", ReportConfig())
+        render(Inputs(), copied / "report", ReportConfig())
 
 
 @pytest.mark.parametrize(

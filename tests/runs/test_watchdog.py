@@ -9,7 +9,7 @@ import pytest
 
 from ssgan.runs.watchdog import HUNG, Watchdog, stacks
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.exclusive
 
 
 def test_a_step_that_hangs_is_told_and_ended() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from infra.s3.local import REGION, make_bucket
-from infra.s3.weed import Weed
+from infra.s3.weed import Weed, free_ports
 from ssgan.storage.retries import RetryLimits
 from ssgan.storage.store import Store, open_store
 from tests.support import rgw
@@ -69,7 +69,9 @@ def s3_server(keys: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
             "credentials": [{"accessKey": READ_ONLY[0], "secretKey": READ_ONLY[1]}],
             "actions": [f"Read:{BUCKET}", f"List:{BUCKET}"],
         }
-        server = Weed(folder, key, secret, identities=(reader,))
+        # Several processes of tests look for free ports at the same time, each among a thousand of its own.
+        low = 20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        server = Weed(folder, key, secret, port=free_ports(low, low + 1000), identities=(reader,))
     with server:
         make_bucket(keys | {"AWS_ENDPOINT_URL": server.endpoint}, BUCKET)
         yield server

@@ -19,7 +19,7 @@ from tests.s3.conftest import FAST, Server, assert_round_trip
 from tests.support.faultproxy import FaultProxy
 from tests.support.storage_contract import KEY, make_folder
 
-pytestmark = [pytest.mark.s3, pytest.mark.strict_s3]
+pytestmark = [pytest.mark.s3, pytest.mark.strict_s3, pytest.mark.exclusive]  # its timeouts are short
 
 SHORT = RetryLimits(
     patience_s=3.0, attempts=20, first_wait_s=0.05, longest_wait_s=0.3, connect_timeout_s=0.5, read_timeout_s=0.5

@@ -153,7 +153,7 @@ def slow(action: Callable[[], str], seconds: float) -> Callable[[], str]:
     return run
 
 
-@pytest.mark.alone
+@pytest.mark.exclusive
 def test_the_time_in_trouble_is_bounded_over_all_requests_of_an_operation() -> None:
     insist = patience(RetryLimits(patience_s=0.5, attempts=100, first_wait_s=0.01, longest_wait_s=0.01))
     began = time.monotonic()
@@ -163,7 +163,7 @@ def test_the_time_in_trouble_is_bounded_over_all_requests_of_an_operation() -> N
     assert 0.4 < time.monotonic() - began < 1.0
 
 
-@pytest.mark.alone
+@pytest.mark.exclusive
 def test_success_costs_no_patience() -> None:
     insist = patience(RetryLimits(patience_s=0.1, attempts=3, first_wait_s=0.001))
     for _ in range(4):

@@ -123,7 +123,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.alone
+@pytest.mark.exclusive
 def test_a_full_disk_is_one_sentence_and_spares_what_is_there(small_disk: Path, tmp_path: Path) -> None:
     store = open_store(str(small_disk), FAST)
     good = make_folder(tmp_path / "good", 100_000)

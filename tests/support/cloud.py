@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import botocore.session
-from cfnlint.decode import cfn_yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -120,6 +119,8 @@ class Cloud:
 
 def read_template(path: Path) -> dict[str, Any]:
     """A CloudFormation template; its short forms such as !Ref as mappings."""
+    from cfnlint.decode import cfn_yaml  # loads sympy and networkx: 1.5 s for everyone who collects tests
+
     template: dict[str, Any] = json.loads(json.dumps(cfn_yaml.load(str(path))))
     return template
 

@@ -23,6 +23,8 @@ from tests.support.data import config, context, final_weights, run_of, same, sho
 from tests.support.ranks import run_ranks
 from tests.support.resume import KilledError, killed_at, same_when_killed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", methods.names())
 @pytest.mark.parametrize("memory_budget", [1 << 30, 1])

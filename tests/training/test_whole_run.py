@@ -13,6 +13,7 @@ import yaml
 from ssgan.data.files import SplitFiles
 from tests.support.data import config
 
+pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-c", "from ssgan.cli.app import main; main()", "train"]
 MODEL = "runs/train/main/last/model.safetensors"
 
