@@ -13,10 +13,18 @@ from infra.cluster.cable import Cable, CableError
 from ssgan.cluster.connection import set_environment
 from ssgan.data.files import SplitFiles
 from tests.support.data import write_splits
+from tests.support.ray_cluster import _ray_nodes, ray_nodes
+
+__all__ = ["_ray_nodes", "ray_nodes"]  # fixtures
 
 set_environment()  # before any module of tests imports Ray, which reads some of it only then
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells make background jobs deaf to Ctrl-C, and their children too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that share a Ray cluster come last: it would take time from the cluster of tests/on_cluster while that is up."""
+    items.sort(key=lambda item: "ray_nodes" in getattr(item, "fixturenames", []))
 
 
 @pytest.fixture(autouse=True)
