@@ -23,7 +23,7 @@ import psutil
 from infra.cluster.cable import Cable
 from ssgan.cluster.connection import ENVIRONMENT, set_environment
 
-START_S, SETTLE_S, GRACE_S = 180.0, 1.5, 60.0
+START_S, GRACE_S = 180.0, 60.0
 TRIES = 3  # to start a node
 OBJECT_STORE_BYTES = 100 << 20
 
@@ -107,7 +107,9 @@ class Nodes:
     def start_head(self) -> None:
         """Start the head and wait until it answers. Raises NodesError if it does not."""
         options = [f"--port={self.port}", f"--dashboard-port={self.dashboard_port}", f"--temp-dir={self.temporary}"]
+        # A known port: to learn one from the head, the client server waits half a minute and no longer, and ends the head then.
         options += ["--dashboard-host=127.0.0.1", f"--ray-client-server-port={free_port()}"]
+        options += [f"--runtime-env-agent-port={free_port()}"]
         self._insist("head", lambda: self._start("head", "--head", *options, *self._own_address(far=False)))
         self.wait(1)
 
@@ -132,20 +134,12 @@ class Nodes:
             start()
             deadline = time.monotonic() + START_S
             while self.processes[name].poll() is None and time.monotonic() < deadline:
-                if self._is_up(name):
+                if "Ray runtime started" in self._log(name):
                     return
                 time.sleep(0.2)
             last_words = self._last_words(name)
             self.kill(name)
         raise NodesError(f"{name} did not start, {TRIES} times: {last_words}")
-
-    def _is_up(self, name: str) -> bool:
-        """Has it started, and does it stay? Ray ends a head a second later if one of its servers has given up meanwhile."""
-        if "Ray runtime started" not in self._log(name):
-            return False
-        if name == "head":
-            time.sleep(SETTLE_S)
-        return self.processes[name].poll() is None
 
     def _start(self, name: str, *options: str, far: bool = False, **environment: str) -> None:
         log = (self.folder / f"{name}.log").open("wb")

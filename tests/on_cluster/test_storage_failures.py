@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.support.world import World
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-TRAIN = {"steps": 2000, "val_every": 500, "checkpoint_every": 100}
+TRAIN: dict[str, Any] = {"steps": 2000, "val_every": 500, "checkpoint_every": 100}
 STEP_1 = "step 1/2,000"
 OUTAGE_S = 6.0
 

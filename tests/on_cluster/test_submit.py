@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,8 @@ from tests.support.world import World
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-SHORT = {"steps": 50, "val_every": 50, "checkpoint_every": 50}
-LONG = {"steps": 1000, "val_every": 500, "checkpoint_every": 100}
+SHORT: dict[str, Any] = {"steps": 50, "val_every": 50, "checkpoint_every": 50}
+LONG: dict[str, Any] = {"steps": 1000, "val_every": 500, "checkpoint_every": 100}
 
 
 def told(commands: list[Command], job: str) -> list[str]:

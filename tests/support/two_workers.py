@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -12,7 +13,7 @@ from ssgan.data.files import SplitFiles
 from ssgan.training import experiment
 from tests.support.data import config, context, run_of
 
-TWO = {"num_workers": 2, "steps": 1000, "val_every": 500, "checkpoint_every": 100}
+TWO: dict[str, Any] = {"num_workers": 2, "steps": 1000, "val_every": 500, "checkpoint_every": 100}
 
 
 def train_on_rank(root: str, folder: str) -> None:
