@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from infra.cluster.ray_nodes import local_cluster
+from infra.cluster.nodes import local_cluster
 from ssgan.config import DataConfig, FolderSource
 from ssgan.data.images import ingest
 from ssgan.data.sources import open_source
@@ -119,7 +119,7 @@ def compare(folder: str, size: int, rounds: int) -> None:
     """Print rates, memory and whether the bytes agree."""
     print(f"\nPNG to {size} x {size} gray, {cores()} cores, two Ray nodes with one CPU each, {rounds} interleaved rounds")
     with local_cluster() as cluster, tempfile.TemporaryDirectory() as out:
-        os.environ["RAY_ADDRESS"] = cluster.address
+        os.environ["RAY_ADDRESS"] = cluster.ray_address
         hashes = set()
         for number in range(rounds):
             for workers in ("local", "ray"):

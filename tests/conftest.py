@@ -13,7 +13,10 @@ from infra.cluster.cable import Cable, CableError
 from ssgan.cluster.connection import set_environment
 from ssgan.data.files import SplitFiles
 from tests.support.data import write_splits
+from tests.support.ray_cluster import _ray_nodes, ray_nodes
 from tests.support.trained_project import train_project
+
+__all__ = ["_ray_nodes", "ray_nodes"]  # fixtures
 
 set_environment()  # before any module of tests imports Ray, which reads some of it only then
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells make background jobs deaf to Ctrl-C, and their children too
@@ -22,13 +25,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells make background 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Ray wants the machine for itself. Slow files begin first, or one process would run them when the others are done."""
+    """Ray wants the machine for itself. Slow files begin first, or one process would run them when the others are done; those
+    that share a Ray cluster come last, for it would take time from the cluster of tests/on_cluster while that is up."""
     for item in items:
         if item.get_closest_marker("ray"):
             item.add_marker("exclusive")
     if hasattr(config, "workerinput"):  # one of several processes
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: "ray_nodes" in getattr(item, "fixturenames", []))
 
 
 @pytest.fixture(autouse=True)

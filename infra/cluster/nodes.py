@@ -14,16 +14,16 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 from infra.cluster.cable import Cable
-from ssgan.cluster.connection import ENVIRONMENT
+from ssgan.cluster.connection import ENVIRONMENT, set_environment
 
-START_S, GRACE_S = 90.0, 60.0
+START_S, GRACE_S = 180.0, 60.0
 TRIES = 3  # to start a node
 OBJECT_STORE_BYTES = 100 << 20
 
@@ -38,13 +38,23 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def new_token(path: Path) -> Path:
-    """A file with a fresh token, readable by its owner only."""
+def new_token(path: Path, token: str | None = None) -> Path:
+    """A file with that token, or a fresh one, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_hex(32))
+        file.write(token or secrets.token_hex(32))
     return path
+
+
+def own_token() -> str:
+    """The token that Ray uses in this process; one is made where there is none."""
+    set_environment()
+    from ray._private.authentication.authentication_token_setup import ensure_token_if_auth_enabled
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
+
+    ensure_token_if_auth_enabled()
+    return str(AuthenticationTokenLoader.instance().get_raw_token())
 
 
 class Nodes:
@@ -60,12 +70,13 @@ class Nodes:
         cpus: int = 1,
         dashboard_port: int | None = None,
         cable: Cable | None = None,
+        token: str | None = None,
     ) -> None:
         self.folder, self.cpus, self.cable = folder, cpus, cable
         # Ray finds "its" cluster by a file in this folder: two clusters that share one get each other's jobs. Short: it holds
         # sockets, whose paths have at most 107 bytes.
         self.temporary = Path(tempfile.mkdtemp(prefix="ssgan-ray-"))
-        self.token = new_token(folder / "token")
+        self.token = new_token(folder / "token", token)
         self.port, self.dashboard_port = free_port(), dashboard_port or free_port()
         self.environment = {**os.environ, **ENVIRONMENT, "RAY_AUTH_TOKEN_PATH": str(self.token), **environment}
         self.environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the `python` of a job is this one
@@ -80,6 +91,11 @@ class Nodes:
         """For ``cluster.address``."""
         return f"http://127.0.0.1:{self.dashboard_port}"
 
+    @property
+    def ray_address(self) -> str:
+        """For RAY_ADDRESS."""
+        return f"127.0.0.1:{self.port}"
+
     def start(self, workers: int = 1) -> Nodes:
         """Start the head and its workers and wait until all are there."""
         self.start_head()
@@ -91,7 +107,9 @@ class Nodes:
     def start_head(self) -> None:
         """Start the head and wait until it answers. Raises NodesError if it does not."""
         options = [f"--port={self.port}", f"--dashboard-port={self.dashboard_port}", f"--temp-dir={self.temporary}"]
+        # A known port: to learn one from the head, the client server waits half a minute and no longer, and ends the head then.
         options += ["--dashboard-host=127.0.0.1", f"--ray-client-server-port={free_port()}"]
+        options += [f"--runtime-env-agent-port={free_port()}"]
         self._insist("head", lambda: self._start("head", "--head", *options, *self._own_address(far=False)))
         self.wait(1)
 
@@ -204,6 +222,12 @@ class Nodes:
         except psutil.NoSuchProcess:
             return []
 
+    def end(self) -> None:
+        """Kill all nodes: no goodbye, which takes some fifteen seconds."""
+        for name in list(self.processes):
+            self.kill(name)
+        self.stop()
+
     def stop(self) -> None:
         """End all nodes; each takes some fifteen seconds to say goodbye, all at the same time."""
         for name, process in self.processes.items():
@@ -225,3 +249,17 @@ def _by_cable(cable: Cable, environment: Mapping[str, str]) -> dict[str, str]:
     """Variables for talk over the cable: past any proxy, and gloo's sums by its interface, not by the host's name."""
     direct = [environment.get("NO_PROXY", ""), cable.near, cable.far]
     return {"NO_PROXY": ",".join(filter(None, direct)), "GLOO_SOCKET_IFNAME": cable.name}
+
+
+@contextmanager
+def local_cluster(workers: int = 1, environment: Mapping[str, str] | None = None) -> Iterator[Nodes]:
+    """A head and workers, up, that accept this process's own token: its ``ray_address`` is all that Ray has to know here.
+
+    The nodes share the address, the disk and the cores, so they show logic and overhead, not networks and not scaling.
+    """
+    with tempfile.TemporaryDirectory(prefix="ssgan-nodes-") as folder:
+        nodes = Nodes(Path(folder), environment or {}, token=own_token())
+        try:
+            yield nodes.start(workers)
+        finally:
+            nodes.end()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -14,30 +11,14 @@ from ssgan.cluster.jobs import Job, require_authentication
 from ssgan.config import Config, parse
 from ssgan.errors import ConfigError, TrainingError
 from ssgan.runs.submit import explained, is_noise
+from tests.support.fake_head import FakeHead
 
 
 @pytest.fixture
 def head(request: pytest.FixtureRequest) -> Iterator[str]:
     """Something that answers what a Ray head answers to the question for its authentication."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            known = self.path == "/api/authentication_mode" and request.param is not None
-            self.send_response(200 if known else 404)
-            self.end_headers()
-            if known:
-                self.wfile.write(json.dumps({"authentication_mode": request.param}).encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with FakeHead(request.param) as head:
+        yield head.address
 
 
 @pytest.mark.parametrize("head", ["disabled", None], indirect=True)

@@ -1,4 +1,4 @@
-"""Is every node what the driver is? With a Ray that is played; tests/cluster asks real nodes."""
+"""Is every node what the driver is? With a Ray that is played; tests/on_cluster asks real nodes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from infra.cluster.ray_nodes import local_cluster
+from infra.cluster.nodes import Nodes
 from ssgan.config import DataConfig, FolderSource, ImageSpec
 from ssgan.data import on_ray as ray_ingest
 from ssgan.data import remote as ray_ingest_task
@@ -30,27 +30,20 @@ from ssgan.data.workers import WORTH_FORKING, Job, prepared
 from ssgan.errors import ConfigError, DataError
 from tests.support.closure import ROOT
 from tests.support.images import blob, digest, mixture, write
+from tests.support.ray_cluster import WORKER
 from tests.support.stage import stage
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 CONFIG = DataConfig(image_size=8)
 LIMITS = Limits(10**6, 10**8)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """A head and one more node, each with a CPU."""
-    with local_cluster() as cluster:
-        yield cluster
-
-
 @pytest.fixture
-def address(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> str:
-    """RAY_ADDRESS is set, and a task gets five files, so that there are many."""
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+def nodes(ray_nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> Nodes:
+    """A cluster of two, where a task gets five files, so that there are many."""
     monkeypatch.setattr(ray_ingest, "BATCH_FILES", 5)
-    return str(cluster.address)
+    return ray_nodes
 
 
 @pytest.fixture(scope="module")
@@ -103,15 +96,15 @@ def watching(see: Any) -> Iterator[None]:
         thread.join()
 
 
-def test_two_nodes_share_the_work(address: str, slow: Path, tmp_path: Path) -> None:
-    nodes: set[int] = set()
-    with watching(lambda found: nodes.update(process.ppid() for process in found if process.is_running())):
+def test_two_nodes_share_the_work(nodes: Nodes, slow: Path, tmp_path: Path) -> None:
+    seen: set[int] = set()
+    with watching(lambda found: seen.update(process.ppid() for process in found if process.is_running())):
         summary = on_ray(slow, tmp_path / "ray")
     assert (summary.accepted, summary.rejected) == (150, {"truncated": 1})
-    assert len(nodes) == 2
+    assert len(seen) == 2
 
 
-def test_what_is_wrong_with_files_ends_up_in_the_same_bytes(address: str, tmp_path: Path) -> None:
+def test_what_is_wrong_with_files_ends_up_in_the_same_bytes(nodes: Nodes, tmp_path: Path) -> None:
     raw = mixture(tmp_path / "raw")
     summary = on_ray(raw, tmp_path / "ray")
     assert digest(tmp_path / "ray") == here(raw, tmp_path / "here")
@@ -121,7 +114,7 @@ def test_what_is_wrong_with_files_ends_up_in_the_same_bytes(address: str, tmp_pa
     assert ("a/moving.gif", "animated") in {(row["path"], row["reason"]) for row in rejected}
 
 
-def test_the_stage_does_the_same_where_params_ask_for_ray(address: str, tmp_path: Path) -> None:
+def test_the_stage_does_the_same_where_params_ask_for_ray(nodes: Nodes, tmp_path: Path) -> None:
     mixture(tmp_path / "raw")
     found = []
     for workers in ("local", "ray"):
@@ -130,14 +123,14 @@ def test_the_stage_does_the_same_where_params_ask_for_ray(address: str, tmp_path
             tmp_path / workers,
             {"params.yaml": f"data: {{source: {source}, image_size: 8, workers: {workers}}}\n".encode()},
         )
-        done = stage(folder, RAY_ADDRESS=address)
+        done = stage(folder, RAY_ADDRESS=nodes.ray_address)
         assert (done.returncode, done.stderr) == (0, "")
         found.append(digest(folder / "data") | digest(folder / "metrics"))
     assert found[0] == found[1]
     assert len(found[0]) == 4
 
 
-def test_a_killed_worker_loses_nothing(address: str, slow: Path, tmp_path: Path) -> None:
+def test_a_killed_worker_loses_nothing(nodes: Nodes, slow: Path, tmp_path: Path) -> None:
     killed: list[int] = []
 
     def kill_one(found: list[psutil.Process]) -> None:
@@ -152,7 +145,7 @@ def test_a_killed_worker_loses_nothing(address: str, slow: Path, tmp_path: Path)
 
 
 def test_a_task_that_is_lost_every_time_is_an_error_that_names_its_files(
-    address: str, slow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Nodes, slow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_ingest, "RETRIES", 1)
     sentence = r"5 files from '\d+\.png' to '\d+\.png' was lost 2 times .* lower data\.max_pixels"
@@ -161,7 +154,7 @@ def test_a_task_that_is_lost_every_time_is_an_error_that_names_its_files(
     assert list((tmp_path / "ray").iterdir()) == []
 
 
-def test_code_that_fails_is_an_error_that_names_the_files(address: str, tmp_path: Path) -> None:
+def test_code_that_fails_is_an_error_that_names_the_files(nodes: Nodes, tmp_path: Path) -> None:
     source = FolderSource(path=str(write(tmp_path, {f"{n}.png": blob(n) for n in range(7)})))
     job = Job(open_source(source), ImageSpec(2, 8, "fit"), LIMITS)  # nothing decodes to two channels
     with pytest.raises(DataError, match=r"5 files from '0\.png' to '4\.png' failed \(ValueError: .*set data.workers to local"):
@@ -169,7 +162,7 @@ def test_code_that_fails_is_an_error_that_names_the_files(address: str, tmp_path
 
 
 def test_a_folder_that_a_node_does_not_share_is_an_error_with_a_remedy(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_ingest_task, "place_of", lambda source: ("another machine", 1, 2))  # of the driver only
     raw = write(tmp_path / "raw", {"1.png": blob(1)})
@@ -178,13 +171,15 @@ def test_a_folder_that_a_node_does_not_share_is_an_error_with_a_remedy(
 
 
 @pytest.mark.parametrize("workers", ["local", "ray"])
-def test_sigterm_ends_the_stage_with_a_word_and_leaves_nothing(cluster: Any, slow: Path, tmp_path: Path, workers: str) -> None:
+def test_sigterm_ends_the_stage_with_a_word_and_leaves_nothing(
+    ray_nodes: Nodes, slow: Path, tmp_path: Path, workers: str
+) -> None:
     raw = write(tmp_path / "raw", {f"{n}.txt": b"" for n in range(WORTH_FORKING)})  # so that `local` forks
     for path in slow.iterdir():
         os.link(path, raw / path.name)
     params = f"data: {{source: {{kind: folder, path: raw}}, image_size: 8, max_pixels: 10000000, workers: {workers}}}\n"
     write(tmp_path, {"params.yaml": params.encode()})
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": cluster.address}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": ray_nodes.ray_address}
     command = [sys.executable, "-m", "ssgan", "ingest"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as running:
         while running.poll() is None and not list(tmp_path.glob("data/.ingest-*/images")):
@@ -200,7 +195,6 @@ def test_sigterm_ends_the_stage_with_a_word_and_leaves_nothing(cluster: Any, slo
 MEMORY = """
 import sys
 from pathlib import Path
-from infra.cluster.ray_nodes import local_cluster
 from ssgan.config import DataConfig, FolderSource
 from ssgan.data.images import ingest
 from ssgan.data.on_ray import elsewhere
@@ -217,7 +211,7 @@ print(peak)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
-def test_memory_of_the_driver_does_not_grow_with_the_number_of_images(address: str, tmp_path: Path) -> None:
+def test_memory_of_the_driver_does_not_grow_with_the_number_of_images(nodes: Nodes, tmp_path: Path) -> None:
     peaks = []
     for count in (1000, 4000):  # 37 MB more pixels
         head = b"P6 64 64 255\n"
@@ -227,15 +221,13 @@ def test_memory_of_the_driver_does_not_grow_with_the_number_of_images(address: s
     assert peaks[1] - peaks[0] < 15 * 1024  # KiB
 
 
-def test_a_lost_node_loses_nothing(cluster: Any, address: str, slow: Path, tmp_path: Path) -> None:
-    """The last test of the cluster: one node is all that is left of it."""
-    (lost,) = cluster.worker_nodes
+def test_a_lost_node_loses_nothing(nodes: Nodes, slow: Path, tmp_path: Path) -> None:
     removed: list[float] = []
 
     def remove(seen: int) -> None:
         if seen >= 50 and not removed:
             removed.append(time.monotonic())
-            cluster.remove_node(lost, allow_graceful=False)
+            nodes.kill(WORKER)
 
     on_ray(slow, tmp_path / "ray", progress=remove)
     assert removed

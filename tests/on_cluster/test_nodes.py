@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.on_cluster.conftest import Project, finish
 from tests.support.clock import Clock
+from tests.support.submitter import Project
 
-pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def fill(path: Path) -> None:
 
 
 def test_a_full_disk_is_told_and_the_next_command_goes_on(project: Project, small_disk: Path) -> None:
-    train = {"steps": 4000, "val_every": 500, "checkpoint_every": 400, "seed": 30}
+    train = {"steps": 1200, "val_every": 600, "checkpoint_every": 100, "seed": 30}
     environment = {"environment": {"TMPDIR": str(small_disk)}}
     project.configure(environment, **train)
     submitter = project.start("ssgan", "train")
@@ -44,7 +44,7 @@ def test_a_full_disk_is_told_and_the_next_command_goes_on(project: Project, smal
     fill(small_disk / "filler")
     assert shutil.disk_usage(small_disk).free < 1 << 16
     clock = Clock("full disk of a node")
-    code, output = finish(submitter)
+    code, output = submitter.finish()
     clock.note(f"code {code}")
     assert code == 1, output
     assert "the disk is full where rank 0 on " in output
@@ -54,4 +54,4 @@ def test_a_full_disk_is_told_and_the_next_command_goes_on(project: Project, smal
     (small_disk / "filler").unlink()
     code, output = project.run("ssgan", "train")
     assert code == 0, output
-    assert "step 1/4,000" not in output, "it began again from the start"
+    assert "step 1/1,200" not in output, "it began again from the start"

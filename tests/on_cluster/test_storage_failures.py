@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from ssgan.data.files import SplitFiles
-from ssgan.runs import inline
-from tests.on_cluster.conftest import Project, World, finish
 from tests.support.clock import Clock
-from tests.support.data import config, final_weights, run_of, same
+from tests.support.data import final_weights, same
 from tests.support.fault import Fault
 from tests.support.faultproxy import FaultProxy
+from tests.support.submitter import Command, Project, reference
+from tests.support.world import World
 
-pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-TRAIN: dict[str, Any] = {"cpus_per_worker": 1, "steps": 3000, "val_every": 500, "checkpoint_every": 150}
-OUTAGE_S = 8.0
+TRAIN: dict[str, Any] = {"steps": 2000, "val_every": 500, "checkpoint_every": 100}
+STEP_1 = "step 1/2,000"
+OUTAGE_S = 6.0
 
 
 @pytest.fixture
@@ -33,78 +32,76 @@ def proxy(world: World, project: Project) -> Iterator[FaultProxy]:
         yield proxy
 
 
-def reference(project: Project, folder: Path) -> dict[str, torch.Tensor]:
-    """The same training in this process, which no fault meets."""
-    c = config(train=TRAIN, storage={"url": str(folder)})
-    run = run_of(c, SplitFiles(str(project.folder / "data/splits")))
-    inline.train_roles(run, ["main"], lambda role, event: None)
-    return final_weights(folder)
-
-
-def wait_for(fault: Fault, hits: int, submitter: subprocess.Popen[str]) -> None:
+def wait_for(fault: Fault, hits: int, submitter: Command) -> None:
     """Until a fault has hit so often, while the submitter waits for its job."""
-    while fault.hits < hits:
-        assert submitter.poll() is None, finish(submitter)
-        time.sleep(0.05)
+    submitter.wait_until(f"{hits} hits of {fault}", lambda: fault.hits >= hits)
 
 
-def test_storage_that_fails_for_a_while_is_told_and_costs_no_bit(
-    project: Project, proxy: FaultProxy, world: World, tmp_path: Path
-) -> None:
-    """One training meets, one after the other, a server that is away, one that throttles, and keys that expire.
+def test_storage_that_fails_costs_no_bit(project: Project, proxy: FaultProxy, world: World, tmp_path: Path) -> None:
+    """One training meets what passes, then what ends its first job, and what ends the second; the third goes on to its end."""
+    submitter = project.start("ssgan", "train")
+    known = [project.wait_for_checkpoint(submitter)]
+    try:
+        what_passes_is_told(project, proxy, submitter, known)
+    finally:
+        world.write_credentials(world.keys["AWS_ACCESS_KEY_ID"], world.keys["AWS_SECRET_ACCESS_KEY"])
+    credentials_that_nobody_renews_end_the_job_with_the_remedy(proxy, submitter)
+    storage_that_stays_away_ends_the_next_job(project, known)
+
+    code, output = project.run("ssgan", "train")
+    assert code == 0, output
+    assert STEP_1 not in output, "it began again from the start"
+    assert same(project.weights(), final_weights(reference(project, tmp_path / "here", **TRAIN)))
+
+
+def what_passes_is_told(project: Project, proxy: FaultProxy, submitter: Command, known: list[str]) -> None:
+    """A server that is away, one that throttles, and keys that expire.
 
     The nodes have their keys from a file; storage stops to take them, and some seconds later the file holds others.
     """
-    submitter = project.start("ssgan", "train")
-    project.wait_for_checkpoint(submitter)
+    world = project.world
     world.s3.kill()
     time.sleep(OUTAGE_S)
-    world.s3.start()
-    wait_for(proxy.add("status", code=503, s3code="SlowDown", method="PUT", path="checkpoints/", times=2), 2, submitter)
-    wait_for(proxy.add("status", code=400, s3code="ExpiredToken", signer=world.keys["AWS_ACCESS_KEY_ID"]), 1, submitter)
-    world.write_credentials(*world.renewed)
-    try:
-        code, output = finish(submitter)
-    finally:
-        world.write_credentials(world.keys["AWS_ACCESS_KEY_ID"], world.keys["AWS_SECRET_ACCESS_KEY"])
-    assert code == 0, output
-    assert "rank 0 on " in output
-    assert "storage cannot be reached, or hung up, attempt 2 of 12, waiting" in output
-    assert "storage is slow (503 SlowDown), attempt 2 of 12, waiting" in output
-    assert "the credentials have expired (400 ExpiredToken), attempt 2 of 12, waiting" in output
-    assert same(project.weights(), reference(project, tmp_path / "here"))
-
-
-def test_storage_that_stays_away_ends_the_run_and_the_next_command_goes_on(project: Project, world: World) -> None:
-    project.configure(**TRAIN)
-    submitter = project.start("ssgan", "train")
-    project.wait_for_checkpoint(submitter)
-    world.s3.kill()
-    clock = Clock("storage stays away")
-    try:
-        code, output = finish(submitter, 300)
-        clock.note(f"code {code}")
-    finally:
+    with world.paused():  # so that steps are left for what comes next
         world.s3.start()
-    assert code == 1, output
-    assert "storage cannot be reached, or hung up; check that the server runs, and AWS_ENDPOINT_URL (job run-" in output
-    assert not (project.folder / "runs/train").exists()
+        slow = proxy.add("status", code=503, s3code="SlowDown", method="PUT", path="checkpoints/", times=2)
+    wait_for(slow, 2, submitter)
+    wait_for(proxy.add("status", code=400, s3code="ExpiredToken", signer=world.keys["AWS_ACCESS_KEY_ID"]), 1, submitter)
+    known = project.keys(f"checkpoints/{known[0].split('/')[1]}/main")
+    world.write_credentials(*world.renewed)
+    project.wait_for_another_checkpoint(submitter, known)
+    assert "rank 0 on " in submitter.output
+    for reason in (
+        "storage cannot be reached, or hung up",
+        "storage is slow (503 SlowDown)",
+        "the credentials have expired (400 ExpiredToken)",
+    ):
+        submitter.wait_for_text(re.escape(f"{reason}, attempt 2 of 12, waiting"))
 
-    code, output = project.run("ssgan", "train")
-    assert code == 0, output
-    assert "step 1/3,000" not in output, "it began again from the start"
 
-
-def test_credentials_that_nobody_renews_end_the_run_with_the_remedy(project: Project, proxy: FaultProxy) -> None:
-    submitter = project.start("ssgan", "train")
-    project.wait_for_checkpoint(submitter)
+def credentials_that_nobody_renews_end_the_job_with_the_remedy(proxy: FaultProxy, submitter: Command) -> None:
     proxy.add("status", code=400, s3code="ExpiredToken")
     clock = Clock("credentials expire, nobody renews them")
-    code, output = finish(submitter)
+    code, output = submitter.finish()
     clock.note(f"code {code}")
     assert code == 1, output
     assert "the credentials have expired (400 ExpiredToken); renew them (the role, the profile" in output
+    assert output.count(STEP_1) == 1, "it began again from the start"
     proxy.clear()
-    code, output = project.run("ssgan", "train")
-    assert code == 0, output
-    assert "step 1/3,000" not in output, "it began again from the start"
+
+
+def storage_that_stays_away_ends_the_next_job(project: Project, known: list[str]) -> None:
+    submitter = project.start("ssgan", "train")
+    run = known[0].split("/")[1]
+    project.wait_for_another_checkpoint(submitter, project.keys(f"checkpoints/{run}/main"))
+    project.world.s3.kill()
+    clock = Clock("storage stays away")
+    try:
+        code, output = submitter.finish()
+        clock.note(f"code {code}")
+    finally:
+        project.world.s3.start()
+    assert code == 1, output
+    assert "storage cannot be reached, or hung up; check that the server runs, and AWS_ENDPOINT_URL (job run-" in output
+    assert STEP_1 not in output, "it began again from the start"
+    assert not (project.folder / "runs/train").exists()

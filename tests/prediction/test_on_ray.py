@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from infra.cluster.ray_nodes import local_cluster
+from infra.cluster.nodes import Nodes
 from ssgan.cli.app import run
 from ssgan.cluster.tasks import outcome
 from ssgan.config import ImageSpec
@@ -25,20 +24,12 @@ from tests.support.data import blobs, write_set
 from tests.support.images import mixture
 from tests.support.model_folder import CLASSES, write_model
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(200)]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """A head and one more node, each with a CPU."""
-    with local_cluster() as cluster:
-        yield cluster
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 @pytest.fixture
-def project(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(ray_nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model, images of two folders with all that can be wrong with a file, and a pool."""
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     monkeypatch.chdir(tmp_path)
     write_model(tmp_path / "model", "explicit_fake", "compact")
     mixture(tmp_path / "raw")

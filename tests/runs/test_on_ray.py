@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infra.cluster.nodes import Nodes
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
@@ -55,7 +56,6 @@ def kill_a_worker(storage: Path, killed: list[int]) -> None:
         killed.append(process.pid)
 
 
-@pytest.mark.timeout(300)
 def test_a_killed_worker_changes_no_bit(splits: SplitFiles, tmp_path: Path) -> None:
     """Two Ray workers, one of them killed in the middle, against two plain processes that were left alone."""
     reference = tmp_path / "reference"
@@ -78,7 +78,6 @@ def test_a_killed_worker_changes_no_bit(splits: SplitFiles, tmp_path: Path) -> N
     assert descendants("raylet") == others, "the local Ray ends with the run"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("train", "sentence"),
     [
@@ -87,14 +86,15 @@ def test_a_killed_worker_changes_no_bit(splits: SplitFiles, tmp_path: Path) -> N
     ],
 )
 def test_more_than_there_is_is_an_error_not_a_wait(
-    train: dict[str, object], sentence: str, splits: SplitFiles, tmp_path: Path
+    ray_nodes: Nodes, train: dict[str, object], sentence: str, splits: SplitFiles, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match=sentence):
         ray_train.train_roles(run_of(ray_config(tmp_path, **train), splits), ["main"], lambda role, event: None)
 
 
-@pytest.mark.timeout(200)
-def test_an_error_that_trying_again_cannot_mend_comes_back_as_itself(splits: SplitFiles, tmp_path: Path) -> None:
+def test_an_error_that_trying_again_cannot_mend_comes_back_as_itself(
+    ray_nodes: Nodes, splits: SplitFiles, tmp_path: Path
+) -> None:
     c = ray_config(tmp_path)
     c = c.model_copy(update={"method": c.method.model_copy(update={"options": {"learning_rate": 1e30}})})
     with pytest.raises(TrainingError, match=r"step \d+: .* is not finite"):

@@ -13,7 +13,7 @@ from ssgan.data.files import SplitFiles
 from ssgan.training import experiment
 from tests.support.data import config, context, run_of
 
-TWO: dict[str, Any] = {"num_workers": 2, "steps": 1500, "val_every": 500, "checkpoint_every": 250}
+TWO: dict[str, Any] = {"num_workers": 2, "steps": 1000, "val_every": 500, "checkpoint_every": 100}
 
 
 def train_on_rank(root: str, folder: str) -> None:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 import yaml
 
+from infra.cluster.nodes import Nodes
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
@@ -34,7 +35,6 @@ def searching(**tune: Any) -> Config:
     return config(tune={"space": DRAWS, "scheduler": "none", "trials": TRIALS, "max_concurrent": 1, **tune})
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -43,7 +43,7 @@ def searching(**tune: Any) -> Config:
     ],
 )
 def test_more_than_there_is_is_an_error_not_a_wait(
-    changes: dict[str, Any], sentence: str, splits: SplitFiles, tmp_path: Path
+    ray_nodes: Nodes, changes: dict[str, Any], sentence: str, splits: SplitFiles, tmp_path: Path
 ) -> None:
     wish = searching(**changes).model_copy(update={"storage": config(storage={"url": str(tmp_path)}).storage})
     with pytest.raises(TrainingError, match=sentence):
