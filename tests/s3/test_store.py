@@ -81,6 +81,7 @@ def test_a_listing_of_many_pages(store: Store, environment: pytest.MonkeyPatch) 
     assert store.objects.names("many/") == names
 
 
+@pytest.mark.exclusive  # many bytes, and a timeout of two seconds
 def test_a_large_file_goes_up_and_down_in_parts(store: Store, tmp_path: Path) -> None:
     """Objects in parts have no checksum of the whole that a client would check, so ours has to."""
     folder = tmp_path / "large"
