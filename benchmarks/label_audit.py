@@ -56,19 +56,19 @@ def case(count: int, seed: int, arguments: argparse.Namespace) -> list[float]:
     order = random.permutation(len(data.images))
     images = np.rint(data.images * (255 / 16)).astype(np.uint8)[order][:, None]
     truth = data.target[order].astype(np.int64)
-    said = truth.copy()
+    noisy = truth.copy()
     wrong = random.permutation(count + VAL)[: round(WRONG * (count + VAL))]
-    said[wrong] = (said[wrong] + random.integers(1, 10, len(wrong))) % 10
+    noisy[wrong] = (noisy[wrong] + random.integers(1, 10, len(wrong))) % 10
     used, is_labeled = slice(0, count + VAL), np.arange(count + VAL) < count
     with tempfile.TemporaryDirectory(prefix="ssgan-audit-") as folder:
         for name, rows in (("labeled", slice(0, count)), ("val", slice(count, count + VAL))):
-            write(Path(folder, name), images[rows], said[rows], classes=10)
+            write(Path(folder, name), images[rows], noisy[rows], classes=10)
         write(Path(folder, "unlabeled"), images[count + VAL :], None, classes=10)
         model = train(config(seed, arguments), SplitFiles(folder), threads=1).model
     look = model.look(images[used])
     group = groups(images[used], SPEC, 4, 6.0)
     pixels = unit(images[used].reshape(count + VAL, -1).astype(np.float64))
-    given, is_wrong = said[used], said[used] != truth[used]
+    given, is_wrong = noisy[used], noisy[used] != truth[used]
     judged = [probabilities(look.logits, 1.0)]
     judged += [out_of_sample(features, given, group, 10)[0] for features in (unit(look.features), pixels)]
     found = [confident_learning(p, given) for p in judged]

@@ -2,7 +2,7 @@
 
 One after the other: our combination, the same without its GAN, FixMatch on the same network with Adam and with Muon, feature
 matching, and feature matching as ports write it. Before that all take a short trial in turns, several times; the fastest
-tells how many steps fit into the minutes, so that whatever else the machine does later costs nobody a step. The rate falls over
+tells how many steps fit into the minutes, so that whatever else the machine does later costs no one a step. The rate falls over
 the last third of the steps (the port's is constant). Error on val by time, and on test in the end, once, of the last averaged
 model. Needs a project's splits of 28x28 gray images (`dvc repro split`).
 

@@ -72,7 +72,7 @@ def _week(project: Project, stream: Stream, labeled: list[Image], week: int, see
     """From labels to the verdict."""
     batch = streams.annotate(labeled, stream, week, seed)
     truth = {image.sha256: image.truth for image in [*labeled, *stream.test]}
-    said = project.import_labels(batch.lines, f"week-{week + 1}.csv")
+    imported = project.import_labels(batch.lines, f"week-{week + 1}.csv")
     decided = project.decide(truth)
     worth = _worth(project) if week and (project.folder / SELECTION).exists() else None
     for stage in ("split", "train", "evaluate"):
@@ -88,7 +88,7 @@ def _week(project: Project, stream: Stream, labeled: list[Image], week: int, see
         "labels": numbers["budget"]["label_budget"],
         "val": numbers["images"]["val"],
         "faults": batch._asdict() | {"lines": len(batch.lines)},
-        "intake": {kind: count for kind, count in said["counts"].items() if count},
+        "intake": {kind: count for kind, count in imported["counts"].items() if count},
         "decided": decided,
         "error": [numbers["main"][key] for key in ("error_rate", "error_rate_low", "error_rate_high")],
         "twin": numbers["twin"] and numbers["twin"]["error_rate"],

@@ -59,7 +59,7 @@ class Peak:
 
 
 class MadeUp:
-    """A source of ``n`` files that nobody reads; paths of 40 characters, class folders."""
+    """A source of ``n`` files that are never read; paths of 40 characters, class folders."""
 
     folder, threads, name = None, 0, "made up"
     notes: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class MadeUp:
             yield Item(f"class-{i % CLASSES}/2026/camera-07/frame-{i:012d}.jpg", 2000, f"class-{i % CLASSES}")
 
     def read(self, item: Item, max_bytes: int) -> bytes:
-        raise AssertionError("nobody reads made-up files")
+        raise AssertionError("made-up files are never read")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Hours, bytes and money at sizes that were not run: pure functions of constants that were measured, or assumed.
 
-Letters: N images, W GPUs (workers). Seconds unless a name says otherwise. A quantity of the world that nobody measured here
+Letters: N images, W GPUs (workers). Seconds unless a name says otherwise. A quantity of the world that was not measured here
 is a ``Guess`` with a range; each figure is made at its best, middle and worst end, so that a reader sees how far to trust it.
 """
 
@@ -52,7 +52,7 @@ ASSUMED: dict[str, Guess] = {
 
 
 class Prices(NamedTuple):
-    """What a user puts in; in the tables these stand for nobody's offer."""
+    """What a user puts in; in the tables these are no one's offer."""
 
     gpu_hour: float = 2.5
     core_hour: float = 0.05

@@ -43,8 +43,8 @@ class Project:
     def import_labels(self, lines: list[tuple[str, str, str, str]], name: str, *options: str) -> dict[str, Any]:
         """Import what is clear; what is not goes to the queue. Returns what the command says, as JSON."""
         streams.write(lines, self.folder / name)
-        _, said = self.run("labels", "import", name, "--partial", "--json", *options, may_need_person=True)
-        found: dict[str, Any] = json.loads(said)
+        _, output = self.run("labels", "import", name, "--partial", "--json", *options, may_need_person=True)
+        found: dict[str, Any] = json.loads(output)
         return found
 
     def decide(self, truth: dict[str, str]) -> int:

@@ -76,8 +76,8 @@ def annotate(images: Sequence[Image], stream: Stream, week: int, seed: int) -> B
     """What comes back from the annotators in one week."""
     rng = random.Random(f"{seed} {week}")
     day = f"2026-01-{5 + week:02d}"
-    said = [_other(one, stream, rng) if rng.random() < WRONG else one.truth for one in images]
-    anna = [(one.sha256, label, "anna", f"{day}T10:00:00") for one, label in zip(images, said, strict=True)]
+    labels = [_other(one, stream, rng) if rng.random() < WRONG else one.truth for one in images]
+    anna = [(one.sha256, label, "anna", f"{day}T10:00:00") for one, label in zip(images, labels, strict=True)]
     ben = [(one.sha256, one.truth, "ben", f"{day}T15:00:00") for one in images if rng.random() < AGAIN]
     wrong = sum(line[1] != one.truth for line, one in zip(anna, images, strict=True))
     repeated = anna[:REPEATED]
