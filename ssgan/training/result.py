@@ -20,6 +20,7 @@ from ssgan.training.roles import role_method
 
 
 def store_result(run: Run, role: Role, context: RunContext, trainer: Trainer, summary: dict[str, Any]) -> None:
+    """Put it under ``final_key``; ``summary`` as of ``summary_of``. On rank 0 only."""
     progress = trainer.progress
     name, method_config = role_method(run.config, role)
     description = {
@@ -49,6 +50,7 @@ def _write_model(folder: Path, weights: Tensors, description: dict[str, Any]) ->
 
 
 def summary_of(trainer: Trainer, batches: Batches, device: torch.device, bf16: bool) -> dict[str, Any]:
+    """How the run went, and with what: steps, seconds, label budget, device, precision, versions."""
     return {
         "steps": trainer.progress.step,
         "seconds": round(trainer.progress.seconds, 1),

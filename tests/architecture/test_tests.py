@@ -9,7 +9,7 @@ from tests.support.closure import ROOT
 
 TESTS = ROOT / "tests"
 # Tests of what is not one package of ssgan, and what they are made of.
-OTHERS = {"architecture", "benchmarks", "conformance", "infra", "on_cluster", "pipelines", "s3", "support"}
+OTHERS = {"architecture", "benchmarks", "conformance", "infra", "on_cluster", "pipelines", "s3", "support", "support/impatient"}
 
 
 def imported(path: Path) -> set[str]:

@@ -43,7 +43,7 @@ def test_a_finished_run_is_only_fetched(splits: SplitFiles, tmp_path: Path, monk
     out = tmp_path / "runs/train"
     first = train(inline(tmp_path / "storage"), Path(splits.root), out, quiet)
     shutil.rmtree(out)
-    monkeypatch.setattr("ssgan.runs.inline.run", lambda *args: pytest.fail("nothing is left to train"))
+    monkeypatch.setattr("ssgan.runs.inline.train_roles", lambda *args: pytest.fail("nothing is left to train"))
     assert train(inline(tmp_path / "storage"), Path(splits.root), out, quiet)["files"] == first["files"]
 
 

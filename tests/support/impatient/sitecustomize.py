@@ -14,7 +14,10 @@ from typing import Any
 
 # Module: class and its new defaults, in seconds.
 SHORTER: dict[str, tuple[str, dict[str, float]]] = {
-    "ssgan.storage.retries": ("Limits", {"longest_wait_s": 2.0}),  # storage that stays away is given up after 20 s, not 110
+    "ssgan.storage.retries": (
+        "RetryLimits",
+        {"longest_wait_s": 2.0},
+    ),  # storage that stays away is given up after 20 s, not 110
     "ray.train.v2.api.config": ("ScalingConfig", {"elastic_resize_monitor_interval_s": 5.0}),  # 60: a new node is found late
 }
 
