@@ -17,7 +17,7 @@ SHORTER: dict[str, tuple[str, dict[str, float]]] = {
     "ssgan.storage.retries": (
         "RetryLimits",
         {"longest_wait_s": 2.0},
-    ),  # storage that stays away is given up after 20 s, not 110
+    ),  # storage that stays away: given up after 20 s, not 110
     "ray.train.v2.api.config": ("ScalingConfig", {"elastic_resize_monitor_interval_s": 5.0}),  # 60: a new node is found late
 }
 
