@@ -27,7 +27,7 @@ from benchmarks.mnist.rows import FEW_LABELED, MLP, MUON, QUIET, SHIFTS
 from benchmarks.port import Port
 from ssgan.config import Config, LoaderConfig, parse
 from ssgan.data.files import SplitFiles
-from ssgan.data.loaders import Batches, Request
+from ssgan.data.loaders import Batches, BatchRequest
 from ssgan.data.schema import pixels_to_numpy
 
 TRIAL = 100  # steps; fewer are mostly start-up
@@ -82,7 +82,7 @@ def port(files: SplitFiles, steps: int, threads: int, looks: int) -> tuple[Curve
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     rival, curve, spent, every = Port(), [], 0.0, -(-steps // looks)
-    batches = Batches(files, Request(100, 100, 2, False, 0, None), LoaderConfig(), torch.device("cpu"))
+    batches = Batches(files, BatchRequest(100, 100, 2, False, 0, None), LoaderConfig(), torch.device("cpu"))
     sets = {name: _set(files, name) for name in ("val", "test")}
 
     def error(name: str) -> float:

@@ -23,7 +23,7 @@ from ssgan.data.sampler import Stream, part
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.data.streaming import StreamingImages
 
-INIT_IMAGES = 500  # images of the data-dependent initialisation, as in the Improved GAN code
+INIT_IMAGES = 500  # images of the data-dependent initialization, as in the Improved GAN code
 
 
 class Unlabeled(Protocol):
@@ -59,7 +59,7 @@ class Streamed:
 
 
 @dataclass(frozen=True)
-class Request:
+class BatchRequest:
     """What a run asks of the loader; sizes are those of the global batch."""
 
     labeled: int
@@ -79,7 +79,7 @@ class Batches:
         seen: (num_labeled,) bool, which labeled images this rank was given so far; for the budget proof.
     """
 
-    def __init__(self, files: SplitFiles, request: Request, loader: LoaderConfig, device: torch.device) -> None:
+    def __init__(self, files: SplitFiles, request: BatchRequest, loader: LoaderConfig, device: torch.device) -> None:
         self._files, self._request, self._loader, self._device = files, request, loader, device
         self._spec = files.image_spec()
         table = files.read("labeled", ["label", "pixels"])

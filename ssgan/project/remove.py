@@ -6,7 +6,7 @@
     storage                 splits that were published for a cluster
 
 What lies elsewhere is named, with the remedy: raw files, DVC's remotes, clones of the project, and versions of the registry,
-which are never rewritten: they hold the surest mistakes with their pixels, and answers by image.
+which are never rewritten: they hold the most confident mistakes with their pixels, and predictions by image.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from ssgan.config import load
 from ssgan.data import removal, tombstones
 from ssgan.data.files import SplitFiles, data_version
-from ssgan.data.replacing import BUILDING, alone, require_finished
+from ssgan.data.replacing import BUILDING, exclusive, require_finished
 from ssgan.errors import SsganError
 from ssgan.provenance import file_sha256
 from ssgan.registry.registry import VERSIONS
@@ -42,7 +42,7 @@ PAGE, SHEET = (b"<!doctype html", b"<html"), "mistakes.png"
 
 @dataclass
 class Removal:
-    """What is to be done."""
+    """What is to be removed, and where."""
 
     images: dict[str, list[str]]  # sha256 -> paths in the source
     tables: list[Path] = field(default_factory=list)  # files of data/ that are written anew
@@ -83,14 +83,14 @@ def plan(targets: list[str]) -> Removal:
 
 
 def carry_out(found: Removal, reason: str) -> None:
-    """Do it. Stopped halfway, it is completed by the same command with the same sha256.
+    """Carry it out. Stopped halfway, it is completed by the same command with the same sha256.
 
     Raises:
-        DataError: an ingest is at work.
+        DataError: an ingest is running.
         StorageError: storage refuses.
     """
     runs = dict.fromkeys(found.seen_in_training, found.run or "")
-    with alone(DATA):
+    with exclusive(DATA):
         tombstones.add(found.images, f"{datetime.now(UTC):%Y-%m-%d}", reason, runs)  # first: from here on nothing comes back
         for table in found.tables:
             removal.drop(table, found.images)
@@ -143,5 +143,5 @@ def _dvc(*command: str) -> str | None:
         return None
     done = subprocess.run([sys.executable, "-m", "dvc", *command], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SsganError(f"`dvc {' '.join(command)}` failed: {done.stderr.strip()}; mend that and run the command again")
+        raise SsganError(f"`dvc {' '.join(command)}` failed: {done.stderr.strip()}; fix it and run again")
     return done.stdout.strip()

@@ -21,7 +21,7 @@ from ssgan.core import method as methods
 from ssgan.core.distributed import broadcast_, fold, rank, solo, summed, world_size
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.data.files import SplitFiles
-from ssgan.data.loaders import Batches, Request
+from ssgan.data.loaders import Batches, BatchRequest
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.errors import ConfigError, NonFiniteError
 from ssgan.training.checkpoint import Checkpoints, Tensors, Trainer, evaluable, write_tensors
@@ -128,9 +128,9 @@ def _world(config: Config) -> int | list[int]:
     return world_size() if config.train.min_workers is None else list(config.train.worker_range)
 
 
-def _request(config: Config, name: str, method_config: MethodConfig) -> Request:
+def _request(config: Config, name: str, method_config: MethodConfig) -> BatchRequest:
     method = methods.module(name).Method
-    return Request(
+    return BatchRequest(
         labeled=method_config.labeled_batch_size,
         unlabeled=method_config.batch_size,
         streams=method.unlabeled_streams,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ssgan.config import AugmentConfig, LoaderConfig
 from ssgan.data.files import SplitFiles
-from ssgan.data.loaders import Batches, Request
+from ssgan.data.loaders import Batches, BatchRequest
 from ssgan.data.sampler import Stream, part
 from ssgan.data.streaming import StreamingImages
 from ssgan.errors import ConfigError, DataError
@@ -28,8 +28,8 @@ STREAM = LoaderConfig(memory_budget=1, shuffle_row_groups=2)
 MEMORY = LoaderConfig()
 
 
-def request(labeled: int = 6, unlabeled: int = 20, streams: int = 2, seed: int = 0, augment: bool = False) -> Request:
-    return Request(labeled, unlabeled, streams, False, seed, AugmentConfig(shift_px=2, flip=True) if augment else None)
+def request(labeled: int = 6, unlabeled: int = 20, streams: int = 2, seed: int = 0, augment: bool = False) -> BatchRequest:
+    return BatchRequest(labeled, unlabeled, streams, False, seed, AugmentConfig(shift_px=2, flip=True) if augment else None)
 
 
 @pytest.mark.parametrize("memory_budget", [1 << 30, 1])

@@ -23,7 +23,7 @@ from ssgan.exporting import deployed as deployed_module
 from ssgan.exporting import export
 from ssgan.exporting.check import TOLERANCE, check
 from ssgan.exporting.export import export_model
-from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, Format
+from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, ExportFormat
 from ssgan.model import Model, load_model
 from tests.support.data import blobs, write_set
 
@@ -74,7 +74,7 @@ def by_hand(model: Model, images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np
 @pytest.mark.parametrize(("name", "family"), CASES)
 @pytest.mark.parametrize("format", list(FORMATS))
 def test_a_file_computes_what_the_model_does(
-    tmp_path: Path, facts: Published, monkeypatch: pytest.MonkeyPatch, format: Format, name: str, family: str
+    tmp_path: Path, facts: Published, monkeypatch: pytest.MonkeyPatch, format: ExportFormat, name: str, family: str
 ) -> None:
     folder = write_model(tmp_path / "model", name, family)
     model = load_model(folder)

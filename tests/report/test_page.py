@@ -15,7 +15,7 @@ from PIL import Image
 
 from ssgan.config import ReportConfig
 from ssgan.errors import DataError
-from ssgan.report import Inputs, render
+from ssgan.report import ReportInputs, render
 from tests.support.fake_run import Fake
 
 VOID = {"meta", "img", "br", "use", "path", "hr"}
@@ -54,7 +54,7 @@ class Page(HTMLParser):
 
 def page(fake: Fake, monkeypatch: pytest.MonkeyPatch, **config: Any) -> Page:
     fake.write().evaluate(monkeypatch)
-    render(Inputs(), Path("report"), ReportConfig(**config))
+    render(ReportInputs(), Path("report"), ReportConfig(**config))
     return Page((fake.root / "report/index.html").read_text(encoding="utf-8"))
 
 
@@ -179,7 +179,7 @@ def test_without_summaries_of_the_data(tmp_path: Path, monkeypatch: pytest.Monke
     fake.evaluate(monkeypatch)
     (tmp_path / "metrics/ingest.json").unlink()
     (tmp_path / "data/splits/split.json").unlink()
-    render(Inputs(), tmp_path / "report", ReportConfig())
+    render(ReportInputs(), tmp_path / "report", ReportConfig())
     assert "was found" in Page((tmp_path / "report/index.html").read_text()).text
 
 
@@ -203,7 +203,7 @@ def test_any_number_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_the_same_facts_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page(Fake(tmp_path), monkeypatch)
     first = {p.name: p.read_bytes() for p in (tmp_path / "report").iterdir()}
-    render(Inputs(), tmp_path / "again", ReportConfig())
+    render(ReportInputs(), tmp_path / "again", ReportConfig())
     assert first == {p.name: p.read_bytes() for p in (tmp_path / "again").iterdir()}
 
 
@@ -213,7 +213,7 @@ def test_the_test_set_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     fake.evaluate(monkeypatch)
     for file in (tmp_path / "data/splits").glob("*/*.parquet"):
         file.unlink()
-    render(Inputs(), tmp_path / "report", ReportConfig())
+    render(ReportInputs(), tmp_path / "report", ReportConfig())
     assert (tmp_path / "report/index.html").exists()
 
 
@@ -230,14 +230,14 @@ def test_a_missing_file_names_the_stage(tmp_path: Path, monkeypatch: pytest.Monk
     Fake(tmp_path).write().evaluate(monkeypatch)
     (tmp_path / name).unlink()
     with pytest.raises(DataError, match=f"^{name} does not exist.*; run `dvc repro {stage}`$"):
-        render(Inputs(), tmp_path / "report", ReportConfig())
+        render(ReportInputs(), tmp_path / "report", ReportConfig())
 
 
 @pytest.mark.parametrize(
     ("max_risk", "num_val", "words"),
     [
         ("null", 40, "No threshold was asked for"),
-        (0.05, 40, "No threshold: val holds 40 images, at least 117 are needed to promise 0.05"),
+        (0.05, 40, "No threshold: val holds 40 images, at least 117 are needed to guarantee 0.05"),
         (0.05, 400, "Accepted were 5.0% wrong among the answered images. Val gave the threshold"),
     ],
 )
@@ -247,6 +247,6 @@ def test_the_page_says_when_a_person_decides(
     fake = Fake(tmp_path, num_val=num_val).write()
     (tmp_path / "params.yaml").write_text(f"evaluate: {{bootstrap_samples: 100, max_risk: {max_risk}}}\n")
     fake.evaluate(monkeypatch)
-    render(Inputs(), Path("report"), ReportConfig())
+    render(ReportInputs(), Path("report"), ReportConfig())
     text = Page((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
     assert words in " ".join(text.split())
