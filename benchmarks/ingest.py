@@ -25,14 +25,14 @@ from pathlib import Path
 from ssgan.config import DataConfig
 from ssgan.data.images import ingest
 from ssgan.data.sources.folder import Folder
-from ssgan.data.workers import Kind
+from ssgan.data.workers import WorkerKind
 from ssgan.machine import cores
 
 Run = tuple[int, float]  # images, seconds
 LIMIT = 20_000  # images that the slow side reads per round; its rate does not depend on it
 
 
-def run_ingest(folder: str, size: int, channels: int, kind: Kind) -> Run:
+def run_ingest(folder: str, size: int, channels: int, kind: WorkerKind) -> Run:
     """A whole ingest, from listing to the last shard."""
     config = DataConfig.model_validate({"image_size": size, "channels": channels})
     with tempfile.TemporaryDirectory() as out:
@@ -122,7 +122,7 @@ def main() -> None:
             parser.error("--ray needs --png FOLDER")
         ingest_ray.compare(args.png, args.size, args.rounds)
         return
-    kinds: list[Kind] = ["auto", "threads", "processes"]
+    kinds: list[WorkerKind] = ["auto", "threads", "processes"]
     if args.png:
         ours = {f"ingest, {k}": partial(run_ingest, args.png, args.size, 1, k) for k in kinds}
         theirs = {f"ImageFolder + DataLoader({n})": partial(run_loader, args.png, n) for n in (0, 2)}

@@ -23,7 +23,7 @@ import psutil
 from infra.cluster.nodes import local_cluster
 from ssgan.config import DataConfig, FolderSource
 from ssgan.data.images import ingest
-from ssgan.data.sources import open_source
+from ssgan.data.sources import make_source
 from ssgan.machine import cores
 
 SAMPLE_S = 0.1
@@ -43,11 +43,11 @@ class Sample(NamedTuple):
 def run_one(folder: str, size: int, workers: str, out: str) -> dict[str, Any]:
     """One ingest in this process: counts, seconds, and the CPU seconds of this process after the first batch."""
     source = FolderSource(path=folder)
-    elsewhere = None
+    remote_pool = None
     if workers == "ray":
-        from ssgan.data.on_ray import elsewhere as on_ray
+        from ssgan.data.on_ray import ray_pool
 
-        elsewhere = on_ray(source)
+        remote_pool = ray_pool(source)
     first: list[tuple[int, float, float]] = []
 
     def note(seen: int) -> None:
@@ -56,7 +56,7 @@ def run_one(folder: str, size: int, workers: str, out: str) -> dict[str, Any]:
 
     start = time.monotonic()
     config = DataConfig(image_size=size, shard_bytes=SHARD_BYTES)
-    summary = ingest(open_source(source), config, Path(out), progress=note, elsewhere=elsewhere)
+    summary = ingest(make_source(source), config, Path(out), progress=note, remote_pool=remote_pool)
     seen, at, cpu = first[0]
     end, left = time.monotonic(), summary.seen - seen
     return {

@@ -65,12 +65,12 @@ def case(count: int, seed: int, arguments: argparse.Namespace) -> list[float]:
             write(Path(folder, name), images[rows], noisy[rows], classes=10)
         write(Path(folder, "unlabeled"), images[count + VAL :], None, classes=10)
         model = train(config(seed, arguments), SplitFiles(folder), threads=1).model
-    look = model.look(images[used])
+    outputs = model.outputs(images[used])
     group = groups(images[used], SPEC, 4, 6.0)
     pixels = unit(images[used].reshape(count + VAL, -1).astype(np.float64))
     given, is_wrong = noisy[used], noisy[used] != truth[used]
-    judged = [probabilities(look.logits, 1.0)]
-    judged += [out_of_sample(features, given, group, 10)[0] for features in (unit(look.features), pixels)]
+    judged = [probabilities(outputs.logits, 1.0)]
+    judged += [out_of_sample(features, given, group, 10)[0] for features in (unit(outputs.features), pixels)]
     found = [confident_learning(p, given) for p in judged]
     areas = [roc_auc_score(is_wrong[part], -one.margin[part]) for part in (is_labeled, ~is_labeled) for one in found]
     suspects = found[1].suspects(given)

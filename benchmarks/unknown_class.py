@@ -75,10 +75,10 @@ def case(method: str, inside: bool, hidden: int, arguments: argparse.Namespace) 
         for name, rows in (("labeled", labeled), ("unlabeled", seen), ("val", val)):
             write(Path(folder, name), images[rows], None if name == "unlabeled" else labels[rows])
         model = train(config(method, hidden, arguments), SplitFiles(folder), threads=1).model
-    look, told = model.look(images[pool]), model.look(images[labeled])
+    outputs, told = model.outputs(images[pool]), model.outputs(images[labeled])
     temperature = fit_temperature(model.predict_logits(images[val]), labels[val]).value
-    p = probabilities(look.logits, temperature)
-    scores = [1 - p.max(axis=1), entropy(p), -look.real, distance(unit(look.features), unit(told.features))]
+    p = probabilities(outputs.logits, temperature)
+    scores = [1 - p.max(axis=1), entropy(p), -outputs.real, distance(unit(outputs.features), unit(told.features))]
     is_known = labels[pool] < 9
     error = float((p.argmax(axis=1) != labels[pool])[is_known].mean())
     return [error, *(float(roc_auc_score(~is_known, score)) for score in scores)]

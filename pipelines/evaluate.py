@@ -46,7 +46,9 @@ def _load(folder: Path, classes: list[str], former: dict[str, list[str]]) -> Mod
     return model
 
 
-def _judge(model: Model, val: pa.Table, test: pa.Table, classes: list[str], config: EvaluateConfig) -> evaluation.Judgement:
+def _judge(
+    model: Model, val: pa.Table, test: pa.Table, classes: list[str], config: EvaluateConfig
+) -> evaluation.ModelEvaluation:
     spec = schema.spec_of(schema.read_metadata(test.schema, str(SPLITS / "test")))
     logits, val_logits = (model.predict_logits(schema.pixels_to_numpy(table["pixels"], spec)) for table in (test, val))
     return evaluation.judge(logits, test["label"].to_numpy(), val_logits, val["label"].to_numpy(), classes, config)

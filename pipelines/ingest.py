@@ -12,27 +12,27 @@ from pathlib import Path
 from ssgan.config import DataConfig, load
 from ssgan.data import tombstones
 from ssgan.data.images import ingest
-from ssgan.data.sources import open_source
-from ssgan.data.workers import Elsewhere
+from ssgan.data.sources import make_source
+from ssgan.data.workers import RemotePool
 
 
 def run() -> None:
     """Read params.yaml, ingest, write the metrics and say what happened."""
     config, start = load().data, time.perf_counter()
-    source, workers, removed = open_source(config.source), _elsewhere(config), tombstones.load()
-    summary = ingest(source, config, Path("data"), progress=_Progress(), elsewhere=workers, removed=removed)
+    source, workers, removed = make_source(config.source), _remote_pool(config), tombstones.load()
+    summary = ingest(source, config, Path("data"), progress=_Progress(), remote_pool=workers, removed=removed)
     Path("metrics").mkdir(exist_ok=True)
     Path("metrics/ingest.json").write_text(json.dumps(summary.metrics(), indent=2) + "\n")
     print(summary.describe(time.perf_counter() - start))
 
 
-def _elsewhere(config: DataConfig) -> Elsewhere | None:
+def _remote_pool(config: DataConfig) -> RemotePool | None:
     """Workers of a Ray cluster, where asked for; Ray is not loaded otherwise."""
     if config.workers == "local":
         return None
-    from ssgan.data.on_ray import elsewhere
+    from ssgan.data.on_ray import ray_pool
 
-    return elsewhere(config.source)
+    return ray_pool(config.source)
 
 
 class _Progress:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssgan.config import load
-from ssgan.report import Inputs, render
+from ssgan.report import ReportInputs, render
 
 OUT = Path("report")
 
 
 def run() -> None:
     """Write report/index.html and report/*.png."""
-    render(Inputs(), OUT, load().report)
+    render(ReportInputs(), OUT, load().report)
     print(f"report: {OUT}/index.html, and {len(list(OUT.glob('*.png')))} figures as PNG beside it")

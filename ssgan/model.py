@@ -20,12 +20,12 @@ from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.errors import CheckpointError
 
 
-class Look(NamedTuple):
-    """All that one pass tells about N images.
+class ModelOutputs(NamedTuple):
+    """All outputs of one forward pass over N images.
 
     Attributes:
         logits: (N, K) of the K real classes.
-        features: (N, F) what the last layer sees.
+        features: (N, F) the input of the last layer.
         real: (N,) the level of "real": lse(l_1..l_K), minus the logit of the fake class where there is one. Discriminators
             with K or K+1 logits are trained on it (Salimans et al. 2016, section 5); elsewhere it is minus the free energy
             (Liu et al. 2020, arXiv:2010.03759, eq. 4).
@@ -81,7 +81,7 @@ class Model:
         return self.logits(torch.from_numpy(np.ascontiguousarray(images)).to(self._device)).cpu().numpy()
 
     @torch.no_grad()
-    def look(self, images: npt.NDArray[np.uint8], batch: int = 500) -> Look:
+    def outputs(self, images: npt.NDArray[np.uint8], batch: int = 500) -> ModelOutputs:
         """(N, C, S, S) uint8, N > 0 -> logits, features and level of "real", in one pass."""
         net = self._method.nets[self._method.classifier]
         seen: list[tuple[Tensor, Tensor]] = []
@@ -97,7 +97,7 @@ class Model:
             hook.remove()
         features, outputs = (torch.cat(parts) for parts in zip(*seen, strict=True))
         real = torch.logsumexp(outputs[:, : len(self.classes)], dim=1) - outputs[:, len(self.classes) :].sum(dim=1)
-        return Look(logits, features.cpu().numpy(), real.cpu().numpy())
+        return ModelOutputs(logits, features.cpu().numpy(), real.cpu().numpy())
 
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0) -> npt.NDArray[np.uint8] | None:

@@ -34,23 +34,23 @@ def untrained(folder: Path, name: str, **options: object) -> Model:
 @pytest.mark.parametrize("name", methods.names())
 def test_logits_are_those_of_predict_and_features_explain_them(name: str, tmp_path: Path) -> None:
     model, images = untrained(tmp_path, name), noise(23, 0)
-    look = model.look(images, batch=10)
-    np.testing.assert_array_equal(look.logits, model.predict_logits(images, batch=10))
-    assert look.features.ndim == 2
-    assert len(look.features) == len(look.real) == 23
-    with_one = np.concatenate([look.features, np.ones((23, 1))], axis=1)  # the last layer is affine
-    if look.features.shape[1] < 22:
-        fit = np.linalg.lstsq(with_one, look.logits, rcond=None)[0]
-        np.testing.assert_allclose(with_one @ fit, look.logits, atol=1e-4)
+    outputs = model.outputs(images, batch=10)
+    np.testing.assert_array_equal(outputs.logits, model.predict_logits(images, batch=10))
+    assert outputs.features.ndim == 2
+    assert len(outputs.features) == len(outputs.real) == 23
+    with_one = np.concatenate([outputs.features, np.ones((23, 1))], axis=1)  # the last layer is affine
+    if outputs.features.shape[1] < 22:
+        fit = np.linalg.lstsq(with_one, outputs.logits, rcond=None)[0]
+        np.testing.assert_allclose(with_one @ fit, outputs.logits, atol=1e-4)
 
 
 def test_the_level_of_real_knows_of_a_fake_class(tmp_path: Path) -> None:
     images = noise(9, 0)
     (tmp_path / "k").mkdir()
-    plain = untrained(tmp_path / "k", "feature_matching").look(images)
+    plain = untrained(tmp_path / "k", "feature_matching").outputs(images)
     np.testing.assert_allclose(plain.real, np.log(np.exp(plain.logits).sum(axis=1)), atol=1e-5)
     model = untrained(tmp_path, "explicit_fake")
-    more = model.look(images)
+    more = model.outputs(images)
     with torch.no_grad():
         assert isinstance(model._method, TwoPlayerMethod)
         outputs = model._method.nets["classifier"](torch.from_numpy(images) / 255).logits
@@ -60,6 +60,6 @@ def test_the_level_of_real_knows_of_a_fake_class(tmp_path: Path) -> None:
 
 
 def test_minibatch_discrimination_counts_as_part_of_the_last_layer(tmp_path: Path) -> None:
-    look = untrained(tmp_path, "feature_matching", minibatch_kernels=4).look(noise(9, 0))
-    assert look.features.shape == (9, 25)
-    assert look.logits.shape == (9, 3)
+    outputs = untrained(tmp_path, "feature_matching", minibatch_kernels=4).outputs(noise(9, 0))
+    assert outputs.features.shape == (9, 25)
+    assert outputs.logits.shape == (9, 3)

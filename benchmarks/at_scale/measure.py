@@ -23,7 +23,7 @@ import numpy as np
 from ssgan.config import DataConfig, ImageSpec, SplitConfig
 from ssgan.data.images import ingest
 from ssgan.data.sources import Item
-from ssgan.data.workers import Job, Pool, Prepared
+from ssgan.data.workers import DecodeJob, Prepared, WorkerPool
 
 SPEC = ImageSpec(1, 8, "fit")
 CLASSES = 10
@@ -79,7 +79,7 @@ class MadeUp:
 
 
 @contextmanager
-def no_workers(job: Job) -> Iterator[Pool]:
+def no_workers(job: DecodeJob) -> Iterator[WorkerPool]:
     """Batches come ready: what is left is the driver's own work."""
     random = np.random.default_rng(0)
 
@@ -96,7 +96,7 @@ def no_workers(job: Job) -> Iterator[Pool]:
             [(digests[32 * i : 32 * i + 32], 2000) for i in range(n)],
         )
 
-    yield Pool(begin, lambda: 4, 2048)
+    yield WorkerPool(begin, lambda: 4, 2048)
 
 
 def ingest_driver(folder: Path, rows: int) -> dict[str, float]:
@@ -104,7 +104,7 @@ def ingest_driver(folder: Path, rows: int) -> dict[str, float]:
     config = DataConfig(image_size=SPEC.image_size, channels=1, shard_bytes=1 << 20)
     began = time.process_time()
     with Peak() as peak:
-        ingest(MadeUp(rows), config, folder, elsewhere=no_workers)  # type: ignore[arg-type]
+        ingest(MadeUp(rows), config, folder, remote_pool=no_workers)  # type: ignore[arg-type]
     return {"bytes": peak.bytes, "seconds": time.process_time() - began}
 
 
@@ -171,7 +171,7 @@ def streaming(folder: Path, rows: int) -> dict[str, float]:
     from ssgan.data.streaming import StreamingImages
 
     wide = folder / "wide"
-    ingest(MadeUp(WIDE_ROWS), DataConfig(image_size=64, channels=3), wide, elsewhere=no_workers)  # type: ignore[arg-type]
+    ingest(MadeUp(WIDE_ROWS), DataConfig(image_size=64, channels=3), wide, remote_pool=no_workers)  # type: ignore[arg-type]
     split(wide / "images", wide / "splits", SplitConfig(mode="benchmark", num_labels=100), wide / "duplicates.parquet", None)
     files = SplitFiles(str(wide / "splits"))
     reader = StreamingImages(files, files.image_spec(), 100, 0, "unlabeled-1", 0, 1, 4, 1)

@@ -20,7 +20,7 @@ from ssgan.config import Config, DataConfig, FolderSource, Precision, SplitConfi
 from ssgan.data.files import SplitFiles
 from ssgan.data.images import ingest
 from ssgan.data.schema import pixels_to_numpy
-from ssgan.data.sources import open_source
+from ssgan.data.sources import make_source
 from ssgan.data.splits import split
 from ssgan.model import load_model
 from ssgan.provenance import ids_sha256
@@ -73,7 +73,7 @@ def prepare(mnist: Path, work: Path) -> Path:
     out = work / "data"
     if not (out / "images").is_dir():
         config = DataConfig(source=FolderSource(kind="folder", path=str(mnist)), image_size=28)
-        ingest(open_source(config.source, None), config, out)
+        ingest(make_source(config.source, None), config, out)
     return out
 
 

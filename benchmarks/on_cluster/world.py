@@ -25,7 +25,7 @@ from infra.s3.local import REGION, make_bucket
 from infra.s3.weed import Weed
 from ssgan.config import DataConfig, DigitsSource, SplitConfig
 from ssgan.data.images import ingest
-from ssgan.data.sources import open_source
+from ssgan.data.sources import make_source
 from ssgan.data.splits import split
 
 BUCKET, BATCH, WINDOWS = "ssgan-benchmark", 100, 6
@@ -78,7 +78,7 @@ def nodes(folder: Path, keys: dict[str, str]) -> Iterator[Nodes]:
 
 def write_project(folder: Path, size: int) -> Path:
     """The digits at ``size`` x ``size`` pixels, ingested and split, and the file that makes marks."""
-    source = open_source(DigitsSource(path=str(folder / "raw")))
+    source = make_source(DigitsSource(path=str(folder / "raw")))
     ingest(source, DataConfig(image_size=size, channels=1), folder / "data")
     split_config = SplitConfig(mode="benchmark", num_labels=100)
     split(folder / "data/images", folder / "data/splits", split_config, folder / "data/duplicates.parquet", None)

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ssgan.circles.points import Circles
-from ssgan.circles.runs import Player, Snapshot
+from ssgan.circles.runs import Snapshot, Variant
 from ssgan.report import figures
 from ssgan.report.figures import Draw, Palette
 from ssgan.report.story import percent
@@ -21,13 +21,13 @@ PANEL = 2.6  # inches
 FRAME_MS, LAST_MS = 150, 3000  # how long a frame of the animation stays
 
 
-def panels(players: Sequence[Player], snapshots: Sequence[Snapshot], data: Circles) -> Draw:
-    """One snapshot of every player, side by side."""
+def panels(variants: Sequence[Variant], snapshots: Sequence[Snapshot], data: Circles) -> Draw:
+    """One snapshot of every method, side by side."""
 
     def draw(p: Palette) -> Figure:
-        figure = Figure(figsize=(PANEL * len(players), PANEL + 0.95), layout="constrained")
-        for axes, player, snapshot in zip(figure.subplots(1, len(players)), players, snapshots, strict=True):
-            axes.set_title(f"{player.title}\n{percent(snapshot.error_rate)} wrong", fontsize=9, color=p.ink)
+        figure = Figure(figsize=(PANEL * len(variants), PANEL + 0.95), layout="constrained")
+        for axes, variant, snapshot in zip(figure.subplots(1, len(variants)), variants, snapshots, strict=True):
+            axes.set_title(f"{variant.title}\n{percent(snapshot.error_rate)} wrong", fontsize=9, color=p.ink)
             _panel(axes, snapshot, data, p)
         handles, names = axes.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=len(names), fontsize=8, handletextpad=0.2)
@@ -38,9 +38,11 @@ def panels(players: Sequence[Player], snapshots: Sequence[Snapshot], data: Circl
 
 def _panel(axes: Axes, snapshot: Snapshot, data: Circles, p: Palette) -> None:
     side = (0.0, 1.0)
-    axes.contourf(snapshot.answers, levels=[0.0, 0.5, 1.0], extent=(*side, *side), colors=[p.main, p.twin], alpha=0.18)
-    if float(snapshot.answers.min()) < 0.5 < float(snapshot.answers.max()):
-        axes.contour(snapshot.answers, levels=[0.5], extent=(*side, *side), colors=[p.ink], linewidths=1.0)
+    axes.contourf(
+        snapshot.inner_probability, levels=[0.0, 0.5, 1.0], extent=(*side, *side), colors=[p.main, p.twin], alpha=0.18
+    )
+    if float(snapshot.inner_probability.min()) < 0.5 < float(snapshot.inner_probability.max()):
+        axes.contour(snapshot.inner_probability, levels=[0.5], extent=(*side, *side), colors=[p.ink], linewidths=1.0)
     axes.scatter(*_xy(data.x), s=3, color=p.muted, alpha=0.5, linewidths=0, label="unlabeled")
     for y, (color, marker, name) in enumerate([(p.main, "o", "labeled, outer"), (p.twin, "s", "labeled, inner")]):
         axes.scatter(*_xy(data.x_l[data.y_l == y]), s=42, color=color, marker=marker, edgecolors=p.ink, zorder=3, label=name)

@@ -20,7 +20,7 @@ TRAIN, TEST = 1000, 4000  # points
 
 @dataclass(frozen=True)
 class Circles:
-    """What is learned from, and what it is judged by; points are (N, 2, 1, 1)."""
+    """Training and test points, each (N, 2, 1, 1)."""
 
     x: Tensor  # all training points: the unlabeled set
     x_l: Tensor

@@ -24,38 +24,38 @@ NET = NetConfig(family="mlp", width=0.2, noise=0.0, latent_dim=8)  # noise would
 UNLABELED = 100  # points a step
 TAIL = 0.4
 HALFLIFE = 0.02  # of the average of weights, as a share of the steps
-SIDE = 120  # the map of the answers has SIDE x SIDE places
+SIDE = 120  # the map of predictions has SIDE x SIDE places
 SHOWN = 400  # generated points
 
 
 @dataclass(frozen=True)
-class Player:
-    """A line of the comparison."""
+class Variant:
+    """One method of the comparison."""
 
     title: str
     method: str
     options: dict[str, Any]
 
 
-PLAYERS = (
-    Player("labels alone", "supervised", {}),
-    Player("generator that imitates", "implicit_fake", {}),
-    Player("complement generator", "bad_gan", {}),
+VARIANTS = (
+    Variant("labels alone", "supervised", {}),
+    Variant("generator that imitates", "implicit_fake", {}),
+    Variant("complement generator", "bad_gan", {}),
 )
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the averaged classifier says at a step, and where the generator is."""
+    """The predictions of the averaged classifier at a step, and the generated points."""
 
     step: int  # updates done
     error_rate: float  # on the test points
-    answers: Tensor  # (SIDE, SIDE) probability of the inner circle; rows from y = 0 up
+    inner_probability: Tensor  # (SIDE, SIDE) probability of the inner circle; rows from y = 0 up
     fake: Tensor | None  # (SHOWN, 2) generated points
     on_a_circle: float | None  # share of these points
 
 
-def train(player: Player, data: Circles, steps: int, seed: int, frames: int = 1) -> list[Snapshot]:
+def train(variant: Variant, data: Circles, steps: int, seed: int, frames: int = 1) -> list[Snapshot]:
     """Train on the circles.
 
     Returns:
@@ -67,7 +67,7 @@ def train(player: Player, data: Circles, steps: int, seed: int, frames: int = 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(fold(seed, "weights"))
         model = methods.build(
-            player.method, methods.resolve_config(player.method, player.options), Problem(POINT, len(RADII), NET)
+            variant.method, methods.resolve_config(variant.method, variant.options), Problem(POINT, len(RADII), NET)
         )
         first = Batch(data.x_l, data.y_l, data.x, data.x, 0, fold(seed, "init"))
         model.nets.train()
@@ -81,7 +81,7 @@ def train(player: Player, data: Circles, steps: int, seed: int, frames: int = 1)
             average.update()
             if step + 1 in wanted:
                 with average.applied(), torch.random.fork_rng(devices=[]):
-                    snapshots.append(_look(model, data, step + 1, seed))
+                    snapshots.append(_snapshot(model, data, step + 1, seed))
     return snapshots
 
 
@@ -93,15 +93,15 @@ def _batch(data: Circles, step: int, seed: int) -> Batch:
 
 
 @torch.no_grad()
-def _look(model: SemiSupervisedMethod, data: Circles, step: int, seed: int) -> Snapshot:
+def _snapshot(model: SemiSupervisedMethod, data: Circles, step: int, seed: int) -> Snapshot:
     torch.manual_seed(fold(seed, "look"))  # the same latents in every frame, so that points move instead of flicker
     model.nets.eval()
     error_rate = float((model.predict(data.x_test).argmax(1) != data.y_test).float().mean())
     places = (torch.arange(SIDE) + 0.5) / SIDE
     y, x = torch.meshgrid(places, places, indexing="ij")
-    answers = model.predict(torch.stack([x, y], -1).view(-1, *POINT.shape)).softmax(1)[:, 1].view(SIDE, SIDE)
+    inner_probability = model.predict(torch.stack([x, y], -1).view(-1, *POINT.shape)).softmax(1)[:, 1].view(SIDE, SIDE)
     fake = model.sample(SHOWN)
     model.nets.train()
     if fake is None:
-        return Snapshot(step, error_rate, answers, None, None)
-    return Snapshot(step, error_rate, answers, fake.flatten(1), on_a_circle(fake))
+        return Snapshot(step, error_rate, inner_probability, None, None)
+    return Snapshot(step, error_rate, inner_probability, fake.flatten(1), on_a_circle(fake))

@@ -112,7 +112,7 @@ def _sentence(error: Exception) -> str:
         return f"error: {error}"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"error: {where}{error.strerror}; fix that and run the command again (`ssgan doctor` looks for such things)"
+        return f"error: {where}{error.strerror}; fix it and run again (`ssgan doctor` looks for such things)"
     text = f"{type(error).__name__}: {error}"
     return f"error: {text}; this is a bug of ssgan: run the command again with --debug and report what it prints"
 

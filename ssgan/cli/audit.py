@@ -24,7 +24,7 @@ def audit(
     from ssgan.selection import sheet
 
     split, files, loaded = parameters.load().split, SplitFiles("data/splits"), load_model(model)
-    labeled = audits.read(files, loaded.look)
+    labeled = audits.read(files, loaded.outputs)
     group = audits.near_duplicates(files, labeled, split.near_duplicate_bits, split.near_duplicate_rmse)
     found = audits.audit(labeled, files.classes(), group)
     sheet.write(out, found, labeled.pixels, open_ledger(ledger).state(split.label_policy).votes, show)

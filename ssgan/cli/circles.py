@@ -30,13 +30,13 @@ def circles(
         f"two circles, {TRAIN} points, {labels} of them labeled; wrong answers on {TEST} other points after {steps} steps:"
     )
     found = []
-    for player in runs.PLAYERS:
-        found.append(runs.train(player, data, steps, seed, min(frames, steps)))
+    for variant in runs.VARIANTS:
+        found.append(runs.train(variant, data, steps, seed, min(frames, steps)))
         last = found[-1][-1]
-        typer.echo(f"  {player.title:<24} {player.method:<14} {percent(last.error_rate):>7}", nl=last.on_a_circle is None)
+        typer.echo(f"  {variant.title:<24} {variant.method:<14} {percent(last.error_rate):>7}", nl=last.on_a_circle is None)
         if last.on_a_circle is not None:
             typer.echo(f"   generated points on a circle: {last.on_a_circle:.0%}")
-    draws = [pictures.panels(runs.PLAYERS, together, data) for together in zip(*found, strict=True)]
+    draws = [pictures.panels(runs.VARIANTS, together, data) for together in zip(*found, strict=True)]
     figures.png(draws[-1], out / "circles.png")
     pictures.animation(draws, out / "circles.gif")
     typer.echo(f"wrote {out / 'circles.png'} and {out / 'circles.gif'}")

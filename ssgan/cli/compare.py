@@ -45,17 +45,17 @@ def compare(
 
 def describe(verdict: dict[str, Any]) -> str:
     """A verdict in lines for people."""
-    numbers, champion, challenger = verdict["comparison"], verdict["champion"], verdict["challenger"]
+    results, champion, challenger = verdict["comparison"], verdict["champion"], verdict["challenger"]
     lines = []
-    if numbers is None:
-        lines.append(f"nobody is {verdict['named']} yet: rules that compare are skipped")
+    if results is None:
+        lines.append(f"no model is named {verdict['named']} yet: rules that compare are skipped")
         lines.append(f"challenger {_who(challenger)}")
     else:
         lines += [
-            f"{role:<10} {_who(one)}: {_error(numbers, role)}"
+            f"{role:<10} {_who(one)}: {_error(results, role)}"
             for role, one in (("champion", champion), ("challenger", challenger))
         ]
-        lines += _images(numbers["images"])
+        lines += _images(results["images"])
     lines += [f"  {MARKS[rule['passed']]} {rule['name']:<18} {rule['said']}" for rule in verdict["rules"]]
     failed = [rule["name"] for rule in verdict["rules"] if rule["passed"] is False]
     lines.append(
@@ -68,12 +68,12 @@ def _who(one: dict[str, Any]) -> str:
     return f"{one['version']} ({one['run_id']}, {one['label_budget']} labels)"
 
 
-def _error(numbers: dict[str, Any], role: str) -> str:
-    return f"{numbers[role]['error_rate']:.1%} error, {numbers[role]['errors']} of {numbers['images']['shared']}"
+def _error(results: dict[str, Any], role: str) -> str:
+    return f"{results[role]['error_rate']:.1%} error, {results[role]['errors']} of {results['images']['shared']}"
 
 
 def _images(images: dict[str, int]) -> list[str]:
-    """Which images decided, where it is not simply all of them."""
+    """Which images were compared, where it is not simply all of them."""
     lines = []
     if images["only_champion"] or images["only_challenger"]:
         lines.append(

@@ -52,7 +52,7 @@ def init(
     image_size: Annotated[
         int | None, typer.Option(help="Pixels: side of the squares that images become. 32, or the recipe's.")
     ] = None,
-    channels: Annotated[int | None, typer.Option(min=1, max=3, help="1 grey, 3 RGB. 3, or the recipe's.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, max=3, help="1 gray, 3 RGB. 3, or the recipe's.")] = None,
     recipe: Annotated[str, typer.Option(help=f"Parameters for known data: {', '.join(templates.recipe_names())}.")] = "",
 ) -> None:
     """Write a project: params.yaml, dvc.yaml, ignore files, README, and set DVC up. Nothing is overwritten."""
@@ -130,4 +130,4 @@ def _run(folder: Path, *command: str) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         name = " ".join(command).replace(f"{sys.executable} -m ", "")
-        raise SsganError(f"`{name}` failed in {folder}: {done.stderr.strip()}; mend that and run `ssgan init` again")
+        raise SsganError(f"`{name}` failed in {folder}: {done.stderr.strip()}; fix it and run `ssgan init` again")

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from ssgan.config import Config
 
-Insecure = Annotated[bool, typer.Option("--insecure", help="Also where the cluster asks nobody for a token.")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Also where the cluster does not ask for a token.")]
 
 jobs = typer.Typer(help="Trainings on the cluster of cluster.address: list, logs, stop.", no_args_is_help=True)
 

@@ -29,7 +29,7 @@ def label(
 ) -> None:
     """Label a queue of images in a browser: by keys, by mouse or on a phone. Ctrl-C ends it and writes a batch."""
     from ssgan import config as parameters
-    from ssgan.labelpage.images import Images, read_queue
+    from ssgan.labelpage.images import QueueImages, read_queue
     from ssgan.labelpage.journal import Journal
     from ssgan.labelpage.originals import originals
     from ssgan.labelpage.server import Server, is_loopback
@@ -37,11 +37,11 @@ def label(
 
     config, who = parameters.load(), annotator.strip() or getpass.getuser()
     into = open_ledger(ledger)
-    wanted, classes, said = read_queue(queue), _classes(into), f"label:{queue.name}"
-    images = Images(wanted, Path("data/images"), originals(config.data.source, config.data.max_file_bytes))
+    wanted, classes, source = read_queue(queue), _classes(into), f"label:{queue.name}"
+    images = QueueImages(wanted, Path("data/images"), originals(config.data.source, config.data.max_file_bytes))
     journal = Journal(into, who)
     try:
-        _fold(journal, into.folder, said, "an earlier session that was cut off")
+        _fold(journal, into.folder, source, "an earlier session that was cut off")
         votes = [vote for batch in into.batches().values() for vote in batch if vote.annotator == who]
         done = frozenset() if again else frozenset(vote.image for vote in votes)
         with Server(Session(wanted, classes, journal, done), images, host, port) as server:
@@ -53,7 +53,7 @@ def label(
             if browser:
                 typer.launch(server.url)
             _serve(server)
-        _fold(journal, into.folder, said, "this session")
+        _fold(journal, into.folder, source, "this session")
         for why, count in images.small().items():
             typer.echo(f"  only the small copy that ingest stored was there for {count} images; the original: {why}", err=True)
     finally:

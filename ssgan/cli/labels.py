@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssgan.errors import ConfigError, Exit
-from ssgan.intake.said import Format
+from ssgan.intake.raw_label import LabelFormat
 
 if TYPE_CHECKING:
     from ssgan.config import SplitConfig
-    from ssgan.data.classes import Registry
-    from ssgan.intake.known import Known
+    from ssgan.data.classes import ClassRegistry
+    from ssgan.intake.project_index import ProjectIndex
     from ssgan.ledger import Ledger
 
 LEDGER, QUEUE = Path("labels"), Path("label-queue.csv")
 DATA, REGISTRY, PIPELINE = Path("data"), Path("classes.json"), Path("dvc.yaml")
 
-labels = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The label ledger: who said what an image shows.")
+labels = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The label ledger: who labeled which image as what.")
 
 LedgerOption = Annotated[
     Path | None, typer.Option("--ledger", help="The ledger's folder. Default: split.labels if that is one, else labels.")
@@ -35,7 +35,7 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen. Ends like the import would.")] = False,
     annotator: Annotated[str, typer.Option(help="Who labeled, where the file does not say. Default: the file's name.")] = "",
     time: Annotated[str, typer.Option(help="When, where the file does not say (ISO 8601). Default: the file's time.")] = "",
-    kind: Annotated[Format | None, typer.Option("--format", help="Default: by the content of the file.")] = None,
+    kind: Annotated[LabelFormat | None, typer.Option("--format", help="Default: by the content of the file.")] = None,
     new_class: Annotated[list[str] | None, typer.Option("--new-class", help="This is a class from now on. Repeatable.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Import what is clear; the rest goes to the queue file.")] = False,
     allow_test: Annotated[bool, typer.Option("--allow-test", help="Labels of test images may change.")] = False,
@@ -48,13 +48,13 @@ def import_(
 
     Ends with 3 if a person is needed; then nothing is written, unless --partial.
     """
+    from ssgan.intake import import_report
     from ssgan.intake import queue as queues
-    from ssgan.intake import words
-    from ssgan.intake.importing import Wishes, prepare
+    from ssgan.intake.importing import ImportOptions, prepare
 
     config, into = _split_config(), open_ledger(ledger)
-    wishes = Wishes(kind, annotator, time, new_class or (), allow_test, allow_conflicts)
-    found = prepare(path, into, _known(), config.label_policy, wishes)
+    options = ImportOptions(kind, annotator, time, new_class or (), allow_test, allow_conflicts)
+    found = prepare(path, into, _project_index(), config.label_policy, options)
     clear = not found.review.needs_a_person
     to_queue = bool(found.queue) and partial and not dry_run
     if to_queue:
@@ -63,9 +63,11 @@ def import_(
     if to_queue:
         queues.write(queue, found.queue)
     if as_json:
-        typer.echo(json.dumps(words.as_json(found, str(path), batch, str(queue) if to_queue else None), ensure_ascii=False))
+        typer.echo(
+            json.dumps(import_report.as_json(found, str(path), batch, str(queue) if to_queue else None), ensure_ascii=False)
+        )
     else:
-        typer.echo(words.describe(found, str(path)))
+        typer.echo(import_report.describe(found, str(path)))
         typer.echo(_outcome(batch, len(found.review.accepted), clear, partial, dry_run))
         if to_queue:
             typer.echo(f"{len(found.queue)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
@@ -95,7 +97,7 @@ def conflicts(queue: Annotated[Path, typer.Option(help="The file to write.")] = 
     if not state.conflicts:
         typer.echo(f"no conflicts: {policy} decides on all {len(state.labels)} labeled images")
         return
-    queues.write(queue, queues.of_conflicts(state, _known()))
+    queues.write(queue, queues.of_conflicts(state, _project_index()))
     typer.echo(f"{len(state.conflicts)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
     raise typer.Exit(Exit.PERSON)
 
@@ -122,7 +124,7 @@ def blame(
     from ssgan.intake.changes import blame as trace
     from ssgan.intake.changes import describe_blame
 
-    found = trace(open_ledger(ledger), image, _known(), _split_config().label_policy)
+    found = trace(open_ledger(ledger), image, _project_index(), _split_config().label_policy)
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else describe_blame(found))
 
 
@@ -148,13 +150,13 @@ def merge(
 def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Votes, labels per class, agreement of annotators, conflicts, batches and events."""
     from ssgan.intake.importing import class_names
-    from ssgan.intake.overview import describe, overview
+    from ssgan.intake.ledger_status import describe, ledger_status
 
     config, found = _split_config(), open_ledger(ledger)
     files = found.read()
     state = files.state(config.label_policy)
-    numbers = overview(files, state, class_names(_registry(), state.taxonomy))
-    typer.echo(json.dumps(numbers, ensure_ascii=False) if as_json else describe(numbers))
+    status = ledger_status(files, state, class_names(_registry(), state.taxonomy))
+    typer.echo(json.dumps(status, ensure_ascii=False) if as_json else describe(status))
     if not as_json and (hint := _hint(found.folder, config)):
         typer.echo(hint)
 
@@ -178,13 +180,13 @@ def open_ledger(folder: Path | None) -> Ledger:
     return Ledger(folder)
 
 
-def _known() -> Known:
-    from ssgan.intake.known import load_known
+def _project_index() -> ProjectIndex:
+    from ssgan.intake.project_index import load_project_index
 
-    return load_known(DATA / "images", DATA / "duplicates.parquet", DATA / "splits/test", REGISTRY)
+    return load_project_index(DATA / "images", DATA / "duplicates.parquet", DATA / "splits/test", REGISTRY)
 
 
-def _registry() -> Registry:
+def _registry() -> ClassRegistry:
     from ssgan.data.classes import load
 
     return load(REGISTRY)
@@ -193,9 +195,9 @@ def _registry() -> Registry:
 def _hint(folder: Path, config: SplitConfig) -> str:
     """What is missing for the pipeline to use the ledger; empty if nothing is."""
     if config.labels is None or Path(config.labels) != folder:
-        said = "null" if config.labels is None else config.labels
+        setting = "null" if config.labels is None else config.labels
         return (
-            f"note: split.labels is {said}, so the pipeline does not read this ledger yet; set `split.labels: {folder}` in "
+            f"note: split.labels is {setting}, so the pipeline does not read this ledger yet; set `split.labels: {folder}` in "
             f"params.yaml and add `{folder}` to the deps of `split` in dvc.yaml"
         )
     text = PIPELINE.read_text(encoding="utf-8") if PIPELINE.exists() else ""

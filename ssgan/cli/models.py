@@ -39,7 +39,7 @@ def history(params: Params = Path("params.yaml")) -> None:
         why = f": {move.why}" if move.why else ""
         proof = f", verdict {move.verdict[:12]}" if move.verdict else ""
         typer.echo(
-            f"{move.serial:>4}  {move.when}  {move.alias}: {move.before or 'nobody'} -> {move.to}  {move.kind}{proof}, "
+            f"{move.serial:>4}  {move.when}  {move.alias}: {move.before or 'none'} -> {move.to}  {move.kind}{proof}, "
             f"by {move.by}{why}"
         )
 

@@ -52,7 +52,7 @@ def choose(
     from ssgan.model import load_model
     from ssgan.provenance import file_sha256
     from ssgan.selection import files as outputs
-    from ssgan.selection.choose import Rules, select, waiting
+    from ssgan.selection.choose import SelectionRules, select, waiting
     from ssgan.selection.label_studio import url_of
     from ssgan.selection.shares import divide
 
@@ -68,12 +68,12 @@ def choose(
     voted, taxonomy = {vote.image for votes in opened.batches().values() for vote in votes}, opened.taxonomy()
     labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
     shares = divide(budget, control, unknown, held_out, len(waiting(splits, labeled)))
-    rules = Rules(shares, seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
-    picked = select(splits, loaded.look, facts.temperature, loaded.classes, labeled, rules)
+    rules = SelectionRules(shares, seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
+    picked = select(splits, loaded.outputs, facts.temperature, loaded.classes, labeled, rules)
     weights = file_sha256(model / "model.safetensors")
     chooser = outputs.Chooser(facts.model_id, weights, facts.temperature, facts.note, loaded.classes)
     paths = outputs.paths_of(Path("data/images"), [pick.sha256 for pick in picked.picks])
-    classes = [*map(taxonomy.today, loaded.classes), *class_names(load(REGISTRY), taxonomy)]
+    classes = [*map(taxonomy.current_name, loaded.classes), *class_names(load(REGISTRY), taxonomy)]
     naming = outputs.Naming(image_url or url_of(config.data.source), paths, list(dict.fromkeys(classes)), taxonomy)
     outputs.write(out, picked, naming, chooser, rules)
     _tell(outputs.record(picked, chooser, rules), out)
@@ -92,7 +92,7 @@ def status(
 
     config = parameters.load()
     confidence, state = config.evaluate.confidence, open_ledger(ledger).state(config.split.label_policy)
-    verdict = judge(read_record(selection), state.labels, state.taxonomy.today, confidence)
+    verdict = judge(read_record(selection), state.labels, state.taxonomy.current_name, confidence)
     if as_json:
         slices = {name: count._asdict() for name, count in verdict.slices.items()}
         counts = {"slices": slices, "picks": verdict.picks._asdict()}

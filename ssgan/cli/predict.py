@@ -11,14 +11,14 @@ import typer
 from ssgan.storage import is_s3
 
 if TYPE_CHECKING:
-    from ssgan.prediction.classify import Done
+    from ssgan.prediction.classify import PredictionResult
 
 SHOWN = 10  # rejected files named on the terminal; all of them stand in the file
 TABLES = (".parquet", ".csv")
 
 
 class Workers(StrEnum):
-    """Who reads, decodes and classifies."""
+    """Where images are read, decoded and classified."""
 
     local = "local"
     ray = "ray"
@@ -41,17 +41,17 @@ def predict(
     part_files: Annotated[int, typer.Option(min=1, help="Files of one part of a folder: what a kill may cost.")] = 10_000,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists, in place of going on.")] = False,
 ) -> None:
-    """Classify every image. Files that are no images are listed with the reason, never lost.
+    """Classify every image. Files that are not images are listed with the reason, never lost.
 
     A folder (--out NAME without a suffix) may be killed at any time: the same command goes on with what is missing.
     """
-    from ssgan.prediction.classify import Request, classify
-    from ssgan.prediction.inputs import Files, Pool
+    from ssgan.prediction.classify import PredictionRequest, classify
+    from ssgan.prediction.inputs import FileInputs, PoolInputs
 
     _check_inputs(source, pool)
     _make_room(out, overwrite)
-    inputs = Pool(pool) if pool else Files(source or "")
-    done = classify(Request(inputs, model, metrics, top_k, part_files, workers is Workers.ray), out)
+    inputs = PoolInputs(pool) if pool else FileInputs(source or "")
+    done = classify(PredictionRequest(inputs, model, metrics, top_k, part_files, workers is Workers.ray), out)
     _say(done, out)
 
 
@@ -60,7 +60,7 @@ def _check_inputs(source: str | None, pool: Path | None) -> None:
         raise typer.BadParameter("name a folder of images or s3://bucket/prefix, or --pool: one of them", param_hint="SOURCE")
     folder = Path(source) if source and not is_s3(source) else pool
     if folder and not folder.is_dir():
-        raise typer.BadParameter(f"{folder} is no folder", param_hint="--pool" if pool else "SOURCE")
+        raise typer.BadParameter(f"{folder} is not a folder", param_hint="--pool" if pool else "SOURCE")
 
 
 def _make_room(out: Path, overwrite: bool) -> None:
@@ -78,7 +78,7 @@ def _make_room(out: Path, overwrite: bool) -> None:
             raise typer.BadParameter(f"{table} exists; add --overwrite, or name another file", param_hint="--out")
 
 
-def _say(done: Done, out: Path) -> None:
+def _say(done: PredictionResult, out: Path) -> None:
     from ssgan.prediction.classify import rejected_path
 
     c = done.counts

@@ -28,19 +28,19 @@ def promote(
 ) -> None:
     """Register RUN in storage and make it the champion, if the verdict about exactly this pair allows it."""
     from ssgan.config import load
-    from ssgan.registry.promotion import Order
+    from ssgan.registry.promotion import PromotionRequest
     from ssgan.registry.promotion import promote as do
     from ssgan.registry.registry import PREVIOUS
 
     if rollback and run != ".":
         raise ConfigError(f"--rollback goes back to the champion before this one; leave out {run!r}, or leave out --rollback")
-    order = Order(PREVIOUS if rollback else run, alias, verdict, by or whoami(), why or None, force)
+    request = PromotionRequest(PREVIOUS if rollback else run, alias, verdict, by or whoami(), why or None, force)
     with tempfile.TemporaryDirectory(prefix="ssgan-promote-") as scratch:
-        move = do(load(params), order, Path(scratch))
+        move = do(load(params), request, Path(scratch))
     if move is None:
         typer.echo(f"that model is {alias} already; nothing was moved")
         return
-    typer.echo(f"{move.alias}: {move.before or 'nobody'} -> {move.to} (move {move.serial}, {move.kind}, by {move.by})")
+    typer.echo(f"{move.alias}: {move.before or 'none'} -> {move.to} (move {move.serial}, {move.kind}, by {move.by})")
 
 
 def whoami() -> str:

@@ -33,7 +33,7 @@ def remove(
 
 
 def describe(found: Removal) -> list[str]:
-    """Everything that goes, what the model knows of it, and what is left to do."""
+    """Everything that is removed, what the model has seen of it, and what is left to do."""
     lines = [f"{image}  {', '.join(paths) or 'not ingested'}" for image, paths in found.images.items()]
     for title, things in (
         ("written anew without them", found.tables),

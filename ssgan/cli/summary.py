@@ -16,22 +16,22 @@ def summary() -> None:
     from ssgan.errors import DataError
 
     try:
-        numbers = json.loads(METRICS.read_text(encoding="utf-8"))
+        metrics = json.loads(METRICS.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{METRICS} does not exist, so nothing was evaluated yet; run `dvc repro`") from None
-    typer.echo(describe(numbers))
+    typer.echo(describe(metrics))
 
 
-def describe(numbers: dict[str, Any]) -> str:
+def describe(metrics: dict[str, Any]) -> str:
     """The few lines that matter, from the content of ``metrics/evaluate.json``."""
 
     def error(role: str) -> str:
-        one = numbers[role]
-        return f"{one['error_rate']:>6.1%} error, {one['errors']} of {numbers['images']['test']} test images"
+        one = metrics[role]
+        return f"{one['error_rate']:>6.1%} error, {one['errors']} of {metrics['images']['test']} test images"
 
-    labels = numbers["budget"]["label_budget"]
+    labels = metrics["budget"]["label_budget"]
     lines = ["", f"semi-supervised model  {error('main')}"]
-    gain = numbers["gain"]
+    gain = metrics["gain"]
     if gain is None:
         return "\n".join([*lines, "no supervised twin was trained, so the gain is not known", f"report: {REPORT}"])
     verdict = {
@@ -39,7 +39,7 @@ def describe(numbers: dict[str, Any]) -> str:
         "none": "no measurable difference",
         "harm": "the unlabeled images did harm",
     }[gain["verdict"]]
-    interval = f"{numbers['confidence']:.0%} interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f}"
+    interval = f"{metrics['confidence']:.0%} interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f}"
     return "\n".join(
         [
             *lines,

@@ -51,7 +51,9 @@ def apply(
 
 def _yes() -> bool:
     if not sys.stdin.isatty():
-        raise ConfigError("this is no terminal, so nobody can be asked; add --commit to write and commit the change above")
+        raise ConfigError(
+            "this is not a terminal, so there is no one to ask; add --commit to write and commit the change above"
+        )
     return typer.confirm(f"write this into {PARAMS} and commit it?")
 
 
@@ -80,5 +82,5 @@ def _git(*arguments: str, check: bool = True) -> str:
     except FileNotFoundError:
         raise SsganError("git is not installed, and the change is made as a commit; install it") from None
     if check and done.returncode:
-        raise SsganError(f"`git {arguments[0]}` failed: {done.stderr.strip() or done.stdout.strip()}; mend that and try again")
+        raise SsganError(f"`git {arguments[0]}` failed: {done.stderr.strip() or done.stdout.strip()}; fix it and run again")
     return done.stdout.strip()

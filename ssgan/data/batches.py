@@ -19,7 +19,7 @@ TO_READ = -1
 Recall = Callable[[list[Item]], I64]  # (N,) for N consecutive items of a listing: what a batch knows of them
 
 
-class Batch(NamedTuple):
+class FileBatch(NamedTuple):
     """N consecutive items of a listing. ``known``: (N,) where it stands what each one is; TO_READ: it has to be read."""
 
     items: list[Item]
@@ -30,17 +30,17 @@ class Batch(NamedTuple):
         """(U,) positions of the items that have to be read."""
         return np.flatnonzero(self.known == TO_READ)
 
-    def cut(self, size: int) -> Iterator[Batch]:
+    def cut(self, size: int) -> Iterator[FileBatch]:
         """Parts with up to ``size`` items that have to be read, and those between them that have not."""
         ends = (self.unread[size - 1 : -1 : size] + 1).tolist()
         for start, stop in pairwise([0, *ends, len(self.items)]):
-            yield Batch(self.items[start:stop], self.known[start:stop])
+            yield FileBatch(self.items[start:stop], self.known[start:stop])
 
 
-def batches(items: Iterator[Item], recall: Recall) -> Iterator[Batch]:
+def batches(items: Iterator[Item], recall: Recall) -> Iterator[FileBatch]:
     """A listing in pieces of LONGEST_BATCH items."""
     while piece := list(islice(items, LONGEST_BATCH)):
-        yield Batch(piece, recall(piece))
+        yield FileBatch(piece, recall(piece))
 
 
 def all_to_read(items: list[Item]) -> I64:

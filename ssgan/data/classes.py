@@ -1,4 +1,4 @@
-"""The registry of classes: a name gets an id once, and keeps it for ever.
+"""The registry of classes: a name gets an id once, and keeps it forever.
 
 ``classes.json`` holds ``{"version": 1, "classes": ["cat", "dog"]}``; the id of a class is its position. The list only
 ever grows at its end: a class that lost its last image keeps its id, so that a checkpoint of last year and the labels of
@@ -27,7 +27,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Registry:
+class ClassRegistry:
     """names: today's, in order of the ids. former: earlier names of a class, oldest first. retired: classes without a use."""
 
     names: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Registry:
         """What each class was called first: this never changes."""
         return [self.former.get(name, [name])[0] for name in self.names]
 
-    def grown(self, names: Iterable[str], taxonomy: Taxonomy) -> Registry:
+    def grown(self, names: Iterable[str], taxonomy: Taxonomy) -> ClassRegistry:
         """With the classes ``names`` (today's), of which new ones come behind, and everything called as it is today.
 
         Raises:
@@ -55,17 +55,17 @@ class Registry:
                 "`ssgan labels undo ID` (`ssgan labels status` shows its id), and use `ssgan labels merge`"
             )
         former = {chain[-1]: chain[:-1] for chain in chains if len(chain) > 1}
-        return Registry(today, former, [name for name in today if name in taxonomy.merged])
+        return ClassRegistry(today, former, [name for name in today if name in taxonomy.merged])
 
 
-def load(path: Path | None) -> Registry:
+def load(path: Path | None) -> ClassRegistry:
     """The registry of a file; empty where there is none yet.
 
     Raises:
         DataError: if the file is not a registry.
     """
     if path is None or not path.exists():
-        return Registry()
+        return ClassRegistry()
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -78,7 +78,7 @@ def load(path: Path | None) -> Registry:
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise DataError(f"{path} names {twice[:5]} twice in `classes`; keep the first of each (a class has one id)")
-    return Registry(names, *_history(path, raw, set(names)))
+    return ClassRegistry(names, *_history(path, raw, set(names)))
 
 
 def _history(path: Path, raw: dict[str, Any], names: set[str]) -> tuple[dict[str, list[str]], list[str]]:
@@ -105,7 +105,7 @@ def similar(classes: Iterable[str]) -> list[list[str]]:
     return [names for names in spelled.values() if len(names) > 1]
 
 
-def to_json(registry: Registry) -> str:
+def to_json(registry: ClassRegistry) -> str:
     """The text of ``classes.json``: one class per line, so that git merges and shows additions well."""
     value: dict[str, Any] = {"version": VERSION, "classes": registry.names}
     value |= {"former_names": registry.former} if registry.former else {}
@@ -113,7 +113,7 @@ def to_json(registry: Registry) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def save(path: Path, registry: Registry) -> None:
+def save(path: Path, registry: ClassRegistry) -> None:
     """Write the registry in one step (a reader sees the old or the new file, never half of one).
 
     Raises:

@@ -63,7 +63,7 @@ def _decode(image: Image.Image, channels: int, max_pixels: int) -> Raw:
 
 
 def _to_array(image: Image.Image) -> npt.NDArray[Any]:
-    """uint8 or uint16, grey, grey + alpha, RGB or RGBA. Raises Rejected for modes without an agreed meaning."""
+    """uint8 or uint16, gray, gray + alpha, RGB or RGBA. Raises Rejected for modes without an agreed meaning."""
     if image.mode in ("F", "I"):
         raise Rejected("unsupported_mode", f"mode {image.mode} (32-bit values) has no agreed range; store 8 or 16 bits")
     if image.mode.startswith("I;16"):

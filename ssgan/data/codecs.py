@@ -1,7 +1,7 @@
 """The fast codecs: PNG by OpenCV, JPEG by libjpeg-turbo (simplejpeg), binary netpbm by numpy.
 
 What they cannot decode exactly right goes to Pillow (``codec_pillow``). Every codec reads the dimensions from the header
-before it decodes, and refuses what is cut short or damaged: decoders like to hand out half a picture with grey below.
+before it decodes, and refuses what is cut short or damaged: decoders like to hand out half a picture with gray below.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _critical_chunks(data: bytes) -> bytes:
 
 
 def _opencv(data: bytes, channels: int, exact: bool) -> Pixels:
-    """Decode by OpenCV; ``exact``: keep 16 bits and alpha, and bring them to 8-bit grey or RGB here."""
+    """Decode by OpenCV; ``exact``: keep 16 bits and alpha, and bring them to 8-bit gray or RGB here."""
     flag = cv2.IMREAD_UNCHANGED if exact else cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
@@ -126,7 +126,7 @@ def decode_jpeg(data: bytes, channels: int, max_pixels: int, least_size: Callabl
         return codec_pillow.decode(data, "JPEG", channels, max_pixels)
     min_height, min_width = least_size(height, width)
     try:
-        # strict: a warning of libjpeg (premature end, damaged data) is an error; otherwise it paints the rest grey
+        # strict: a warning of libjpeg (premature end, damaged data) is an error; otherwise it paints the rest gray
         image = simplejpeg.decode_jpeg(
             data, "GRAY" if channels == 1 else "RGB", min_height=min_height, min_width=min_width, strict=True
         )

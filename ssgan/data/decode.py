@@ -4,7 +4,7 @@ The format is told by the first bytes, never by the file's name. Pixels pass thr
 (``codecs``, ``codec_pillow``), EXIF orientation, the resize policy, and the layout C, S, S.
 
 What is decided here, for every format: an alpha channel is composited on black; 16-bit values are divided by 257 (the full
-range becomes 0-255, no stretching per image); color becomes grey by 0.299 R + 0.587 G + 0.114 B; color profiles and gamma
+range becomes 0-255, no stretching per image); color becomes gray by 0.299 R + 0.587 G + 0.114 B; color profiles and gamma
 are ignored.
 
 Letters: H, W raw height and width, C channels, S image_size.
@@ -24,7 +24,7 @@ from ssgan.data.rejections import Rejected
 
 Pixels = npt.NDArray[np.uint8]
 
-__all__ = ["Decoded", "Limits", "Rejected", "decode", "decode_info"]
+__all__ = ["DecodeLimits", "Decoded", "Rejected", "decode", "decode_info"]
 
 PILLOW_FORMATS = (
     (0, b"GIF87a", "GIF"),
@@ -49,14 +49,14 @@ UNSUPPORTED = (
 )
 
 
-class Limits(NamedTuple):
+class DecodeLimits(NamedTuple):
     """Sizes above which a file is rejected before work is spent on it."""
 
     max_file_bytes: int
     max_pixels: int
 
     @classmethod
-    def of(cls, config: DataConfig) -> Limits:
+    def of(cls, config: DataConfig) -> DecodeLimits:
         """The limits in the ``data`` section."""
         return cls(config.max_file_bytes, config.max_pixels)
 
@@ -70,12 +70,12 @@ class Decoded(NamedTuple):
     mode: str  # as Pillow names it: 1, L, LA, P, RGB, RGBA, CMYK, I;16, ...
 
 
-def decode(data: bytes, spec: ImageSpec, limits: Limits) -> Pixels:
+def decode(data: bytes, spec: ImageSpec, limits: DecodeLimits) -> Pixels:
     """(C, S, S) uint8 pixels of one image file. Raises Rejected."""
     return decode_info(data, spec, limits).pixels
 
 
-def decode_info(data: bytes, spec: ImageSpec, limits: Limits) -> Decoded:
+def decode_info(data: bytes, spec: ImageSpec, limits: DecodeLimits) -> Decoded:
     """``decode``, with what the file's header said. Raises Rejected."""
     if not data:
         raise Rejected("empty", "the file has no bytes")
@@ -152,7 +152,7 @@ def _resize(image: Pixels, height: int, width: int, smooth: bool) -> Pixels:
     """Shrink by areas and enlarge linearly, each axis as it needs (cv2's INTER_AREA enlarges by blocks).
 
     A ``smooth`` image shrunk by less than 2 gets the same quality from linear interpolation (measured on photographs: mean
-    distance from exact areas 2.46 grey levels either way) in 60 % of the time.
+    distance from exact areas 2.46 gray levels either way) in 60 % of the time.
     """
     small = (min(height, image.shape[0]), min(width, image.shape[1]))
     if small != image.shape[:2]:

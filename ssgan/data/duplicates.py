@@ -1,11 +1,11 @@
 """Groups of near-duplicates: images so alike that one of them in test and another in train would be a leak.
 
 Equal pixels always make a group. Beyond that, the perceptual hash proposes a pair (at most ``bits`` of 64 differ) and the
-pixels confirm it (root mean square difference of at most ``rmse`` grey levels). Groups are connected components.
+pixels confirm it (root mean square difference of at most ``rmse`` gray levels). Groups are connected components.
 
 It never compares all with all. The 64 bits are cut into ``bits + k`` bands: two hashes that differ in at most ``bits``
 bits agree in k whole bands. So for every choice of k bands, images are sorted by these bands (a bucket) and then by their
-mean grey level; since levels that lie more than ``rmse`` apart rule a pair out, each image meets only its neighbors in the
+mean gray level; since levels that lie more than ``rmse`` apart rule a pair out, each image meets only its neighbors in the
 sorted order. A 4x4 thumbnail rules out most of what is left, before any pixel is read: a mean over a block is a
 projection, so the thumbnails of a pair are never farther apart than its pixels.
 
@@ -41,12 +41,12 @@ BLOCK_BYTES = 16 * MIB  # of pixels, as uint8, at a time
 BATCH_PAIRS = 1 << 18  # proposed pairs that are confirmed at once
 REFRESH = 32  # rounds of the search until it looks again at which images were joined
 THUMB = 4  # pixels, height = width
-SLACK = 1e-2  # grey levels: more than the rounding of float32 means
+SLACK = 1e-2  # gray levels: more than the rounding of float32 means
 MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, bits well spread: makes a 40-bit bucket number out of 64 masked bits
 LEVEL_BITS = 24
 
 
-class Found(NamedTuple):
+class DuplicateGroups(NamedTuple):
     """Groups and how they were found.
 
     group: (N,) int64; the lowest row of the group an image belongs to (its own row: alone).
@@ -67,14 +67,14 @@ def find(
     bits: int,
     rmse: float,
     max_comparisons: int = MAX_COMPARISONS,
-) -> Found:
+) -> DuplicateGroups:
     """Groups of near-duplicates among N images.
 
     Args:
         phash: (N,) perceptual hashes.
         pixels: (N, B), in memory or mapped from disk.
         bits: largest Hamming distance that proposes a pair.
-        rmse: largest root mean square difference, in grey levels, that confirms it.
+        rmse: largest root mean square difference, in gray levels, that confirms it.
         max_comparisons: of two hashes, in total; a bound on time.
     """
     digest, thumbs = _signatures(pixels, spec)
@@ -83,7 +83,7 @@ def find(
     distinct = np.sort(first).astype(np.int64)
     copies = np.flatnonzero(original != np.arange(len(original)))
     confirmed = [np.stack([original[copies], copies], axis=1)]
-    search = Search(phash[distinct], thumbs[distinct], bits, rmse)
+    search = PairSearch(phash[distinct], thumbs[distinct], bits, rmse)
     for pairs in search.proposals(max_comparisons):
         pairs = pairs[_close(pixels, distinct[pairs], rmse)]
         join(search.group, pairs)
@@ -100,7 +100,7 @@ def find(
         "largest_group": int(sizes.max()),
         "images_cut_short": search.cut_short,
     }
-    return Found(group, pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], counts)
+    return DuplicateGroups(group, pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], counts)
 
 
 def join(group: I64, pairs: I64) -> None:
@@ -115,7 +115,7 @@ def join(group: I64, pairs: I64) -> None:
 
 
 def _signatures(pixels: npt.NDArray[np.uint8], spec: ImageSpec) -> tuple[U64, F32]:
-    """(N,) digests of all pixels and (N, 16) thumbnails, in grey levels."""
+    """(N,) digests of all pixels and (N, 16) thumbnails, in gray levels."""
     n, step = len(pixels), max(1, BLOCK_BYTES // spec.bytes)
     digest, thumbs = np.zeros(n, np.uint64), np.zeros((n, THUMB * THUMB), np.float32)
     side = spec.image_size // THUMB
@@ -129,7 +129,7 @@ def _signatures(pixels: npt.NDArray[np.uint8], spec: ImageSpec) -> tuple[U64, F3
     return digest, thumbs
 
 
-class Search:
+class PairSearch:
     """The search for pairs among N distinct images: what is compared, and what was found so far.
 
     group: (N,) int64; the caller joins groups between two batches of proposals, and pairs within a group are no longer
@@ -138,7 +138,7 @@ class Search:
 
     def __init__(self, phash: U64, thumbs: F32, bits: int, rmse: float) -> None:
         self.phash, self.thumbs, self.bits, self.window = phash, thumbs, bits, rmse + SLACK
-        self.level = thumbs.mean(axis=1, dtype=np.float64)  # (N,) grey levels
+        self.level = thumbs.mean(axis=1, dtype=np.float64)  # (N,) gray levels
         self.group = np.arange(len(phash), dtype=np.int64)
         self.compared = 0
         self.proposed = 0

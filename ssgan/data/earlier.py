@@ -26,8 +26,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ssgan.data.digests import I64, from_hex
-from ssgan.data.image_shards import ImageRow, Pictures, ShardWriter
-from ssgan.data.recipe import Recipe
+from ssgan.data.image_shards import ImageBatch, ImageRow, ShardWriter
+from ssgan.data.recipe import DecodeRecipe
 from ssgan.data.row_writer import column, numbers, values
 from ssgan.data.schema import METADATA_KEY, images_schema, pixels_to_numpy
 from ssgan.data.sources import Item, text
@@ -53,13 +53,13 @@ class Shard(NamedTuple):
         return slice(self.first, self.first + self.rows)
 
 
-class Earlier:
-    """Shards in ``folder`` that were made by ``recipe``. Others, and what is no shard at all, count as not there.
+class PreviousShards:
+    """Shards in ``folder`` that were made by ``recipe``. Others, and what is not a shard at all, are ignored.
 
     ``digests``: (N, 32) the sha256 of all their rows.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
+    def __init__(self, folder: Path, recipe: DecodeRecipe) -> None:
         self._recipe = recipe
         self.shards: list[Shard] = []
         schema = images_schema(recipe.spec, recipe.made_by())
@@ -111,7 +111,7 @@ class Earlier:
         return np.logical_and.reduce(same)
 
     def keep(self, row: int, place: Place) -> bool:
-        """The image in this row stays, at this place. Returns False where that was said before: the first place counts."""
+        """The image in this row stays, at this place. Returns False where it stays already: the first place counts."""
         if self._stays[row]:
             return False
         self._stays[row] = True
@@ -127,16 +127,16 @@ class Earlier:
         for count, shard in staying:
             touched = np.searchsorted(moved, shard.first) < np.searchsorted(moved, shard.first + shard.rows)
             if 2 * count < writer.capacity and count < MERGE_BELOW * writer.waiting:
-                for pictures in self._pictures(shard):
-                    writer.add(pictures)
+                for images in self._kept_images(shard):
+                    writer.add(images)
             elif touched or count < shard.rows:
-                writer.write(shard.path.name, _joined(list(self._pictures(shard))))
+                writer.write(shard.path.name, _joined(list(self._kept_images(shard))))
             else:
                 _link(shard.path, folder / shard.path.name)
                 kept += 1
         return kept
 
-    def _pictures(self, shard: Shard) -> Iterator[Pictures]:
+    def _kept_images(self, shard: Shard) -> Iterator[ImageBatch]:
         """The images of a shard that stay, row group by row group. Raises DataError where the file is damaged."""
         start, spec = shard.first, self._recipe.spec
         try:
@@ -147,7 +147,7 @@ class Earlier:
                     columns = [table[name].to_pylist() for name in ImageRow._fields]
                     rows = [self._at_its_place(start + i, ImageRow(*row)) for i, row in enumerate(zip(*columns, strict=True))]
                     start += table.num_rows
-                    yield Pictures(
+                    yield ImageBatch(
                         list(compress(rows, stays)),
                         pixels_to_numpy(table["pixels"], spec)[stays],
                         table["phash"].to_numpy()[stays],
@@ -164,8 +164,8 @@ class Earlier:
         return row._replace(path=path, folder_class=folder_class, official_split=official_split)
 
 
-def _joined(parts: list[Pictures]) -> Pictures:
-    return Pictures(
+def _joined(parts: list[ImageBatch]) -> ImageBatch:
+    return ImageBatch(
         [row for part in parts for row in part.rows],
         np.concatenate([part.pixels for part in parts]),
         np.concatenate([part.hashes for part in parts]),

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ssgan.config import MIB
-from ssgan.data.recipe import Recipe
+from ssgan.data.recipe import DecodeRecipe
 from ssgan.data.row_writer import column, numbers
 from ssgan.data.schema import duplicates_schema, images_schema
 
@@ -40,8 +40,8 @@ class ImageRow(NamedTuple):
     official_split: str | None
 
 
-class Pictures(NamedTuple):
-    """Some images: N rows with their (N, C, S, S) pixels and (N,) hashes."""
+class ImageBatch(NamedTuple):
+    """N images: their rows with their (N, C, S, S) pixels and (N,) hashes."""
 
     rows: list[ImageRow]
     pixels: npt.NDArray[np.uint8]
@@ -54,7 +54,7 @@ class ShardWriter:
     ``waiting`` is how many images have been added, but not written.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, shard_bytes: int, first: int = 0) -> None:
+    def __init__(self, folder: Path, recipe: DecodeRecipe, shard_bytes: int, first: int = 0) -> None:
         self._folder, self._spec = folder, recipe.spec
         self._schema = images_schema(recipe.spec, recipe.made_by())
         self.capacity = max(1, shard_bytes // recipe.spec.bytes)
@@ -69,14 +69,14 @@ class ShardWriter:
     def waiting(self) -> int:
         return len(self._rows)
 
-    def add(self, pictures: Pictures) -> None:
+    def add(self, batch: ImageBatch) -> None:
         """Append images."""
-        rows, start = pictures.rows, 0
+        rows, start = batch.rows, 0
         while start < len(rows):
             used = len(self._rows)
             stop = min(len(rows), start + self.capacity - used)
-            self._pixels[used : used + stop - start] = pictures.pixels[start:stop]
-            self._hashes[used : used + stop - start] = pictures.hashes[start:stop]
+            self._pixels[used : used + stop - start] = batch.pixels[start:stop]
+            self._hashes[used : used + stop - start] = batch.hashes[start:stop]
             self._rows.extend(rows[start:stop])
             start = stop
             if len(self._rows) == self.capacity:
@@ -88,29 +88,29 @@ class ShardWriter:
             self._flush()
 
     def _flush(self) -> None:
-        self.write(f"{self._next:05d}.parquet", Pictures(self._rows, self._pixels, self._hashes))
+        self.write(f"{self._next:05d}.parquet", ImageBatch(self._rows, self._pixels, self._hashes))
         self._rows = []
         self._next += 1
 
-    def write(self, name: str, pictures: Pictures) -> None:
+    def write(self, name: str, batch: ImageBatch) -> None:
         """One shard of these images, ordered by id."""
-        n = len(pictures.rows)
-        order = sorted(range(n), key=[row.id for row in pictures.rows].__getitem__)
+        n = len(batch.rows)
+        order = sorted(range(n), key=[row.id for row in batch.rows].__getitem__)
         with pq.ParquetWriter(self._folder / name, self._schema, **OPTIONS) as writer:
             for start in range(0, n, self._group):
-                writer.write_table(self._table(pictures, order[start : start + self._group]), row_group_size=self._group)
+                writer.write_table(self._table(batch, order[start : start + self._group]), row_group_size=self._group)
 
-    def _table(self, pictures: Pictures, order: list[int]) -> pa.Table:
-        columns = list(zip(*(pictures.rows[i] for i in order), strict=True))
+    def _table(self, batch: ImageBatch, order: list[int]) -> pa.Table:
+        columns = list(zip(*(batch.rows[i] for i in order), strict=True))
         arrays = [column(values, self._schema.field(i).type) for i, values in enumerate(columns)]
-        pixels = pa.py_buffer(pictures.pixels[order])  # the gathered copy is the buffer: it is not copied again
-        arrays += [numbers(pictures.hashes[order], pa.uint64())]
+        pixels = pa.py_buffer(batch.pixels[order])  # the gathered copy is the buffer: it is not copied again
+        arrays += [numbers(batch.hashes[order], pa.uint64())]
         arrays += [pa.FixedSizeBinaryArray.from_buffers(pa.binary(self._spec.bytes), len(order), [None, pixels])]
         return pa.Table.from_arrays(arrays, schema=self._schema)
 
 
 def finish_duplicates(found: Path, images: Path, out: Path) -> tuple[int, int]:
-    """Add the kept twin of every duplicate in ``found``, read from the shards in ``images``, and write ``out``.
+    """Add the kept copy of every duplicate in ``found``, read from the shards in ``images``, and write ``out``.
 
     Returns:
         How many duplicates lie in another class folder than the kept file, and how many in another official split.
@@ -122,8 +122,8 @@ def finish_duplicates(found: Path, images: Path, out: Path) -> tuple[int, int]:
         return 0, 0
     ids = pc.unique(duplicates["id"])
     shards = sorted(images.glob("*.parquet"))
-    twins = [pq.read_table(shard, columns=names, filters=pc.field("id").isin(ids)) for shard in shards]
-    kept = pa.concat_tables([twin.cast(duplicates.schema) for twin in twins])
+    copies = [pq.read_table(shard, columns=names, filters=pc.field("id").isin(ids)) for shard in shards]
+    kept = pa.concat_tables([copy.cast(duplicates.schema) for copy in copies])
     pairs = duplicates.join(kept, "id", right_suffix="_kept")
     across = [pc.sum(pc.not_equal(pairs[c], pairs[f"{c}_kept"])).as_py() or 0 for c in names[2:]]
     parts = [part.append_column("kept", pa.repeat(value, len(part))) for part, value in ((kept, True), (duplicates, False))]

@@ -21,19 +21,19 @@ from pathlib import Path
 import numpy as np
 
 from ssgan.config import DataConfig, ImageSpec
-from ssgan.data.batches import I64, TO_READ, Batch
-from ssgan.data.decode import Limits
+from ssgan.data.batches import I64, TO_READ, FileBatch
+from ssgan.data.decode import DecodeLimits
 from ssgan.data.digests import NONE, DigestMap, digests
-from ssgan.data.earlier import Earlier
-from ssgan.data.image_shards import ImageRow, Pictures, ShardWriter, finish_duplicates
-from ssgan.data.ingest_index import Index, IndexWriter, Outcome, StaleIndexError
+from ssgan.data.earlier import PreviousShards
+from ssgan.data.image_shards import ImageBatch, ImageRow, ShardWriter, finish_duplicates
+from ssgan.data.ingest_index import FileOutcome, Index, IndexWriter, StaleIndexError
 from ssgan.data.ingest_summary import IngestSummary
-from ssgan.data.recipe import Recipe, recipe
+from ssgan.data.recipe import DecodeRecipe, recipe
 from ssgan.data.replacing import replacing_all
 from ssgan.data.row_writer import RowWriter
 from ssgan.data.schema import duplicates_schema, rejected_schema
 from ssgan.data.sources import ImageSource, Item, text
-from ssgan.data.workers import Elsewhere, Job, Kind, Prepared, prepared_new
+from ssgan.data.workers import DecodeJob, Prepared, RemotePool, WorkerKind, prepared_new
 from ssgan.errors import ConfigError, DataError
 
 INDEX = ".ingest-index.parquet"  # a cache of this machine, which DVC does not see
@@ -47,9 +47,9 @@ def ingest(
     config: DataConfig,
     out: Path,
     workers: int | None = None,
-    kind: Kind = "auto",
+    kind: WorkerKind = "auto",
     progress: Callable[[int], None] | None = None,
-    elsewhere: Elsewhere | None = None,
+    remote_pool: RemotePool | None = None,
     removed: frozenset[bytes] = frozenset(),
 ) -> IngestSummary:
     """Write ``images/``, ``rejected.parquet`` and ``duplicates.parquet`` into ``out``, so that they tell of every file.
@@ -60,17 +60,17 @@ def ingest(
         workers: None: one per core, more where the source asks for it.
         kind: threads, processes, or auto: whatever is faster and safe. The result depends neither on it nor on ``workers``.
         progress: called with the number of files seen so far, after every batch.
-        elsewhere: workers that are not of this machine, in place of ``workers`` and ``kind``.
+        remote_pool: workers of other machines, in place of ``workers`` and ``kind``.
         removed: sha256 of images that must not come back.
 
     Raises:
         ConfigError: ``out`` would write into the raw images.
-        DataError: the source has no file, none of them is an image, or another ingest is at work.
+        DataError: the source has no file, none of them is an image, or another ingest is running.
         StorageError: the source cannot be read.
     """
     out = Path(out)
     _check_apart(source, out)
-    how = (workers, kind, elsewhere)
+    how = (workers, kind, remote_pool)
     try:
         return _ingest(source, config, out, removed, how, progress)
     except StaleIndexError as stale:
@@ -85,12 +85,12 @@ def _ingest(
     config: DataConfig,
     out: Path,
     removed: frozenset[bytes],
-    how: tuple[int | None, Kind, Elsewhere | None],
+    how: tuple[int | None, WorkerKind, RemotePool | None],
     progress: Callable[[int], None] | None,
 ) -> IngestSummary:
-    made_by = recipe(ImageSpec(config.channels, config.image_size, config.resize), Limits.of(config))
+    made_by = recipe(ImageSpec(config.channels, config.image_size, config.resize), DecodeLimits.of(config))
     with replacing_all(out, OUTPUTS) as building, _few_collections():
-        build = _Build(source, made_by, config.shard_bytes, out, building, removed)
+        build = _IngestOutputs(source, made_by, config.shard_bytes, out, building, removed)
         with closing(prepared_new(build.job, build.recall, *how)) as batches:
             for batch, outcome in batches:
                 build.add(batch, outcome)
@@ -121,40 +121,40 @@ def _few_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-class _Build:
+class _IngestOutputs:
     """The outputs while they are written into ``folder``; ``out`` holds those of the run before."""
 
     def __init__(
-        self, source: ImageSource, made_by: Recipe, shard_bytes: int, out: Path, folder: Path, removed: frozenset[bytes]
+        self, source: ImageSource, made_by: DecodeRecipe, shard_bytes: int, out: Path, folder: Path, removed: frozenset[bytes]
     ) -> None:
         self.summary = IngestSummary(source.name, source.classes())
         self._source, self._folder = source, folder
-        self._earlier = earlier = Earlier(out / "images", made_by)
-        rows = np.concatenate([np.full(len(removed), REMOVED), np.arange(len(earlier.digests))])
-        self._rows = DigestMap(np.concatenate([digests(removed), earlier.digests]), rows)
+        self._previous = previous = PreviousShards(out / "images", made_by)
+        rows = np.concatenate([np.full(len(removed), REMOVED), np.arange(len(previous.digests))])
+        self._rows = DigestMap(np.concatenate([digests(removed), previous.digests]), rows)
         self._index = Index(out / INDEX, made_by, source.name, self._rows)
-        self._shards = ShardWriter(folder / "images", made_by, shard_bytes, earlier.next_number)
+        self._shards = ShardWriter(folder / "images", made_by, shard_bytes, previous.next_number)
         self._rejected = RowWriter(folder / "rejected.parquet", rejected_schema())
         self._duplicates = RowWriter(folder / "found.parquet", duplicates_schema())
         self._next_index = IndexWriter(folder / INDEX, made_by, source.name, self._index)
         self._seen: set[bytes] = set()  # the beginnings of ids that no earlier shard holds
         self.recall = self._index.recall
-        self.job = Job(source, made_by.spec, made_by.limits, self._rows)
+        self.job = DecodeJob(source, made_by.spec, made_by.limits, self._rows)
 
-    def add(self, batch: Batch, made: Prepared) -> None:
+    def add(self, batch: FileBatch, made: Prepared) -> None:
         """Give every item of a batch its place."""
         summary, unread = self.summary, batch.unread
         read = self._outcomes(batch, made)
         rows = self._rows_of(batch, read)
-        kept = self._earlier.keep_unmoved(rows, batch.items)
-        told = np.flatnonzero(~kept & (batch.known != TO_READ))
+        kept = self._previous.keep_unmoved(rows, batch.items)
+        recalled = np.flatnonzero(~kept & (batch.known != TO_READ))
         self._next_index.add(batch, read)
         summary.seen += len(batch.items)
         summary.decoded += len(made.accepted)
         summary.accepted += int(kept.sum())
         summary.bytes += sum(one.size for one in read) + self._index.bytes(batch.known)
         outcomes = dict(zip(unread.tolist(), read, strict=True))
-        outcomes.update(zip(told.tolist(), self._index.outcomes(batch.known[told]), strict=True))
+        outcomes.update(zip(recalled.tolist(), self._index.outcomes(batch.known[recalled]), strict=True))
         picture = {position: i for i, position in enumerate(unread[made.accepted].tolist())}
         new: list[ImageRow] = []
         chosen: list[int] = []
@@ -163,29 +163,29 @@ class _Build:
                 chosen.append(picture[i])
                 new.append(_image_row(batch.items[i], outcomes[i], made.headers[picture[i]]))
         if len(new) == len(made.accepted):  # mostly: pixels are not copied
-            self._shards.add(Pictures(new, made.pixels, made.hashes))
+            self._shards.add(ImageBatch(new, made.pixels, made.hashes))
         else:
-            self._shards.add(Pictures(new, made.pixels[chosen], made.hashes[chosen]))
+            self._shards.add(ImageBatch(new, made.pixels[chosen], made.hashes[chosen]))
 
-    def _outcomes(self, batch: Batch, made: Prepared) -> list[Outcome]:
+    def _outcomes(self, batch: FileBatch, made: Prepared) -> list[FileOutcome]:
         """What became of every item that was to be read."""
         refused = {number: why for number, *why in made.rejected}
-        read = [Outcome(*(found or (b"", 0)), *refused.get(i, ())) for i, found in enumerate(made.read)]
+        read = [FileOutcome(*(found or (b"", 0)), *refused.get(i, ())) for i, found in enumerate(made.read)]
         for position, outcome in zip(batch.unread.tolist(), read, strict=True):
             if outcome.digest:
                 self._index.verify(batch.items[position], outcome)
                 self.summary.read += 1
         return read
 
-    def _rows_of(self, batch: Batch, read: list[Outcome]) -> I64:
+    def _rows_of(self, batch: FileBatch, read: list[FileOutcome]) -> I64:
         """(N,) the row of every item's image in earlier shards; NONE, REMOVED."""
-        told = batch.known != TO_READ
-        rows = np.empty(len(told), np.int64)
-        rows[told] = self._index.numbers[batch.known[told]]
-        rows[~told] = self._rows.get(digests(one.digest or NO_DIGEST for one in read))
+        recalled = batch.known != TO_READ
+        rows = np.empty(len(recalled), np.int64)
+        rows[recalled] = self._index.numbers[batch.known[recalled]]
+        rows[~recalled] = self._rows.get(digests(one.digest or NO_DIGEST for one in read))
         return rows
 
-    def _is_new(self, item: Item, outcome: Outcome, row: int) -> bool:
+    def _is_new(self, item: Item, outcome: FileOutcome, row: int) -> bool:
         """Whether the file is an image that no shard holds; if it is not, it is accounted for."""
         if row == REMOVED:
             self.summary.removed += 1
@@ -194,7 +194,7 @@ class _Build:
             self._reject(item, outcome)
             return False
         place = (text(item.path), item.folder_class, item.official_split)
-        first = self._add_id(outcome.digest) if row == NONE else self._earlier.keep(row, place)
+        first = self._add_id(outcome.digest) if row == NONE else self._previous.keep(row, place)
         if first:
             self.summary.accepted += 1
         else:
@@ -208,7 +208,7 @@ class _Build:
         self._seen.add(digest[:16])
         return len(self._seen) > before
 
-    def _reject(self, item: Item, outcome: Outcome) -> None:
+    def _reject(self, item: Item, outcome: FileOutcome) -> None:
         self.summary.rejected[outcome.reason] += 1
         self._rejected.add((text(item.path), outcome.reason, text(outcome.detail)))
 
@@ -217,7 +217,7 @@ class _Build:
         summary = self.summary
         if not summary.accepted:
             raise _nothing_accepted(self._source, summary)
-        summary.shards_kept = self._earlier.carry(self._shards, self._folder / "images")
+        summary.shards_kept = self._previous.carry(self._shards, self._folder / "images")
         for writer in (self._shards, self._rejected, self._duplicates, self._next_index):
             writer.close()
         across = finish_duplicates(self._folder / "found.parquet", self._folder / "images", self._folder / "duplicates.parquet")
@@ -227,13 +227,13 @@ class _Build:
         summary.check()
 
 
-def _image_row(item: Item, outcome: Outcome, header: tuple[int, int, str]) -> ImageRow:
+def _image_row(item: Item, outcome: FileOutcome, header: tuple[int, int, str]) -> ImageRow:
     return ImageRow(outcome.digest.hex(), text(item.path), *header, item.folder_class, item.official_split)
 
 
 def _nothing_accepted(source: ImageSource, summary: IngestSummary) -> DataError:
     if not summary.seen:
-        return DataError(f"{source.name} holds no file; put images there or correct data.source")
+        return DataError(f"{source.name} contains no files; put images there or correct data.source")
     top = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common(3))
     removed = f", {summary.removed} removed" if summary.removed else ""
     return DataError(

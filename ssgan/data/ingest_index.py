@@ -24,9 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ssgan.data.batches import I64, TO_READ, Batch, all_to_read
+from ssgan.data.batches import I64, TO_READ, FileBatch, all_to_read
 from ssgan.data.digests import NONE, DigestMap, from_binary
-from ssgan.data.recipe import Recipe
+from ssgan.data.recipe import DecodeRecipe
 from ssgan.data.row_writer import column, numbers, values
 from ssgan.data.sources import Item
 
@@ -39,7 +39,7 @@ class StaleIndexError(Exception):
     """A file has other bytes than the index says, though its stamp is the same."""
 
 
-class Outcome(NamedTuple):
+class FileOutcome(NamedTuple):
     """What became of the bytes of a file. ``reason`` and ``detail`` are empty where they are an image."""
 
     digest: bytes  # sha256; empty: it was not read
@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-def _schema(recipe: Recipe, source: str, run: int) -> pa.Schema:
+def _schema(recipe: DecodeRecipe, source: str, run: int) -> pa.Schema:
     fields = [("path", pa.binary()), ("stamp", pa.string()), ("digest", pa.binary(32)), ("size", pa.int64())]
     key = repr((VERSION, source, recipe))
     return pa.schema([*fields, ("reason", pa.string()), ("detail", pa.string())], {"key": key, "run": str(run)})
@@ -62,7 +62,7 @@ class Index:
         numbers: (K,) what ``places`` says of the bytes of each entry; NONE: nothing.
     """
 
-    def __init__(self, path: Path, recipe: Recipe, source: str, places: DigestMap) -> None:
+    def __init__(self, path: Path, recipe: DecodeRecipe, source: str, places: DigestMap) -> None:
         self.table, self.run = _opened(path, _schema(recipe, source, 0))
         self.numbers = places.get(from_binary(self.table["digest"]))
         self._sizes = values(self.table["size"])
@@ -100,18 +100,18 @@ class Index:
             self._checked[items[position].path] = outcome.digest
         known[chosen] = TO_READ
 
-    def outcomes(self, entries: I64) -> list[Outcome]:
+    def outcomes(self, entries: I64) -> list[FileOutcome]:
         """What became of the bytes of these entries."""
         if not len(entries):
             return []
-        rows = self.table.select(Outcome._fields).take(numbers(entries, pa.int64()))
-        return [Outcome(*row) for row in zip(*(one.to_pylist() for one in rows.columns), strict=True)]
+        rows = self.table.select(FileOutcome._fields).take(numbers(entries, pa.int64()))
+        return [FileOutcome(*row) for row in zip(*(one.to_pylist() for one in rows.columns), strict=True)]
 
     def bytes(self, known: I64) -> int:
         """Of all files whose entries are ``known``."""
         return int(self._sizes[known[known != TO_READ]].sum())
 
-    def verify(self, item: Item, outcome: Outcome) -> None:
+    def verify(self, item: Item, outcome: FileOutcome) -> None:
         """Raise StaleIndexError where a file that was read only to check the index turns out to be another one."""
         if self._checked and self._checked.pop(item.path, outcome.digest) != outcome.digest:
             raise StaleIndexError(f"{item.path} has changed, but its size and times have not")
@@ -131,13 +131,13 @@ def _opened(path: Path, schema: pa.Schema) -> tuple[pa.Table, int]:
 class IndexWriter:
     """Writes the index of this run; what stays is taken over from ``old``."""
 
-    def __init__(self, path: Path, recipe: Recipe, source: str, old: Index) -> None:
+    def __init__(self, path: Path, recipe: DecodeRecipe, source: str, old: Index) -> None:
         self._schema = _schema(recipe, source, old.run + 1)
         self._writer = pq.ParquetWriter(path, self._schema, use_dictionary=False, write_statistics=False, compression="NONE")
         self._old = old.table.replace_schema_metadata(self._schema.metadata)
         self._waiting: list[pa.Table] = []
 
-    def add(self, batch: Batch, read: Sequence[Outcome]) -> None:
+    def add(self, batch: FileBatch, read: Sequence[FileOutcome]) -> None:
         """Remember what became of the items of a batch: ``read``, (U,), of those that had to be read."""
         kept = np.flatnonzero(batch.known != TO_READ)
         pairs = [(i, one) for i, one in zip(batch.unread.tolist(), read, strict=True) if one.digest and batch.items[i].stamp]

@@ -20,9 +20,9 @@ class IngestSummary:
     removed: int = 0  # files whose bytes stand in the list of removed images
     rejected: Counter[str] = field(default_factory=Counter)  # by reason
     bytes: int = 0  # of all files that can be read
-    duplicates_across_classes: int = 0  # files whose twin lies in another class folder
-    duplicates_across_splits: int = 0  # files whose twin lies on the other side of the official split
-    # what this run had to do; no metrics, for they depend on the runs before
+    duplicates_across_classes: int = 0  # files whose kept copy lies in another class folder
+    duplicates_across_splits: int = 0  # files whose kept copy lies on the other side of the official split
+    # the work of this run; not metrics, since it depends on the runs before
     read: int = 0
     decoded: int = 0
     shards: int = 0

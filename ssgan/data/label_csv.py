@@ -38,7 +38,7 @@ def read_csv(path: Path, key: str = "split.labels") -> list[Line]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"{where} does not exist; mend the path (or set `split.labels: null`)") from None
+        raise DataError(f"{where} does not exist; fix the path (or set `split.labels: null`)") from None
     except UnicodeDecodeError:
         raise DataError(f"{where} is not UTF-8 text; export it again as CSV in UTF-8") from None
     rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
@@ -75,5 +75,5 @@ def _line(where: str, header: list[str], number: int, row: list[str]) -> Line:
     more = [cells.get(name, "") for name in ("annotator", "time", "settles")]
     line = Line(number, cells.get("path", ""), cells.get("sha256", "").lower(), cells.get("label", ""), *more)
     if not line.path and not line.sha256:
-        raise DataError(f"{where}, line {number} names no image; fill in `path` or `sha256`, or delete the line")
+        raise DataError(f"{where}, line {number} does not name an image; fill in `path` or `sha256`, or delete the line")
     return line

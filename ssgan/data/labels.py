@@ -1,4 +1,4 @@
-"""Who says what an image shows: class folders, a CSV file or a label ledger become one class name per image.
+"""Labels of images: class folders, a CSV file or a label ledger become one class name per image.
 
 A *vote* is one statement "this image shows that class". Equal votes are counted once; different votes for one image are
 a conflict, whichever way they came in: two lines of a CSV file, or copies of one file in two class folders.
@@ -25,8 +25,8 @@ EXAMPLES = 5  # shown in an error
 NO_LABEL = -1
 
 
-class Vote(NamedTuple):
-    """One label for one image: row of the image, name of the class, and where it was said."""
+class LabelVote(NamedTuple):
+    """One label for one image: row of the image, name of the class, and where the vote stands."""
 
     row: int
     name: str
@@ -101,8 +101,8 @@ def _from_ledger(ledger: Ledger, images: pa.Table, config: SplitConfig) -> Label
     conflicts = {image: votes for image, votes in state.conflicts.items() if image in rows}
     if conflicts and config.on_conflict == "error":
         paths = images["path"].take([rows[image] for image in conflicts]).to_pylist()
-        said = [" but ".join(f"{v.label!r} ({v.annotator})" for v in votes) for votes in conflicts.values()]
-        shown = [f"{path}: {text}" for path, text in zip(paths, said, strict=True)]
+        texts = [" but ".join(f"{v.label!r} ({v.annotator})" for v in votes) for votes in conflicts.values()]
+        shown = [f"{path}: {text}" for path, text in zip(paths, texts, strict=True)]
         raise DataError(
             f"{len(conflicts)} images have votes that `split.label_policy: {config.label_policy}` cannot decide on: "
             f"{examples(shown)}; `ssgan labels conflicts` writes the list to fill in, or set `split.on_conflict: drop` to "
@@ -114,12 +114,12 @@ def _from_ledger(ledger: Ledger, images: pa.Table, config: SplitConfig) -> Label
     return _labels(labels, images.num_rows, [rows[image] for image in conflicts], counts, state.taxonomy)
 
 
-def _folder_votes(images: pa.Table, duplicates: pa.Table) -> list[Vote]:
+def _folder_votes(images: pa.Table, duplicates: pa.Table) -> list[LabelVote]:
     """One vote for every file that lies in a class folder, copies included."""
     rows = {image: row for row, image in enumerate(images["id"].to_pylist())}
     tables = [t.select(["id", "path", "folder_class"]).to_pydict() for t in (images, duplicates)]
     return [
-        Vote(rows[image], name, path)
+        LabelVote(rows[image], name, path)
         for table in tables
         for image, path, name in zip(table["id"], table["path"], table["folder_class"], strict=True)
         if name is not None and image in rows
@@ -128,7 +128,7 @@ def _folder_votes(images: pa.Table, duplicates: pa.Table) -> list[Vote]:
 
 def _csv_votes(
     lines: Iterable[Line], images: pa.Table, duplicates: pa.Table, config: SplitConfig
-) -> tuple[list[Vote], dict[str, int]]:
+) -> tuple[list[LabelVote], dict[str, int]]:
     """Votes of a label file, and how many lines gave none. Copies of an image may be named by their own path."""
     by_id = {image: row for row, image in enumerate(images["id"].to_pylist())}
     copies = zip(duplicates["path"].to_pylist(), duplicates["id"].to_pylist(), strict=True)
@@ -142,30 +142,30 @@ def _csv_votes(
         elif row is None:
             unknown.append(f"{line.path or line.sha256!r} (line {line.number})")
         else:
-            votes.append(Vote(row, line.name, f"line {line.number}"))
+            votes.append(LabelVote(row, line.name, f"line {line.number}"))
     if unknown and config.on_unknown_image == "error":
         raise DataError(
             f"split.labels: {config.labels} has {len(unknown)} labels for images that were not ingested: {examples(unknown)}; "
-            f"ingested paths look like {images['path'][0].as_py()!r}; mend the file, or set `split.on_unknown_image: report`"
+            f"ingested paths look like {images['path'][0].as_py()!r}; fix the file, or set `split.on_unknown_image: report`"
         )
     return votes, {"lines_without_label": empty, "unknown_images": len(unknown)}
 
 
-def resolve(votes: Sequence[Vote], n: int, config: SplitConfig, counts: dict[str, int]) -> Labels:
+def resolve(votes: Sequence[LabelVote], n: int, config: SplitConfig, counts: dict[str, int]) -> Labels:
     """One class per image out of all votes for ``n`` images.
 
     Raises:
         DataError: if an image has two classes and ``split.on_conflict`` is "error".
     """
-    first: dict[int, Vote] = {}
-    conflicts: dict[int, Vote] = {}
+    first: dict[int, LabelVote] = {}
+    conflicts: dict[int, LabelVote] = {}
     for vote in votes:
         if first.setdefault(vote.row, vote).name != vote.name:
             conflicts.setdefault(vote.row, vote)
     if conflicts and config.on_conflict == "error":
-        shown = [f"{_said(first[row])} but {_said(vote)}" for row, vote in sorted(conflicts.items())]
+        shown = [f"{_vote_text(first[row])} but {_vote_text(vote)}" for row, vote in sorted(conflicts.items())]
         raise DataError(
-            f"{len(conflicts)} images have two different labels: {examples(shown)}; mend the labels, or set "
+            f"{len(conflicts)} images have two different labels: {examples(shown)}; fix the labels, or set "
             "`split.on_conflict: drop` to treat these images as unlabeled"
         )
     chosen = {row: vote.name for row, vote in first.items() if row not in conflicts}
@@ -182,5 +182,5 @@ def _labels(chosen: dict[int, str], n: int, dropped: list[int], counts: dict[str
     return Labels(names, index, sorted(dropped), counts, taxonomy)
 
 
-def _said(vote: Vote) -> str:
+def _vote_text(vote: LabelVote) -> str:
     return f"{vote.name!r} ({vote.where})"

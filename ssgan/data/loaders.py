@@ -23,7 +23,7 @@ from ssgan.data.sampler import Stream, part
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.data.streaming import StreamingImages
 
-INIT_IMAGES = 500  # images of the data-dependent initialisation, as in the Improved GAN code
+INIT_IMAGES = 500  # images of the data-dependent initialization, as in the Improved GAN code
 
 
 class Unlabeled(Protocol):

@@ -17,16 +17,16 @@ from functools import partial
 from ssgan.cluster.connection import OBJECT_STORE_BYTES, connected
 from ssgan.cluster.tasks import AHEAD, RETRIES, Cpus, ErrorText, outcome
 from ssgan.config import Source
-from ssgan.data.remote import Recipe, ray_ingest_task, recipe_of
+from ssgan.data.remote import RemoteJob, ray_ingest_task, remote_job
 from ssgan.data.sources import Item
-from ssgan.data.workers import BATCH_BYTES, Elsewhere, Pool, Prepared
+from ssgan.data.workers import BATCH_BYTES, Prepared, RemotePool, WorkerPool
 from ssgan.errors import DataError
 from ssgan.machine import cores
 
 BATCH_FILES = 2048  # more than on one machine: Ray spends about a millisecond on a task
 
 
-def elsewhere(source: Source) -> Elsewhere:
+def ray_pool(source: Source) -> RemotePool:
     """Workers for ``ingest``: tasks of the cluster at RAY_ADDRESS, or of a local Ray that ends with the stage.
 
     Using them raises:
@@ -35,22 +35,22 @@ def elsewhere(source: Source) -> Elsewhere:
         StorageError: the source cannot be read.
         TrainingError: no cluster answers at RAY_ADDRESS.
     """
-    return lambda job: _pool(recipe_of(source, job))
+    return lambda job: _pool(remote_job(source, job))
 
 
 @contextmanager
-def _pool(recipe: Recipe) -> Iterator[Pool]:
+def _pool(remote: RemoteJob) -> Iterator[WorkerPool]:
     with connected(max(OBJECT_STORE_BYTES, 2 * AHEAD * cores() * BATCH_BYTES)) as ray:
         cpus = Cpus(ray)
         if not cpus():
             raise DataError("data.workers is 'ray', but the cluster at RAY_ADDRESS has no CPU; add a node, or set it to local")
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(ray_ingest_task)
-        shared = ray.put(recipe)
+        shared = ray.put(remote)
 
         def begin(items: list[Item]) -> Callable[[], Prepared]:
             return partial(outcome, ray, cpus, task.remote(shared, items), _error_text(items), RETRIES)
 
-        yield Pool(begin, lambda: AHEAD * max(1, cpus()), BATCH_FILES)
+        yield WorkerPool(begin, lambda: AHEAD * max(1, cpus()), BATCH_FILES)
 
 
 def _error_text(items: list[Item]) -> ErrorText:

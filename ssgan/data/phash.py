@@ -1,7 +1,7 @@
 """A 64-bit perceptual hash: images that look alike have hashes that differ in few bits.
 
 DCT hash (pHash; Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"): the 8 x 8 lowest
-frequencies of the grey image, each compared with their median. The cosines are rounded to integers, so that every sum is
+frequencies of the gray image, each compared with their median. The cosines are rounded to integers, so that every sum is
 an integer below 2**53 and exact in float64: the hash is the same on every machine, whatever the order of summation.
 """
 
@@ -39,12 +39,12 @@ def phash(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
 def _phash(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     n, channels, size, _ = images.shape
     if channels == 1:
-        grey = images[:, 0]
+        gray = images[:, 0]
     else:
         red, green, blue = (images[:, c].astype(np.uint16) for c in range(3))
-        grey = ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)  # fits: 256 * 255 < 2**16
+        gray = ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)  # fits: 256 * 255 < 2**16
     basis = _cosines(size)
-    rows = grey.reshape(n * size, size).astype(np.float64) @ basis.T  # (N S, SIDE): frequencies along x
+    rows = gray.reshape(n * size, size).astype(np.float64) @ basis.T  # (N S, SIDE): frequencies along x
     spectrum = np.matmul(basis, rows.reshape(n, size, SIDE)).reshape(n, SIDE * SIDE)
     ranked = np.sort(spectrum, axis=1)
     median = (ranked[:, 31:32] + ranked[:, 32:33]) / 2

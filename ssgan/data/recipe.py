@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssgan.config import ImageSpec
-from ssgan.data.decode import Limits
+from ssgan.data.decode import DecodeLimits
 
 LIBRARIES = ("ssgan", "numpy", "opencv-python-headless", "simplejpeg", "pillow")
 CODE = ("codec_pillow.py", "codecs.py", "decode.py", "phash.py", "raw.py", "rejections.py")
 
 
-class Recipe(NamedTuple):
+class DecodeRecipe(NamedTuple):
     """``decoders``: "NAME VERSION" of the libraries, and "code SHA256" of the modules that call them."""
 
     spec: ImageSpec
-    limits: Limits
+    limits: DecodeLimits
     decoders: tuple[str, ...]
 
     def made_by(self) -> dict[str, Any]:
@@ -30,9 +30,9 @@ class Recipe(NamedTuple):
         return {"limits": self.limits._asdict(), "decoders": list(self.decoders)}
 
 
-def recipe(spec: ImageSpec, limits: Limits) -> Recipe:
+def recipe(spec: ImageSpec, limits: DecodeLimits) -> DecodeRecipe:
     """The recipe of this installation."""
-    return Recipe(spec, limits, (*(f"{name} {number}" for name, number in versions()), f"code {_code()}"))
+    return DecodeRecipe(spec, limits, (*(f"{name} {number}" for name, number in versions()), f"code {_code()}"))
 
 
 def versions() -> tuple[tuple[str, str], ...]:

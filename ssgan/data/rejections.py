@@ -21,7 +21,7 @@ REASONS = {
     # decoding
     "not_an_image": "the bytes do not begin like any supported image format",
     "unsupported_format": "an image, but of a format that is not decoded (HEIC, ICO, PSD, ...)",
-    "unsupported_mode": "pixels that have no agreed meaning as grey or RGB (floats, 32-bit integers)",
+    "unsupported_mode": "pixels that have no agreed meaning as gray or RGB (floats, 32-bit integers)",
     "too_many_pixels": "more pixels than data.max_pixels, by its header",
     "animated": "more than one frame or page",
     "truncated": "the file ends too early",

@@ -13,36 +13,36 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssgan.config import ImageSpec, S3Source, Source, TorchvisionSource
-from ssgan.data.decode import Limits
+from ssgan.data.decode import DecodeLimits
 from ssgan.data.recipe import versions
 from ssgan.data.rejections import Rejected
-from ssgan.data.sources import Item, open_source
-from ssgan.data.workers import Job, Prepared, one_thread_below, prepare
+from ssgan.data.sources import Item, make_source
+from ssgan.data.workers import DecodeJob, Prepared, prepare, single_threaded_libraries
 from ssgan.errors import ConfigError, DataError
 
 
-class Recipe(NamedTuple):
+class RemoteJob(NamedTuple):
     """What every task gets besides its files. It holds no credentials and no listing."""
 
     source: Source
     spec: ImageSpec
-    limits: Limits
-    place: tuple[Any, ...] | None  # which folder the driver reads; None: S3
+    limits: DecodeLimits
+    folder: tuple[Any, ...] | None  # identity of the folder that the driver reads; None: S3
     versions: tuple[tuple[str, str], ...]
     witness: Item | None  # an object of S3 that the driver has read
 
 
-def recipe_of(source: Source, job: Job) -> Recipe:
+def remote_job(source: Source, job: DecodeJob) -> RemoteJob:
     """What the tasks of ``job`` need; it is read from ``source``."""
     if isinstance(source, TorchvisionSource):
         source = source.model_copy(update={"root": os.path.abspath(source.root), "download": False})
     elif not isinstance(source, S3Source):
         source = source.model_copy(update={"path": os.path.abspath(source.path)})  # tasks run in another folder
-    return Recipe(source, job.spec, job.limits, place_of(source), versions(), _witness(source, job))
+    return RemoteJob(source, job.spec, job.limits, folder_identity(source), versions(), _witness(source, job))
 
 
-def place_of(source: Source) -> tuple[Any, ...] | None:
-    """Tells a local folder from one of the same name on another machine, or in another container. None: S3, or no folder."""
+def folder_identity(source: Source) -> tuple[Any, ...] | None:
+    """Tells a local folder from one of the same name on another machine or in another container. None: S3, or no folder."""
     path = _local_path(source)
     if path is None or not os.path.isdir(path):
         return None
@@ -56,7 +56,7 @@ def _local_path(source: Source) -> str | None:
     return source.root if isinstance(source, TorchvisionSource) else source.path
 
 
-def _witness(source: Source, job: Job) -> Item | None:
+def _witness(source: Source, job: DecodeJob) -> Item | None:
     """The first object that can be read. Every process reads it first: only so can it tell that another one is forbidden."""
     if isinstance(source, S3Source):
         for item in job.source.items():
@@ -70,10 +70,10 @@ def _witness(source: Source, job: Job) -> Item | None:
 # --- on a node ---------------------------------------------------------------------------------------------------------
 
 
-def ray_ingest_task(recipe: Recipe, items: list[Item]) -> Prepared:
+def ray_ingest_task(remote: RemoteJob, items: list[Item]) -> Prepared:
     """One list of files, on whatever node. Raises SsganError."""
-    job = job_of(recipe)
-    with one_thread_below():
+    job = open_job(remote)
+    with single_threaded_libraries():
         if not job.source.threads:
             return prepare(job, items)
         size = -(-len(items) // job.source.threads)
@@ -83,26 +83,26 @@ def ray_ingest_task(recipe: Recipe, items: list[Item]) -> Prepared:
 
 
 @lru_cache(maxsize=1)
-def job_of(recipe: Recipe) -> Job:
+def open_job(remote: RemoteJob) -> DecodeJob:
     """Opened once in each process. Raises SsganError where this node cannot do the same as the driver."""
-    for (name, theirs), (_, ours) in zip(recipe.versions, versions(), strict=True):
+    for (name, theirs), (_, ours) in zip(remote.versions, versions(), strict=True):
         if theirs != ours:
             raise DataError(
                 f"the Ray node {platform.node()} has {name} {ours}, but ingest was started with {theirs}, so pixels could "
                 "differ; install the same packages there"
             )
-    if place_of(recipe.source) != recipe.place:
-        key = "root" if isinstance(recipe.source, TorchvisionSource) else "path"
+    if folder_identity(remote.source) != remote.folder:
+        key = "root" if isinstance(remote.source, TorchvisionSource) else "path"
         raise ConfigError(
-            f"data.source.{key} is {_local_path(recipe.source)!r}, which the Ray node {platform.node()} does not share with "
+            f"data.source.{key} is {_local_path(remote.source)!r}, which the Ray node {platform.node()} does not share with "
             "the machine that runs ingest; upload the images to S3 and set data.source to {kind: s3, url: s3://bucket/prefix}, "
             "or set data.workers to local"
         )
-    source = open_source(recipe.source)
-    if recipe.witness:
+    source = make_source(remote.source)
+    if remote.witness:
         with suppress(Rejected):
-            source.read(recipe.witness, recipe.limits.max_file_bytes)
-    return Job(source, recipe.spec, recipe.limits)
+            source.read(remote.witness, remote.limits.max_file_bytes)
+    return DecodeJob(source, remote.spec, remote.limits)
 
 
 def _joined(parts: list[Prepared], size: int) -> Prepared:

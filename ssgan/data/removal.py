@@ -35,7 +35,7 @@ def resolve(targets: Iterable[str], data: Path) -> dict[str, list[str]]:
     known = _paths(data)
     by_path = {path: image for image, paths in known.items() for path in paths}
     found: dict[str, list[str]] = {}
-    strange = []
+    unresolved = []
     for target in targets:
         if re.fullmatch("[0-9a-f]{64}", target):
             image = target
@@ -44,12 +44,12 @@ def resolve(targets: Iterable[str], data: Path) -> dict[str, list[str]]:
         elif Path(target).is_file():
             image = hashlib.sha256(Path(target).read_bytes()).hexdigest()
         else:
-            strange.append(target)
+            unresolved.append(target)
             continue
         found[image] = known.get(image, [])
-    if strange:
+    if unresolved:
         raise DataError(
-            f"{', '.join(map(repr, strange[:5]))} is no sha256, no path of data/images, and no file here; nothing was done"
+            f"{', '.join(map(repr, unresolved[:5]))} is not a sha256, a path in data/images or a file here; nothing was done"
         )
     return found
 

@@ -26,7 +26,7 @@ def replacing_all(out: Path, names: Sequence[str]) -> Iterator[Path]:
         DataError: another process is doing the same.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with alone(out):
+    with exclusive(out):
         finish(out, names)
         building = out / BUILDING
         shutil.rmtree(building, ignore_errors=True)
@@ -43,7 +43,7 @@ def replacing_all(out: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """No other ingest or removal is inside for the same folder. Raises DataError where one is."""
     busy = DataError(f"another ingest or removal is writing into {folder}; wait until it has ended")
     with atomic.exclusive(folder, busy):

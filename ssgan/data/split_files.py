@@ -37,7 +37,7 @@ I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Images:
+class IngestedImages:
     """All ingested images, sorted by id, so that the order of files and shards is forgotten.
 
     table: COLUMNS, N rows. pixels: (N, B) uint8, mapped from disk. draw: (N,) uint64, a hash of the id alone that decides
@@ -53,7 +53,7 @@ class Images:
         return int(self.table.num_rows)
 
 
-def load_images(folder: Path, scratch: Path) -> Images:
+def load_images(folder: Path, scratch: Path) -> IngestedImages:
     """Read all image shards; pixels go to the file ``scratch``.
 
     Raises:
@@ -66,7 +66,7 @@ def load_images(folder: Path, scratch: Path) -> Images:
         raise DataError(f"{folder} holds a damaged file ({error}); delete the folder and run `dvc repro ingest`") from error
 
 
-def _load_images(folder: Path, scratch: Path) -> Images:
+def _load_images(folder: Path, scratch: Path) -> IngestedImages:
     files = [pq.ParquetFile(path, page_checksum_verification=True) for path in schema.shards(folder)]
     specs = [schema.spec_of(schema.read_metadata(f.schema_arrow, str(folder))) for f in files]
     if len(set(specs)) > 1:
@@ -87,7 +87,7 @@ def _load_images(folder: Path, scratch: Path) -> Images:
     for part in _pixels(files, specs[0]):
         pixels[row_of[start : start + len(part)]] = part
         start += len(part)
-    return Images(specs[0], table, pixels, _draw(ids))
+    return IngestedImages(specs[0], table, pixels, _draw(ids))
 
 
 def _reserve(scratch: Path, n: int, size: int) -> npt.NDArray[np.uint8]:
@@ -128,7 +128,7 @@ def load_duplicates(path: Path | None) -> pa.Table:
     return table.filter(pc.invert(table["kept"])) if "kept" in table.column_names else table
 
 
-def write_set(folder: Path, layout: pa.Schema, images: Images, rows: I64, labels: npt.NDArray[np.int32]) -> None:
+def write_set(folder: Path, layout: pa.Schema, images: IngestedImages, rows: I64, labels: npt.NDArray[np.int32]) -> None:
     """Write the images of ``rows`` to ``folder`` as shards, in the order of their draw.
 
     Args:
@@ -148,14 +148,14 @@ def write_set(folder: Path, layout: pa.Schema, images: Images, rows: I64, labels
                 writer.write_table(_table(layout, images, part, labels), row_group_size=group)
 
 
-def write_reserved(path: Path, images: Images, rows: dict[str, I64]) -> None:
+def write_reserved(path: Path, images: IngestedImages, rows: dict[str, I64]) -> None:
     """Write which images wait for a label to join val or test: their ids and that set, no pixels."""
     ids = pa.concat_arrays([images.table["id"].take(some).combine_chunks() for some in rows.values()])
     sets = pa.array([name for name, some in rows.items() for _ in some], pa.string())
     pq.write_table(pa.table({"id": ids, "set": sets}), path)
 
 
-def _table(layout: pa.Schema, images: Images, rows: I64, labels: npt.NDArray[np.int32]) -> pa.Table:
+def _table(layout: pa.Schema, images: IngestedImages, rows: I64, labels: npt.NDArray[np.int32]) -> pa.Table:
     texts = images.table.take(rows)
     columns = {
         "id": texts["id"],

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from ssgan.config import SplitConfig
 from ssgan.data import schema
-from ssgan.data.classes import Registry
-from ssgan.data.duplicates import Found
+from ssgan.data.classes import ClassRegistry
+from ssgan.data.duplicates import DuplicateGroups
 from ssgan.data.labels import NO_LABEL, Labels
-from ssgan.data.split_files import I64, Images
+from ssgan.data.split_files import I64, IngestedImages
 from ssgan.errors import DataError
 from ssgan.provenance import ids_sha256
 
@@ -49,7 +49,7 @@ class SplitSummary:
     classes: list[str]  # positions are ids
     retired_classes: list[str]  # merged into others; no image has them
     new_classes: list[str]  # not in split.json: the first run and the next one would differ
-    registry: Registry  # in classes.json, not in split.json
+    registry: ClassRegistry  # in classes.json, not in split.json
     classes_without_label: list[str]  # no labeled training image
     classes_without_test: list[str]
     images: int
@@ -84,16 +84,16 @@ class SplitSummary:
         }
 
 
-class Plan(NamedTuple):
+class SplitPlan(NamedTuple):
     """Everything that was decided about N images."""
 
-    registry: Registry  # classes; positions are ids
-    known: Registry  # the registry before this run
+    registry: ClassRegistry  # classes; positions are ids
+    known: ClassRegistry  # the registry before this run
     labels: Labels
     class_ids: npt.NDArray[np.int32]  # (N,) NO_LABEL where there is none
     official_overlap: int
     official_test: bool
-    found: Found
+    found: DuplicateGroups
     own: npt.NDArray[np.int8]  # (N,) side of an image by itself
     side: npt.NDArray[np.int8]  # (N,) side with its near-duplicates
     rows: dict[str, I64]  # rows of each set, ascending
@@ -103,7 +103,7 @@ class Plan(NamedTuple):
         return np.flatnonzero((self.class_ids == NO_LABEL) & (self.side == side))
 
 
-def summarize(images: Images, plan: Plan, config: SplitConfig) -> SplitSummary:
+def summarize(images: IngestedImages, plan: SplitPlan, config: SplitConfig) -> SplitSummary:
     """Count everything once."""
     kinds = plan.class_ids[plan.found.pairs]
     conflicting = (kinds[:, 0] != kinds[:, 1]) & (kinds != NO_LABEL).all(axis=1)
@@ -136,14 +136,14 @@ def summarize(images: Images, plan: Plan, config: SplitConfig) -> SplitSummary:
     )
 
 
-def _conflicting_groups(plan: Plan) -> int:
+def _conflicting_groups(plan: SplitPlan) -> int:
     """Groups of near-duplicates whose images have different labels."""
     labeled = plan.class_ids != NO_LABEL
     kinds = np.unique(np.stack([plan.found.group[labeled], plan.class_ids[labeled]]), axis=1)  # (2, distinct)
     return int((np.unique(kinds[0], return_counts=True)[1] > 1).sum())
 
 
-def _set(images: Images, plan: Plan, name: str) -> SetSummary:
+def _set(images: IngestedImages, plan: SplitPlan, name: str) -> SetSummary:
     rows = plan.rows[name]
     counts = None
     if name != "unlabeled":
@@ -152,7 +152,7 @@ def _set(images: Images, plan: Plan, name: str) -> SetSummary:
     return SetSummary(len(rows), ids_sha256(images.table["id"].take(rows).to_pylist()), counts)
 
 
-def _without(one: SetSummary, registry: Registry) -> list[str]:
+def _without(one: SetSummary, registry: ClassRegistry) -> list[str]:
     """Classes in use that have no image in a set."""
     return [name for name, n in (one.classes or {}).items() if n == 0 and name not in registry.retired]
 

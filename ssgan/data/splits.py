@@ -12,7 +12,7 @@ Where the source has an official test set, that set is kept as it is: near-dupli
 * ``team``: all labels count. Images without a label whose hash says val or test are *reserved*: no set has them until
   their label comes, since an image that was trained on must not be tested on later.
 
-Letters: N images, K classes. A row is the position of an image in ``Images``.
+Letters: N images, K classes. A row is the position of an image in ``IngestedImages``.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ import pyarrow as pa
 from ssgan.config import SplitConfig
 from ssgan.data import classes, schema
 from ssgan.data import duplicates as near
-from ssgan.data.classes import Registry
+from ssgan.data.classes import ClassRegistry
 from ssgan.data.labels import NO_LABEL, Labels, collect, examples
-from ssgan.data.split_files import I64, Images, load_duplicates, load_images, replacing, write_reserved, write_set
-from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, Plan, SplitSummary, summarize, verify
+from ssgan.data.split_files import I64, IngestedImages, load_duplicates, load_images, replacing, write_reserved, write_set
+from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, SplitPlan, SplitSummary, summarize, verify
 from ssgan.errors import ConfigError, DataError
 
 I8 = npt.NDArray[np.int8]
@@ -71,7 +71,7 @@ def split(
     return summary
 
 
-def make_plan(images: Images, copies: pa.Table, known: Registry, config: SplitConfig) -> Plan:
+def make_plan(images: IngestedImages, copies: pa.Table, known: ClassRegistry, config: SplitConfig) -> SplitPlan:
     """Decide on every image; nothing is written. Raises like ``split``."""
     labels = collect(images.table, copies, config)
     registry = known.grown(labels.names, labels.taxonomy)
@@ -86,7 +86,7 @@ def make_plan(images: Images, copies: pa.Table, known: Registry, config: SplitCo
         _require_all_labeled(images, labels)
     rows = choose(images, side, class_ids, registry, config)
     _require_every_class(rows["labeled"], class_ids, registry, config)
-    return Plan(registry, known, labels, class_ids, overlap, "test" in official, found, own, side, rows)
+    return SplitPlan(registry, known, labels, class_ids, overlap, "test" in official, found, own, side, rows)
 
 
 def _official(images: pa.Table, copies: pa.Table) -> tuple[list[str | None], int]:
@@ -94,12 +94,12 @@ def _official(images: pa.Table, copies: pa.Table) -> tuple[list[str | None], int
 
     That is "test" if any copy of the file lies in test, so that the official test set stays complete.
     """
-    elsewhere: dict[str, set[str | None]] = {}
+    copy_sides: dict[str, set[str | None]] = {}
     for image, side in zip(copies["id"].to_pylist(), copies["official_split"].to_pylist(), strict=True):
-        elsewhere.setdefault(image, set()).add(side)
+        copy_sides.setdefault(image, set()).add(side)
     official, overlap = [], 0
     for image, side in zip(images["id"].to_pylist(), images["official_split"].to_pylist(), strict=True):
-        sides = elsewhere.get(image, set()) | {side}
+        sides = copy_sides.get(image, set()) | {side}
         official.append("test" if "test" in sides else side)
         overlap += {"train", "test"} <= sides
     return official, overlap
@@ -132,7 +132,7 @@ def group_sides(own: I8, group: I64, keep_test: bool) -> I8:
     return side
 
 
-def choose(images: Images, side: I8, class_ids: I32, registry: Registry, config: SplitConfig) -> dict[str, I64]:
+def choose(images: IngestedImages, side: I8, class_ids: I32, registry: ClassRegistry, config: SplitConfig) -> dict[str, I64]:
     """Rows of each set, ascending. Raises DataError, ConfigError where a set cannot be made."""
     labeled = class_ids != NO_LABEL
     if not labeled.any():
@@ -157,7 +157,7 @@ _REMEDIES = {
 }
 
 
-def _require_all_labeled(images: Images, labels: Labels) -> None:
+def _require_all_labeled(images: IngestedImages, labels: Labels) -> None:
     """Raise DataError if images lack a label for another reason than a conflict that was dropped on request."""
     missing = np.setdiff1d(np.flatnonzero(labels.index == NO_LABEL), labels.dropped)
     if len(missing):
@@ -168,7 +168,9 @@ def _require_all_labeled(images: Images, labels: Labels) -> None:
         )
 
 
-def draw_labels(images: Images, allowed: npt.NDArray[np.bool_], class_ids: I32, registry: Registry, config: SplitConfig) -> I64:
+def draw_labels(
+    images: IngestedImages, allowed: npt.NDArray[np.bool_], class_ids: I32, registry: ClassRegistry, config: SplitConfig
+) -> I64:
     """Rows of ``num_labels`` images, as many of each class as possible, out of ``allowed`` (N,).
 
     Drawn with NumPy's PCG64 under ``split_seed``. Budgets are nested: the draw of 40 contains the draw of 20.
@@ -194,7 +196,7 @@ def draw_labels(images: Images, allowed: npt.NDArray[np.bool_], class_ids: I32, 
     return np.sort(np.concatenate(chosen))
 
 
-def _require_every_class(rows: I64, class_ids: I32, registry: Registry, config: SplitConfig) -> None:
+def _require_every_class(rows: I64, class_ids: I32, registry: ClassRegistry, config: SplitConfig) -> None:
     """Raise DataError if a class of the registry, not a retired one, has no labeled image and the policy is "error"."""
     present = set(class_ids[rows].tolist())
     missing = [name for c, name in enumerate(registry.names) if c not in present and name not in registry.retired]

@@ -80,7 +80,7 @@ class StreamingImages:
         self._first_row = rank * self._steps_per_epoch * self._part
         self._groups_per_window, self._prefetch = groups_per_window, prefetch
         self._open: dict[str, pq.ParquetFile] = {}
-        # Never shut down: it ends by itself once nobody refers to it. Waiting for it in a finaliser can be a deadlock, because
+        # Never shut down: it ends by itself once nothing refers to it. Waiting for it in a finalizer can deadlock, because
         # garbage may be collected in any thread at any point, even while that thread starts.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="ssgan-prefetch")
         self._next_step = -1

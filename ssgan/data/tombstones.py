@@ -20,13 +20,13 @@ HEADER = "sha256,removed_on,reason,trained"
 
 
 def load(path: Path = FILE) -> frozenset[bytes]:
-    """The sha256 of every removed image; none where there is no file. Raises DataError naming a line that is none."""
+    """The sha256 of every removed image; none where there is no file. Raises DataError naming an invalid line."""
     if not path.exists():
         return frozenset()
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
     for number, row in enumerate(rows[1:], 2):
         if row and not re.fullmatch("[0-9a-f]{64}", row[0]):
-            raise DataError(f"{path}, line {number} begins with {row[0]!r}, which is no sha256; restore the file from git")
+            raise DataError(f"{path}, line {number} begins with {row[0]!r}, which is not a sha256; restore the file from git")
     return frozenset(bytes.fromhex(row[0]) for row in rows[1:] if row)
 
 

@@ -1,8 +1,8 @@
 """The parallel part of ``ingest``: files to pixels, many at a time, in the order of the listing.
 
 Forked processes do the work where there are many local files and forking is safe: decoders release the interpreter's lock,
-but the Python around them does not, and threads stand in line for it. Threads do it else. Workers elsewhere (a cluster) are
-handed in as a ``Pool`` that somebody else makes. The result does not depend on any of it.
+but the Python around them does not, and threads wait for it. Otherwise, threads do. Workers elsewhere (a cluster) are
+passed in as a ``WorkerPool`` that the caller makes. The result does not depend on any of it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ssgan.config import MIB, ImageSpec
-from ssgan.data.batches import Batch, Recall, all_to_read, batches
-from ssgan.data.decode import Limits, decode_info
+from ssgan.data.batches import FileBatch, Recall, all_to_read, batches
+from ssgan.data.decode import DecodeLimits, decode_info
 from ssgan.data.phash import phash
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import ImageSource, Item
@@ -42,7 +42,7 @@ WORTH_FORKING = 2048  # files; fewer are done before the processes have started
 
 LOOK_AHEAD = 16  # batches that are looked through for so many that have to be read
 
-Kind = Literal["auto", "threads", "processes"]
+WorkerKind = Literal["auto", "threads", "processes"]
 
 
 class Prepared(NamedTuple):
@@ -61,19 +61,19 @@ class Prepared(NamedTuple):
         return [found[0] for position in self.accepted if (found := self.read[position])]
 
 
-class Job(NamedTuple):
+class DecodeJob(NamedTuple):
     """What is the same for all items."""
 
     source: ImageSource
     spec: ImageSpec
-    limits: Limits
+    limits: DecodeLimits
     known: Container[bytes] = ()  # sha256 of files that are read, but not decoded
 
 
 NOTHING = Prepared([], [], np.empty((0, 0, 0, 0), np.uint8), np.empty(0, np.uint64), [], [])
 
 
-class Pool(NamedTuple):
+class WorkerPool(NamedTuple):
     """Workers, wherever they are."""
 
     begin: Callable[[list[Item]], Callable[[], Prepared]]  # starts on a batch; what it returns waits for the outcome
@@ -81,10 +81,10 @@ class Pool(NamedTuple):
     batch_files: int  # of one batch, at most
 
 
-Elsewhere = Callable[[Job], AbstractContextManager[Pool]]  # makes a pool that is no part of this process
+RemotePool = Callable[[DecodeJob], AbstractContextManager[WorkerPool]]  # makes a pool outside of this process
 
 
-def prepare(job: Job, items: list[Item]) -> Prepared:
+def prepare(job: DecodeJob, items: list[Item]) -> Prepared:
     """Read, identify and decode a few files. Raises StorageError."""
     read, spec, limits = job.source.read, job.spec, job.limits
     pixels = np.empty((len(items), *spec.shape), np.uint8)
@@ -115,24 +115,24 @@ def prepare(job: Job, items: list[Item]) -> Prepared:
 
 
 def prepared(
-    job: Job, workers: int | None = None, kind: Kind = "auto", elsewhere: Elsewhere | None = None
+    job: DecodeJob, workers: int | None = None, kind: WorkerKind = "auto", remote_pool: RemotePool | None = None
 ) -> Generator[tuple[list[Item], Prepared], None, None]:
     """Batches of items and what was made of them, in the order of the listing; all are read. Raises like ``prepared_new``."""
-    with closing(prepared_new(job, all_to_read, workers, kind, elsewhere)) as found:
+    with closing(prepared_new(job, all_to_read, workers, kind, remote_pool)) as found:
         for batch, outcome in found:
             yield batch.items, outcome
 
 
 def prepared_new(
-    job: Job, recall: Recall, workers: int | None = None, kind: Kind = "auto", elsewhere: Elsewhere | None = None
-) -> Generator[tuple[Batch, Prepared], None, None]:
-    """Batches of items and what was made of those that nobody recalls, in the order of the listing.
+    job: DecodeJob, recall: Recall, workers: int | None = None, kind: WorkerKind = "auto", remote_pool: RemotePool | None = None
+) -> Generator[tuple[FileBatch, Prepared], None, None]:
+    """Batches of items and what was made of those that were not recalled, in the order of the listing.
 
     Args:
         recall: what is known already of items of the listing; those are not read.
         workers: None: one per core, or more threads where the source asks for them.
         kind: auto: processes where they are faster and safe.
-        elsewhere: workers of another kind; ``workers`` and ``kind`` mean nothing then.
+        remote_pool: workers of other machines; ``workers`` and ``kind`` are ignored then.
 
     Raises:
         DataError: a worker was killed.
@@ -144,14 +144,14 @@ def prepared_new(
         many = sum(len(batch.unread) for batch in head) >= WORTH_FORKING
         kind = "processes" if many and _may_fork(job.source) else "threads"
     count = workers or max(cores(), job.source.threads)
-    with one_thread_below(), elsewhere(job) if elsewhere else _pool(job, kind, count) as pool:
+    with single_threaded_libraries(), remote_pool(job) if remote_pool else _pool(job, kind, count) as pool:
         size = max(1, min(pool.batch_files, BATCH_BYTES // job.spec.bytes))
         yield from _in_order(pool, (part for batch in chain(head, listed) for part in batch.cut(size)))
 
 
-def _until_worth_forking(listed: Iterator[Batch]) -> list[Batch]:
+def _until_worth_forking(listed: Iterator[FileBatch]) -> list[FileBatch]:
     """The first batches, until it is known whether there are many files to read."""
-    head: list[Batch] = []
+    head: list[FileBatch] = []
     left = WORTH_FORKING
     for batch in islice(listed, LOOK_AHEAD):
         head.append(batch)
@@ -161,8 +161,8 @@ def _until_worth_forking(listed: Iterator[Batch]) -> list[Batch]:
     return head
 
 
-def _in_order(pool: Pool, todo: Iterator[Batch]) -> Iterator[tuple[Batch, Prepared]]:
-    pending: deque[tuple[Batch, Callable[[], Prepared]]] = deque()
+def _in_order(pool: WorkerPool, todo: Iterator[FileBatch]) -> Iterator[tuple[FileBatch, Prepared]]:
+    pending: deque[tuple[FileBatch, Callable[[], Prepared]]] = deque()
     while True:
         while len(pending) < pool.ahead() and (batch := next(todo, None)):
             unread = [batch.items[i] for i in batch.unread.tolist()]
@@ -175,7 +175,7 @@ def _in_order(pool: Pool, todo: Iterator[Batch]) -> Iterator[tuple[Batch, Prepar
 
 # --- pools -----------------------------------------------------------------------------------------------------------
 
-_job: Job | None = None  # of this process, where it is a forked worker
+_job: DecodeJob | None = None  # of this process, where it is a forked worker
 
 
 def _may_fork(source: ImageSource) -> bool:
@@ -184,7 +184,7 @@ def _may_fork(source: ImageSource) -> bool:
 
 
 @contextmanager
-def _pool(job: Job, kind: Kind, workers: int) -> Iterator[Pool]:
+def _pool(job: DecodeJob, kind: WorkerKind, workers: int) -> Iterator[WorkerPool]:
     executor: Executor
     task: Callable[[list[Item]], Prepared]
     if kind == "processes":
@@ -193,17 +193,17 @@ def _pool(job: Job, kind: Kind, workers: int) -> Iterator[Pool]:
     else:
         executor, task = ThreadPoolExecutor(workers, thread_name_prefix="ingest"), lambda items: prepare(job, items)
     try:
-        yield Pool(lambda items: executor.submit(task, items).result, lambda: 4 * workers, BATCH_FILES)
+        yield WorkerPool(lambda items: executor.submit(task, items).result, lambda: 4 * workers, BATCH_FILES)
     except BrokenProcessPool:
         raise DataError(
-            "a process that decoded images was killed, most likely for want of memory; lower data.max_pixels or close other "
+            "a process that decoded images was killed, probably because memory ran out; lower data.max_pixels or close other "
             "programs, and run again"
         ) from None
     finally:
         executor.shutdown(cancel_futures=True)
 
 
-def _begin(job: Job) -> None:
+def _begin(job: DecodeJob) -> None:
     global _job
     _job = job
     gc.freeze()  # what the parent holds is no garbage; looking through it would copy its pages
@@ -217,8 +217,8 @@ def _task(items: list[Item]) -> Prepared:
 
 
 @contextmanager
-def one_thread_below() -> Iterator[None]:
-    """The parallelism is over files: libraries that start threads of their own make everything several times slower."""
+def single_threaded_libraries() -> Iterator[None]:
+    """The parallelism is over files: threads that libraries start on top make everything several times slower."""
     before = cv2.getNumThreads()
     with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a file stands in rejected.parquet

@@ -1,4 +1,4 @@
-"""How finished models are judged: sums and counts, divided once at the end. Numpy only, no torch.
+"""Evaluation of finished models: sums and counts, divided once at the end. Numpy only, no torch.
 
     scores.py       logits and labels -> error rate, balanced accuracy, recall, negative log-likelihood, confusion
     calibration.py  temperature, reliability bins, expected calibration error
@@ -6,7 +6,7 @@
     comparison.py   Wilson interval, paired bootstrap of the gain over the twin, exact McNemar test, verdict
     proofs.py       hashes of the run, classes, label budget: what must hold before a number is worth reading
     judge.py        all of the above for one model, and for a model and its twin: the metrics
-    versus.py       two finished models on the images that both judged; versus_gate.py: may one replace the other?
+    challenger.py   two finished models on the test images that both were evaluated on; gate.py: may one replace the other?
     history.py      the training history as rows
     published.py    what evaluate.json says of one model: temperature, threshold, model id
     outputs.py      files: CSV for ``dvc plots``, Parquet and npy for the report
@@ -14,14 +14,14 @@
 Letters: N images, K classes, M calibration bins, T temperature.
 """
 
-from ssgan.evaluation.judge import Judgement, describe, judge, metrics
+from ssgan.evaluation.judge import ModelEvaluation, describe, judge, metrics
 from ssgan.evaluation.outputs import KEPT_IMAGES, write_all
 from ssgan.evaluation.proofs import BudgetProof, prove_budget, require_same_classes, trained_model, verify_run
 
 __all__ = [
     "KEPT_IMAGES",
     "BudgetProof",
-    "Judgement",
+    "ModelEvaluation",
     "describe",
     "judge",
     "metrics",

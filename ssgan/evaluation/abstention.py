@@ -1,7 +1,7 @@
 """Which images the model should leave to a person. Letters: N images.
 
-The threshold comes from val alone. It is one of a few that are tried in turn, so each try gets a share of the doubt: picking
-the best of many on few images is how a promise is broken.
+The threshold comes from val alone. It is one of a few candidates, so each of them gets a share of the error probability:
+picking the best of many on few images is how a guarantee is broken.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ssgan.errors import DataError
 from ssgan.evaluation.comparison import wilson
 from ssgan.evaluation.scores import Floats
 
-STEPS = 20  # coverages that may be tried: 5 %, 10 %, ... 100 % of val
+STEPS = 20  # candidate coverages: 5 %, 10 %, ... 100 % of val
 CURVE_POINTS = 200  # of a curve, at most
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Answer where the calibrated probability is *above* ``value``; None: no threshold keeps the promise.
+    """Answer where the calibrated probability is *above* ``value``; None: no threshold gives the guarantee.
 
-    ``answered`` and ``wrong`` are counts on val, ``bound`` is the upper bound of the risk that was promised from them.
+    ``answered`` and ``wrong`` are counts on val, ``bound`` is the guaranteed upper bound of the risk.
     """
 
     value: float | None
@@ -40,10 +40,11 @@ def choose(probability: Floats, right: npt.NDArray[np.bool_], max_risk: float, c
     """The threshold of largest coverage whose risk is at most ``max_risk``, with probability ``confidence`` over draws of val.
 
     Selection with guaranteed risk (Geifman & El-Yaniv 2017, "Selective classification for deep neural networks", section 3),
-    with thresholds that are fixed before val is looked at in the place of its binary search. For "answer the surest k of N"
-    the threshold is the (k+1)-th largest probability; given it, the m images above it are independent draws of answered
-    images, so their wrong answers are binomial and the bound of Clopper & Pearson (1934) is exact. The L coverages that can
-    succeed at all (which depends on N alone) share the doubt: each bound holds with 1 - (1 - confidence)/L (Bonferroni).
+    with thresholds that are fixed before the val labels are used, in place of its binary search. For "answer the k most
+    confident of N" the threshold is the (k+1)-th largest probability; given it, the m images above it are independent draws of
+    answered images, so their wrong answers are binomial and the bound of Clopper & Pearson (1934) is exact. The L coverages
+    that can succeed at all (which depends on N alone) share the error probability: each bound holds with
+    1 - (1 - confidence)/L (Bonferroni).
 
     Args:
         probability: (N,) calibrated, of the predicted class, on val.
@@ -54,19 +55,19 @@ def choose(probability: Floats, right: npt.NDArray[np.bool_], max_risk: float, c
     """
     if probability.shape != right.shape or probability.ndim != 1:
         raise DataError(f"{probability.shape} probabilities and {right.shape} answers; pass one of each per val image")
-    doubt, n = 1 - confidence, len(right)
+    alpha, n = 1 - confidence, len(right)
     order = np.argsort(-probability, kind="stable")
-    looks = [k for k in _coverages(n) if upper_bound(0, k, doubt / STEPS) <= max_risk]
-    if not looks:
-        return _none(f"val holds {n} images, at least {needed(max_risk, confidence)} are needed to promise {max_risk:g}")
-    for k in reversed(looks):
+    coverages = [k for k in _coverages(n) if upper_bound(0, k, alpha / STEPS) <= max_risk]
+    if not coverages:
+        return _none(f"val holds {n} images, at least {needed(max_risk, confidence)} are needed to guarantee {max_risk:g}")
+    for k in reversed(coverages):
         value = float(probability[order[k]]) if k < n else 0.0
         above = probability > value
         answered, wrong = int(above.sum()), int((~right[above]).sum())
-        bound = upper_bound(wrong, answered, doubt / len(looks))
+        bound = upper_bound(wrong, answered, alpha / len(coverages))
         if bound <= max_risk:
             return Threshold(value, f"chosen on {n} val images", answered, wrong, bound)
-    return _none(f"none of {len(looks)} thresholds keeps the risk below {max_risk:g} on {n} val images")
+    return _none(f"none of {len(coverages)} thresholds keeps the risk below {max_risk:g} on {n} val images")
 
 
 def _coverages(n: int) -> list[int]:
@@ -77,18 +78,18 @@ def _none(why: str) -> Threshold:
     return Threshold(None, f"no threshold: {why}; label more val images, or accept a larger risk", 0, 0, None)
 
 
-def upper_bound(wrong: int, total: int, doubt: float) -> float:
-    """One-sided upper bound of a proportion that fails with probability ``doubt`` at most (Clopper & Pearson 1934)."""
-    return 1.0 if wrong >= total else float(betaincinv(wrong + 1, total - wrong, 1 - doubt))
+def upper_bound(wrong: int, total: int, alpha: float) -> float:
+    """One-sided upper bound of a proportion that fails with probability ``alpha`` at most (Clopper & Pearson 1934)."""
+    return 1.0 if wrong >= total else float(betaincinv(wrong + 1, total - wrong, 1 - alpha))
 
 
 def needed(max_risk: float, confidence: float) -> int:
-    """Fewest val images, all answered right, from which ``max_risk`` can be promised."""
+    """Fewest val images, all answered right, from which ``max_risk`` can be guaranteed."""
     return math.ceil(math.log((1 - confidence) / STEPS) / math.log1p(-max_risk))
 
 
 def measure(threshold: float, probability: Floats, right: npt.NDArray[np.bool_], confidence: float) -> dict[str, Any]:
-    """What became of the promise on test (N,): coverage and risk, with their Wilson intervals; None where none is answered."""
+    """The guarantee checked on test (N,): coverage and risk, with their Wilson intervals; None where none is answered."""
     above = probability > threshold
     answered, wrong = int(above.sum()), int((~right[above]).sum())
     cover = wilson(answered, len(right), confidence)
@@ -98,12 +99,12 @@ def measure(threshold: float, probability: Floats, right: npt.NDArray[np.bool_],
 
 
 def curve(probability: Floats, right: npt.NDArray[np.bool_]) -> list[tuple[float, float, float]]:
-    """(coverage, error among the answered, probability of the last answered), surest images first (El-Yaniv & Wiener 2010).
+    """(coverage, error among the answered, probability of the last answered), by falling probability (El-Yaniv & Wiener 2010).
 
     At most CURVE_POINTS rows, evenly spaced in coverage; images of equal probability are answered together or not at all.
     """
     order = np.argsort(-probability, kind="stable")
-    sure, wrong = probability[order], np.cumsum(~right[order])
-    ends = np.flatnonzero(np.append(sure[1:] != sure[:-1], True)) if len(sure) else np.zeros(0, np.int64)
+    confidence, wrong = probability[order], np.cumsum(~right[order])
+    ends = np.flatnonzero(np.append(confidence[1:] != confidence[:-1], True)) if len(confidence) else np.zeros(0, np.int64)
     kept = ends[np.unique(np.linspace(0, len(ends) - 1, min(len(ends), CURVE_POINTS)).astype(np.int64))] if len(ends) else ends
-    return [((i + 1) / len(sure), float(wrong[i]) / (i + 1), float(sure[i])) for i in kept]
+    return [((i + 1) / len(confidence), float(wrong[i]) / (i + 1), float(confidence[i])) for i in kept]

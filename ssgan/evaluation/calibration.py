@@ -11,13 +11,13 @@ import numpy.typing as npt
 from ssgan.errors import DataError
 from ssgan.evaluation.scores import Floats, Ints, checked, log_softmax
 
-MIN_IMAGES = 20  # fewer val images say next to nothing about one scale
+MIN_IMAGES = 20  # with fewer val images the estimate means next to nothing
 LOWEST, HIGHEST = 0.05, 20.0  # an optimum outside is no optimum: val then does not determine the temperature
 
 
 @dataclass(frozen=True)
 class Temperature:
-    """One number that all logits are divided by, and a sentence on where it comes from."""
+    """The value that all logits are divided by, and a sentence on where it comes from."""
 
     value: float
     note: str
@@ -45,7 +45,7 @@ class Reliability:
 
 
 def fit_temperature(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Temperature:
-    """The temperature that minimises the negative log-likelihood (Guo et al. 2017, "On Calibration of Modern Neural
+    """The temperature that minimizes the negative log-likelihood (Guo et al. 2017, "On Calibration of Modern Neural
     Networks", section 4.2), or 1.0 with the reason where val cannot tell.
 
     In beta = 1/T the mean NLL is convex (log-sum-exp of linear functions minus a linear one), so its derivative

@@ -1,6 +1,6 @@
 """Champion against challenger: two finished models on the test images that both were judged on.
 
-The test set is not opened for it. Each model brings the answers that ``evaluate`` wrote down, and where the test set grew
+The test set is not opened for it. Each model brings the predictions that ``evaluate`` wrote, and where the test set grew
 between the two, the images that *both* tables hold decide: none of them was in either model's training. Labels are those of
 the challenger's table, for it is the younger one; classes are matched by name, so a list that grew is no obstacle.
 
@@ -27,24 +27,24 @@ from ssgan.evaluation.scores import Floats
 Strings = npt.NDArray[np.object_]
 Mask = npt.NDArray[np.bool_]
 COLUMNS = ("id", "path", "label", "main_pred", "main_prob", "main_nll")
-SURE = 0.9  # probability from which on an answer that both models share makes a label suspicious
+CONFIDENT = 0.9  # probability from which on a prediction that both models share makes a label suspect
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What one model said about its test images, (N,) each: names of classes, calibrated probability of the answer, and
+class Predictions:
+    """Predictions of one model on its test images, (N,) each: names of classes, calibrated probability of the answer, and
     negative log-likelihood of the label in nats."""
 
     ids: Strings
     paths: Strings
     labels: Strings
-    said: Strings
+    predicted: Strings
     probability: Floats
     nll: Floats
     classes: list[str]
 
     @classmethod
-    def of(cls, table: pa.Table, classes: list[str], where: str) -> Answers:
+    def of(cls, table: pa.Table, classes: list[str], where: str) -> Predictions:
         """From ``predictions.parquet``. Raises DataError where columns are missing or an image stands there twice."""
         missing = [name for name in COLUMNS if name not in table.column_names]
         if missing:
@@ -53,17 +53,17 @@ class Answers:
         if len(set(ids)) != len(ids):
             raise DataError(f"{where} holds {len(ids) - len(set(ids))} images twice; run `dvc repro --force evaluate`")
         names = np.array(classes, dtype=object)
-        labels, said = (names[table[name].to_numpy()] for name in ("label", "main_pred"))
-        return cls(ids, paths, labels, said, table["main_prob"].to_numpy(), table["main_nll"].to_numpy(), classes)
+        labels, predicted = (names[table[name].to_numpy()] for name in ("label", "main_pred"))
+        return cls(ids, paths, labels, predicted, table["main_prob"].to_numpy(), table["main_nll"].to_numpy(), classes)
 
-    def take(self, rows: npt.NDArray[np.int64]) -> Answers:
-        """The answers of some rows, in that order."""
+    def take(self, rows: npt.NDArray[np.int64]) -> Predictions:
+        """The predictions of some rows, in that order."""
         return replace(
             self,
             ids=self.ids[rows],
             paths=self.paths[rows],
             labels=self.labels[rows],
-            said=self.said[rows],
+            predicted=self.predicted[rows],
             probability=self.probability[rows],
             nll=self.nll[rows],
         )
@@ -73,8 +73,8 @@ class Answers:
 class Pairs:
     """The N images that both models judged, sorted by id; ``labels`` are today's."""
 
-    champion: Answers
-    challenger: Answers
+    champion: Predictions
+    challenger: Predictions
     only_champion: int  # images that only the champion was judged on
     only_challenger: int
 
@@ -84,11 +84,11 @@ class Pairs:
 
     @property
     def champion_right(self) -> Mask:
-        return np.asarray(self.champion.said == self.labels, dtype=bool)
+        return np.asarray(self.champion.predicted == self.labels, dtype=bool)
 
     @property
     def challenger_right(self) -> Mask:
-        return np.asarray(self.challenger.said == self.labels, dtype=bool)
+        return np.asarray(self.challenger.predicted == self.labels, dtype=bool)
 
     @property
     def relabeled(self) -> Mask:
@@ -97,28 +97,28 @@ class Pairs:
 
     @property
     def worse(self) -> npt.NDArray[np.int64]:
-        """Rows that the champion has right and the challenger wrong, the challenger's surest mistakes first."""
-        return self._surest(self.champion_right & ~self.challenger_right, self.challenger)
+        """Rows that the champion has right and the challenger wrong, the challenger's most confident mistakes first."""
+        return self._most_confident(self.champion_right & ~self.challenger_right, self.challenger)
 
     @property
     def better(self) -> npt.NDArray[np.int64]:
-        """Rows that the champion has wrong and the challenger right, the champion's surest mistakes first."""
-        return self._surest(~self.champion_right & self.challenger_right, self.champion)
+        """Rows that the champion has wrong and the challenger right, the champion's most confident mistakes first."""
+        return self._most_confident(~self.champion_right & self.challenger_right, self.champion)
 
     @property
     def suspects(self) -> npt.NDArray[np.int64]:
-        """Rows on which both models, each of them sure, agree on another class than the label: perhaps the label is wrong."""
+        """Rows on which both models confidently predict the same class, which is not the label: perhaps the label is wrong."""
         sure = np.minimum(self.champion.probability, self.challenger.probability)
-        agree = np.asarray(self.champion.said == self.challenger.said, dtype=bool)
-        rows = np.flatnonzero(agree & ~self.challenger_right & (sure >= SURE))
+        agree = np.asarray(self.champion.predicted == self.challenger.predicted, dtype=bool)
+        rows = np.flatnonzero(agree & ~self.challenger_right & (sure >= CONFIDENT))
         return rows[np.argsort(-sure[rows], kind="stable")]
 
-    def _surest(self, which: Mask, wrong: Answers) -> npt.NDArray[np.int64]:
+    def _most_confident(self, which: Mask, wrong: Predictions) -> npt.NDArray[np.int64]:
         rows = np.flatnonzero(which)
         return rows[np.argsort(-wrong.probability[rows], kind="stable")]
 
 
-def pair(champion: Answers, challenger: Answers) -> Pairs:
+def pair(champion: Predictions, challenger: Predictions) -> Pairs:
     """The images that both judged. Raises DataError where there is none."""
     _, first, second = np.intersect1d(champion.ids.astype(str), challenger.ids.astype(str), return_indices=True)
     if not len(first):
@@ -130,8 +130,8 @@ def pair(champion: Answers, challenger: Answers) -> Pairs:
     return Pairs(champion.take(first), challenger.take(second), left, right)
 
 
-def versus(pairs: Pairs, config: EvaluateConfig) -> dict[str, Any]:
-    """All numbers of the comparison: fractions, rounded; gains are the challenger's, differences challenger minus champion."""
+def compare_pairs(pairs: Pairs, config: EvaluateConfig) -> dict[str, Any]:
+    """All metrics of the comparison: fractions, rounded; gains are the challenger's, differences challenger minus champion."""
     gain = asdict(compare(pairs.challenger_right, pairs.champion_right, config.bootstrap_samples, config.confidence))
     gain["error_rate"] = gain.pop("value")
     gain["only_challenger_right"], gain["only_champion_right"] = gain.pop("only_main_right"), gain.pop("only_twin_right")
@@ -161,7 +161,7 @@ def _relabeled(pairs: Pairs) -> list[dict[str, str]]:
     return [{"id": new.ids[i], "path": new.paths[i], "was": old.labels[i], "is": new.labels[i]} for i in rows]
 
 
-def _one(pairs: Pairs, answers: Answers, right: Mask, config: EvaluateConfig) -> dict[str, Any]:
+def _one(pairs: Pairs, answers: Predictions, right: Mask, config: EvaluateConfig) -> dict[str, Any]:
     """Error and calibration of one of them. The likelihood of a label is known for images that kept theirs."""
     wrong, kept = int((~right).sum()), ~pairs.relabeled
     low, high = wilson(wrong, len(right), config.confidence)

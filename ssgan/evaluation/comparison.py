@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ssgan.errors import DataError
 
-Verdict = Literal["gain", "none", "harm"]
+GainVerdict = Literal["gain", "none", "harm"]
 Interval = tuple[float, float]
 
 
@@ -26,7 +26,7 @@ class Gain:
     only_main_right: int  # test images that only the model gets right
     only_twin_right: int  # test images that only the twin gets right
     mcnemar_p: float
-    verdict: Verdict
+    verdict: GainVerdict
 
 
 def wilson(wrong: int, total: int, confidence: float) -> Interval:
@@ -111,7 +111,7 @@ def compare(
     low, high = paired_bootstrap(difference, samples, confidence, seed)
     first, second = int((difference == 1).sum()), int((difference == -1).sum())
     p = mcnemar_exact(first, second)
-    verdict: Verdict = "none"
+    verdict: GainVerdict = "none"
     if p < 1 - confidence and not low <= 0 <= high:
         verdict = "gain" if low > 0 else "harm"
     return Gain((first - second) / len(difference), low, high, first, second, p, verdict)

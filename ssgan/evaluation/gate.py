@@ -16,7 +16,7 @@ LEAST_LOST = 2  # images of a class; one image more or less proves nothing, howe
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: ``passed`` is None where it did not apply, and ``said`` tells why, or what was found."""
+    """One rule: ``passed`` is None where it did not apply, and ``said`` (a key of verdict.json): why, or what was found."""
 
     name: str
     limit: float | None
@@ -25,15 +25,15 @@ class Rule:
     said: str
 
 
-def judge_gate(numbers: dict[str, Any] | None, challenger: dict[str, Any], gate: GateConfig) -> list[Rule]:
+def judge_gate(comparison: dict[str, Any] | None, challenger: dict[str, Any], gate: GateConfig) -> list[Rule]:
     """All rules, in a fixed order.
 
-    ``numbers`` is what ``versus`` found, None where there is no champion yet; ``challenger`` is its ``metrics/evaluate.json``.
+    ``comparison`` is the result of ``compare_pairs``, None where there is no champion yet; ``challenger`` its evaluate.json.
     """
     compared = (
         [_first(name) for name in ("gain", "class fall", "classes", "shared images")]
-        if numbers is None
-        else [_gain(numbers, gate), _class_fall(numbers, gate), _classes(numbers), _shared(numbers, gate)]
+        if comparison is None
+        else [_gain(comparison, gate), _class_fall(comparison, gate), _classes(comparison), _shared(comparison, gate)]
     )
     return [*compared, _calibration(challenger, gate), _ssl_gain(challenger, gate)]
 
@@ -51,28 +51,28 @@ def _off(name: str, key: str) -> Rule:
     return Rule(name, None, None, None, f"skipped: `gate.{key}` is null")
 
 
-def _gain(numbers: dict[str, Any], gate: GateConfig) -> Rule:
+def _gain(comparison: dict[str, Any], gate: GateConfig) -> Rule:
     """With a limit below 0 (not worse by more than that) the exact test of equality has nothing to say."""
-    gain, limit = numbers["gain"], gate.min_gain
+    gain, limit = comparison["gain"], gate.min_gain
     proven = gain["verdict"] == "gain" or limit < 0
     more = "more" if gain["error_rate"] < 0 else "fewer"
-    said = f"{_points(abs(gain['error_rate']))} points {more} errors" if gain["error_rate"] else "as many errors"
-    said += f", interval of the gain {_points(gain['low'])} to {_points(gain['high'])}"
+    text = f"{_points(abs(gain['error_rate']))} points {more} errors" if gain["error_rate"] else "as many errors"
+    text += f", interval of the gain {_points(gain['low'])} to {_points(gain['high'])}"
     passed = bool(gain["low"] > limit and proven)
     if not passed:
-        said += (
+        text += (
             f"; its low end has to be above {_points(limit)}" if gain["low"] <= limit else "; McNemar's test calls it chance"
         )
-    return Rule("gain", limit, gain["low"], passed, said)
+    return Rule("gain", limit, gain["low"], passed, text)
 
 
-def _class_fall(numbers: dict[str, Any], gate: GateConfig) -> Rule:
+def _class_fall(comparison: dict[str, Any], gate: GateConfig) -> Rule:
     if gate.max_class_fall is None:
         return _off("class fall", "max_class_fall")
-    worst = min(numbers["per_class"], key=lambda row: row["difference"])
+    worst = min(comparison["per_class"], key=lambda row: row["difference"])
     fallen = [
         row
-        for row in numbers["per_class"]
+        for row in comparison["per_class"]
         if -row["difference"] > gate.max_class_fall and row["lost"] - row["won"] >= LEAST_LOST
     ]
     shown = ", ".join(
@@ -80,41 +80,41 @@ def _class_fall(numbers: dict[str, Any], gate: GateConfig) -> Rule:
         for row in fallen
     )
     fall = max(0.0, -worst["difference"])
-    said = (
+    text = (
         f"largest: {worst['class']}, {_points(fall)} points; {_points(gate.max_class_fall)} are allowed"
         if fall
         else "no class fell"
     )
     if fallen:
-        said = f"more than {_points(gate.max_class_fall)} points: {shown}"
-    return Rule("class fall", gate.max_class_fall, fall, not fallen, said)
+        text = f"more than {_points(gate.max_class_fall)} points: {shown}"
+    return Rule("class fall", gate.max_class_fall, fall, not fallen, text)
 
 
-def _classes(numbers: dict[str, Any]) -> Rule:
+def _classes(comparison: dict[str, Any]) -> Rule:
     """A class list only grows: a name that is gone is a renamed class or a mistake, and both need a person."""
-    lost, new = numbers["classes"]["lost"], numbers["classes"]["new"]
-    said = f"the challenger does not know {', '.join(lost)}" if lost else "the challenger knows every class of the champion"
+    lost, new = comparison["classes"]["lost"], comparison["classes"]["new"]
+    text = f"the challenger does not know {', '.join(lost)}" if lost else "the challenger knows every class of the champion"
     if new:
-        said += f"; new: {', '.join(new)}"
-    return Rule("classes", 0, len(lost), not lost, said)
+        text += f"; new: {', '.join(new)}"
+    return Rule("classes", 0, len(lost), not lost, text)
 
 
-def _shared(numbers: dict[str, Any], gate: GateConfig) -> Rule:
-    images = numbers["images"]
+def _shared(comparison: dict[str, Any], gate: GateConfig) -> Rule:
+    images = comparison["images"]
     all_of_it = images["shared"] + images["only_challenger"]
     share = round(images["shared"] / all_of_it, 6)
-    said = f"{images['shared']} of the challenger's {all_of_it} test images were put to the champion too"
-    return Rule("shared images", gate.min_shared, share, share >= gate.min_shared, said)
+    text = f"{images['shared']} of the challenger's {all_of_it} test images were given to the champion too"
+    return Rule("shared images", gate.min_shared, share, share >= gate.min_shared, text)
 
 
 def _calibration(challenger: dict[str, Any], gate: GateConfig) -> Rule:
     if gate.max_ece is None:
         return _off("calibration", "max_ece")
     value = challenger["main"]["ece_calibrated"]
-    said = f"probabilities are off by {_points(value)} points on average (ECE), {_points(gate.max_ece)} are allowed"
+    text = f"probabilities are off by {_points(value)} points on average (ECE), {_points(gate.max_ece)} are allowed"
     if value > gate.max_ece:
-        said += f"; the temperature is {challenger['main']['temperature_note']}"
-    return Rule("calibration", gate.max_ece, value, value <= gate.max_ece, said)
+        text += f"; the temperature is {challenger['main']['temperature_note']}"
+    return Rule("calibration", gate.max_ece, value, value <= gate.max_ece, text)
 
 
 def _ssl_gain(challenger: dict[str, Any], gate: GateConfig) -> Rule:
@@ -125,8 +125,8 @@ def _ssl_gain(challenger: dict[str, Any], gate: GateConfig) -> Rule:
         return Rule("gain over the twin", gate.min_ssl_gain, None, False, "not known: set `train.twin: true` and train again")
     value = gain["error_rate"]
     did = f"added {_points(-value)} points of error" if value < 0 else f"took {_points(value)} points of error away"
-    said = f"the unlabeled images {did}; the gain has to be at least {_points(gate.min_ssl_gain)}"
-    return Rule("gain over the twin", gate.min_ssl_gain, value, value >= gate.min_ssl_gain, said)
+    text = f"the unlabeled images {did}; the gain has to be at least {_points(gate.min_ssl_gain)}"
+    return Rule("gain over the twin", gate.min_ssl_gain, value, value >= gate.min_ssl_gain, text)
 
 
 def _points(fraction: float) -> str:

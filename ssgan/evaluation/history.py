@@ -34,6 +34,6 @@ def read(run: Path, role: str) -> list[dict[str, Any]]:
 
 
 def val_errors(rows: list[dict[str, Any]]) -> list[tuple[int, float]]:
-    """(step, error rate) of the lines at which val was looked at."""
+    """(step, error rate) of the lines with a validation."""
     pairs = [(row["step"], row.get("val_error_rate")) for row in rows]
     return [(step, float(error)) for step, error in pairs if error is not None and math.isfinite(error)]

@@ -1,4 +1,4 @@
-"""From logits to the numbers that are published. Letters: N test images, K classes."""
+"""From logits to the published metrics. Letters: N test images, K classes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ssgan.evaluation.comparison import compare, p_text, wilson
 from ssgan.evaluation.proofs import BudgetProof
 from ssgan.evaluation.scores import Floats, Ints, balanced_accuracy, checked, confusion, error_rate, log_softmax, nll, recall
 
-DIGITS = 6  # decimals of a published number: finer than one image in 100,000, coarse enough for a readable diff
+DIGITS = 6  # decimals of a published metric: finer than one image in 100,000, coarse enough for a readable diff
 EXACT = ("temperature", "threshold")  # what others compute and compare with: all digits count
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.5)  # shares of images that are answered in the abstention table
 FORMAT = 1
-Answers = tuple[Floats, npt.NDArray[np.bool_]]  # probability (N,) of the predicted class, and whether it is right
+Confidences = tuple[Floats, npt.NDArray[np.bool_]]  # probability (N,) of the predicted class, and whether it is right
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ModelEvaluation:
     """One model on the test set. ``prediction`` (N,); ``probability`` (N,) of the predicted class and ``nll`` (N,) of the
     label in nats, calibrated; ``right`` (N,); ``before`` and ``after`` are the reliability with T = 1 and with the fitted
     temperature; ``curves`` are risk against coverage on val and test."""
@@ -48,8 +48,8 @@ def judge(
     val_labels: npt.NDArray[Any],
     classes: list[str],
     config: EvaluateConfig,
-) -> Judgement:
-    """Judge test logits (N, K) against labels (N,); the temperature and the threshold come from val only.
+) -> ModelEvaluation:
+    """Evaluate test logits (N, K) against labels (N,); the temperature and the threshold come from val only.
 
     Raises:
         DataError: shapes or labels that do not belong together, an empty test set. CheckpointError: non-finite logits.
@@ -61,12 +61,12 @@ def judge(
     plain = _top(logits, prediction, 1.0)
     calibrated = _top(logits, prediction, temperature.value)
     counts = confusion(prediction, labels, logits.shape[1])
-    val = _surest(val_logits, val_labels, temperature.value)
+    val = _confidences(val_logits, val_labels, temperature.value)
     before, after = (reliability(p, right, config.ece_bins) for p in (plain, calibrated))
     wrong = int((~right).sum())
     error = error_rate(prediction, labels)
     low, high = wilson(wrong, len(labels), config.confidence)
-    numbers = {
+    results = {
         "error_rate": error,
         "error_rate_low": low,
         "error_rate_high": high,
@@ -84,12 +84,12 @@ def judge(
     }
     per_image: Floats = -log_softmax(logits, temperature.value)[np.arange(len(labels)), labels]
     curves = {"val": abstention.curve(*val), "test": abstention.curve(calibrated, right)}
-    return Judgement(prediction, calibrated, per_image, right, counts, temperature, before, after, curves, numbers)
+    return ModelEvaluation(prediction, calibrated, per_image, right, counts, temperature, before, after, curves, results)
 
 
 def metrics(
-    main: Judgement,
-    twin: Judgement | None,
+    main: ModelEvaluation,
+    twin: ModelEvaluation | None,
     proof: BudgetProof,
     config: EvaluateConfig,
     counts: dict[str, int],
@@ -122,16 +122,16 @@ def metrics(
     return rounded
 
 
-def describe(numbers: dict[str, Any]) -> str:
+def describe(results: dict[str, Any]) -> str:
     """Two or three lines for people, from ``metrics``."""
 
     def line(role: str) -> str:
-        error, low, high = (100 * numbers[role][key] for key in ("error_rate", "error_rate_low", "error_rate_high"))
+        error, low, high = (100 * results[role][key] for key in ("error_rate", "error_rate_low", "error_rate_high"))
         return f"  {role}: {error:.1f}% wrong ({low:.1f} to {high:.1f})"
 
-    sure = f"{100 * numbers['confidence']:.0f}% intervals"
-    lines = [f"evaluate: {numbers['images']['test']} test images opened, by this stage only; {sure}", line("main")]
-    gain, promise = numbers["gain"], numbers["main"].get("abstention")
+    interval = f"{100 * results['confidence']:.0f}% intervals"
+    lines = [f"evaluate: {results['images']['test']} test images opened, by this stage only; {interval}", line("main")]
+    gain, promise = results["gain"], results["main"].get("abstention")
     if promise:
         lines.append(f"  abstention: {_answering(promise)}")
     if gain is None:
@@ -165,15 +165,15 @@ def _top(logits: Floats, prediction: Ints, temperature: float) -> Floats:
     return out
 
 
-def _surest(logits: npt.NDArray[Any], labels: npt.NDArray[Any], temperature: float) -> Answers:
+def _confidences(logits: npt.NDArray[Any], labels: npt.NDArray[Any], temperature: float) -> Confidences:
     """(N,) probability of the predicted class, and (N,) whether it is right."""
     logits, labels = checked(logits, labels)
     prediction = logits.argmax(axis=1).astype(np.int64)
     return _top(logits, prediction, temperature), prediction == labels
 
 
-def _promise(val: Answers, test: Answers, config: EvaluateConfig) -> dict[str, Any] | None:
-    """The threshold that val gives, and what became of it on test. None where nobody asked for one."""
+def _promise(val: Confidences, test: Confidences, config: EvaluateConfig) -> dict[str, Any] | None:
+    """The threshold that val gives, and how it holds on test. None where ``evaluate.max_risk`` is null."""
     if config.max_risk is None:
         return None
     chosen = abstention.choose(*val, config.max_risk, config.confidence)
@@ -194,7 +194,7 @@ def _per_class(counts: Ints, classes: list[str], confidence: float) -> list[dict
 
 
 def _abstention(probability: Floats, right: npt.NDArray[np.bool_]) -> list[dict[str, float]]:
-    """Error among the surest images if the rest is left to a person (risk against coverage; El-Yaniv & Wiener 2010)."""
+    """Error among the most confident predictions if a person takes the rest (risk against coverage; El-Yaniv & Wiener 2010)."""
     order = np.argsort(-probability, kind="stable")
     rows = []
     for coverage in COVERAGES:

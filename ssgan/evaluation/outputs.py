@@ -19,16 +19,16 @@ import pyarrow.parquet as pq
 from ssgan.errors import DataError
 from ssgan.evaluation import history
 from ssgan.evaluation.calibration import Reliability
-from ssgan.evaluation.judge import Judgement
+from ssgan.evaluation.judge import ModelEvaluation
 
 KEPT_IMAGES = 256  # mistakes and generated images kept for the report: what fits on a page that opens at once
 
 
 def write_all(
     test: pa.Table,
-    main: Judgement,
-    twin: Judgement | None,
-    numbers: dict[str, Any],
+    main: ModelEvaluation,
+    twin: ModelEvaluation | None,
+    results: dict[str, Any],
     generated: npt.NDArray[np.uint8] | None,
     train: Path,
     *,
@@ -36,13 +36,13 @@ def write_all(
     plots: Path = Path("plots"),
     metrics: Path = Path("metrics/evaluate.json"),
 ) -> None:
-    """Write everything. ``test`` has columns id, path, label, pixels, in the order of the judgements.
+    """Write everything. ``test`` has columns id, path, label, pixels, in the order of the evaluations.
 
     Raises:
-        DataError: as many judgements as images are needed.
+        DataError: the numbers of images and of predictions differ.
     """
     if len(test) != len(main.prediction) or (twin and len(test) != len(twin.prediction)):
-        raise DataError(f"{len(test)} test images but {len(main.prediction)} judgements; judge every image once")
+        raise DataError(f"{len(test)} test images but {len(main.prediction)} predictions; evaluate every image once")
     for folder in (out, plots, metrics.parent):
         folder.mkdir(parents=True, exist_ok=True)
     predicted = predictions(test, main, twin)
@@ -51,16 +51,16 @@ def write_all(
     (out / "generated.npy").unlink(missing_ok=True)  # of an earlier run outside DVC
     if generated is not None:
         np.save(out / "generated.npy", generated[:KEPT_IMAGES], allow_pickle=False)
-    classes: list[str] = numbers["classes"]
+    classes: list[str] = results["classes"]
     actual = (classes[i] for i in test["label"].to_pylist())
     _csv(plots / "confusion.csv", ("actual", "predicted"), zip(actual, (classes[i] for i in main.prediction), strict=True))
     _csv(plots / "calibration.csv", CALIBRATION, [*_bins("before", main.before), *_bins("after", main.after)])
     _csv(plots / "risk_coverage.csv", RISK_COVERAGE, _risks(main))
     _csv(plots / "history.csv", ("step", "series", "val_error_rate"), _history(train))
-    metrics.write_text(json.dumps(numbers, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    metrics.write_text(json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def predictions(test: pa.Table, main: Judgement, twin: Judgement | None) -> pa.Table:
+def predictions(test: pa.Table, main: ModelEvaluation, twin: ModelEvaluation | None) -> pa.Table:
     """One row per test image; the twin's columns are null where there is no twin."""
     n = len(test)
     columns = {
@@ -76,8 +76,8 @@ def predictions(test: pa.Table, main: Judgement, twin: Judgement | None) -> pa.T
     return pa.table(columns)
 
 
-def mistakes(test: pa.Table, main: Judgement) -> pa.Table:
-    """The KEPT_IMAGES most confident mistakes with their pixels, surest first (ties by id); schema metadata of ``test``."""
+def mistakes(test: pa.Table, main: ModelEvaluation) -> pa.Table:
+    """The KEPT_IMAGES most confident mistakes with their pixels, in that order (ties by id); schema metadata of ``test``."""
     wrong = np.flatnonzero(~main.right)
     ids = np.array(test["id"].to_pylist(), dtype=object)[wrong]
     order = np.lexsort((ids, -main.probability[wrong]))
@@ -103,7 +103,7 @@ def _bins(series: str, bins: Reliability) -> list[tuple[Any, ...]]:
 RISK_COVERAGE = ("series", "coverage", "error_rate", "least_probability")
 
 
-def _risks(main: Judgement) -> list[tuple[Any, ...]]:
+def _risks(main: ModelEvaluation) -> list[tuple[Any, ...]]:
     return [(series, *(round(value, 6) for value in row)) for series, rows in main.curves.items() for row in rows]
 
 

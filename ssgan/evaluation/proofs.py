@@ -1,4 +1,4 @@
-"""What must hold before a number is worth reading: untouched files, the same classes, an honest label budget.
+"""What must hold before a metric is worth reading: untouched files, the same classes, an honest label budget.
 
 Each check either returns facts for the metrics or raises: there is no metric of a run that failed one.
 """
@@ -54,9 +54,9 @@ def verify_run(run: Path) -> dict[str, Any]:
             raise CheckpointError(f"{run}/{name} is in the manifest but not on disk; {AGAIN} or `dvc checkout`")
         if path.stat().st_size != expected["size"] or file_sha256(path) != expected["sha256"]:
             raise CheckpointError(f"{run}/{name} is not the file that training wrote (size or sha256 differs); {AGAIN}")
-    for path in sorted(run.rglob("*.safetensors")):  # weights that somebody dropped in beside the verified ones
+    for path in sorted(run.rglob("*.safetensors")):  # weights that were put beside the verified ones
         if path.relative_to(run).as_posix() not in manifest["files"]:
-            raise CheckpointError(f"{path} is not in {run}/manifest.json, so nobody vouches for it; remove it or {AGAIN}")
+            raise CheckpointError(f"{path} is not in {run}/manifest.json, so it is not verified; remove it or {AGAIN}")
     return manifest
 
 
@@ -141,7 +141,7 @@ def _shared(sets: dict[str, set[str]], a: str, b: str) -> int:
     both = sets[a] & sets[b]
     if both:
         raise DataError(
-            f"{len(both)} images are in both {a} and {b} (first: {min(both)}); no number would mean anything: "
+            f"{len(both)} images are in both {a} and {b} (first: {min(both)}); no metric would mean anything: "
             "run `dvc repro split train`"
         )
     return 0

@@ -1,4 +1,4 @@
-"""What evaluation has published of one model: what its probabilities need before anybody uses them."""
+"""What evaluation has published of one model: the temperature and threshold that its probabilities need."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def published(model: Path, metrics: Path) -> Published:
     A version that was fetched from the registry brings its own metrics along; ``metrics`` is not read then.
 
     Raises:
-        CheckpointError: no model there, the manifest of the run does not vouch for its files, damaged metrics.
+        CheckpointError: no model there, files that differ from the manifest of the run, damaged metrics.
     """
     model = model.absolute()
     run, role, checkpoint = model.parent.parent, model.parent.name, model.name
@@ -52,17 +52,17 @@ def published(model: Path, metrics: Path) -> Published:
         return _registered(model, whole)
     digest = whole[:12]
     if not (run / "manifest.json").is_file():
-        return _raw(digest, f"{run} has no manifest.json, so nothing ties the model to an evaluation")
+        return _uncalibrated(digest, f"{run} has no manifest.json, so nothing ties the model to an evaluation")
     manifest = verify_run(run)
     model_id = f"{manifest['run_id']}/{role}/{checkpoint}@{digest}"
     try:
-        numbers = json.loads(metrics.read_text(encoding="utf-8"))
-        judged = (numbers["run_id"], numbers["checkpoint"]) == (manifest["run_id"], checkpoint)
-        if not judged or not numbers.get(role):
-            return _raw(model_id, f"{metrics} judged another model; run `dvc repro evaluate`")
-        return _judged(model_id, numbers[role], metrics)
+        results = json.loads(metrics.read_text(encoding="utf-8"))
+        judged = (results["run_id"], results["checkpoint"]) == (manifest["run_id"], checkpoint)
+        if not judged or not results.get(role):
+            return _uncalibrated(model_id, f"{metrics} judged another model; run `dvc repro evaluate`")
+        return _judged(model_id, results[role], metrics)
     except FileNotFoundError:
-        return _raw(model_id, f"{metrics} does not exist; run `dvc repro evaluate`")
+        return _uncalibrated(model_id, f"{metrics} does not exist; run `dvc repro evaluate`")
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{metrics} is damaged ({error!r}); run `dvc repro --force evaluate`") from None
 
@@ -71,24 +71,24 @@ def _registered(model: Path, digest: str) -> Published:
     """The manifest of the training and the metrics, as they lie beside the weights."""
     training, metrics = (model / name for name in REGISTERED)
     try:
-        manifest, numbers = (json.loads(path.read_text(encoding="utf-8")) for path in (training, metrics))
-        run, name = (manifest["run_id"], f"main/{numbers['checkpoint']}")
-        if numbers["run_id"] != run or manifest["files"][f"{name}/model.safetensors"]["sha256"] != digest:
+        manifest, results = (json.loads(path.read_text(encoding="utf-8")) for path in (training, metrics))
+        run, name = (manifest["run_id"], f"main/{results['checkpoint']}")
+        if results["run_id"] != run or manifest["files"][f"{name}/model.safetensors"]["sha256"] != digest:
             raise CheckpointError(f"{metrics} judged other weights than those in {model}; fetch that version again")
-        return _judged(f"{run}/{name}@{digest[:12]}", numbers["main"], metrics)
+        return _judged(f"{run}/{name}@{digest[:12]}", results["main"], metrics)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{model} is damaged ({error!r}); fetch that version again (`ssgan models fetch`)") from None
 
 
-def _raw(model_id: str, why: str) -> Published:
+def _uncalibrated(model_id: str, why: str) -> Published:
     return Published(model_id, 1.0, None, False, f"not calibrated ({why})", f"never ({why})")
 
 
-def _judged(model_id: str, numbers: dict[str, Any], metrics: Path) -> Published:
-    temperature, promise = float(numbers["temperature"]), numbers.get("abstention")
-    said = str(numbers["temperature_note"])
-    unfitted = said.removeprefix("not fitted: ")
-    why = f"calibrated, temperature {temperature:.4g} {said}" if unfitted == said else f"not calibrated: {unfitted}"
+def _judged(model_id: str, results: dict[str, Any], metrics: Path) -> Published:
+    temperature, promise = float(results["temperature"]), results.get("abstention")
+    text = str(results["temperature_note"])
+    unfitted = text.removeprefix("not fitted: ")
+    why = f"calibrated, temperature {temperature:.4g} {text}" if unfitted == text else f"not calibrated: {unfitted}"
     note = f"{why} ({metrics})"
     if promise is None:
         return Published(model_id, temperature, None, True, note, "never (evaluate.max_risk is null)")

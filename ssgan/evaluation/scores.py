@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def checked(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Floats, Ints]:
-    """Logits (N, K) as float64 and labels (N,) as int64, or a sentence on what is wrong with them.
+    """Logits (N, K) as float64 and labels (N,) as int64, checked.
 
     Raises:
         DataError: shapes that do not belong together, labels outside 0..K-1.

@@ -51,7 +51,7 @@ class Deployed(nn.Module):
         program = torch.export.export(self, (images,), dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}})
         graphs = [m for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule)]
         for node in (node for graph in graphs for node in graph.graph.nodes):
-            node.meta.pop("stack_trace", None)  # where the code lies on this machine is nobody's business
+            node.meta.pop("stack_trace", None)  # paths of this machine must not leave it
         return program
 
 

@@ -16,7 +16,7 @@ from ssgan.errors import CheckpointError, ConfigError
 from ssgan.evaluation.published import Published, published
 from ssgan.exporting.check import Difference, check
 from ssgan.exporting.deployed import about, deployed
-from ssgan.exporting.formats import FORMATS, SUFFIXES, Format
+from ssgan.exporting.formats import FORMATS, SUFFIXES, ExportFormat
 from ssgan.model import load_model
 
 CHECKED = 64  # images: enough for the batches of the check, and done in a moment
@@ -33,7 +33,7 @@ class Exported:
     difference: Difference
 
 
-def path_for(format: Format, out: Path | None) -> Path:
+def path_for(format: ExportFormat, out: Path | None) -> Path:
     """Where the file goes. Raises ConfigError for a name of another format."""
     suffix = SUFFIXES[format]
     if out is not None and out.suffix != suffix:
@@ -44,7 +44,7 @@ def path_for(format: Format, out: Path | None) -> Path:
 
 
 def export_model(
-    format: Format, model: Path, to: Path, metrics: Path, images: Path, allow_uncalibrated: bool = False
+    format: ExportFormat, model: Path, to: Path, metrics: Path, images: Path, allow_uncalibrated: bool = False
 ) -> Exported:
     """Write the file, read it back, compare; it appears under its name only if it is right.
 

@@ -21,22 +21,22 @@ from ssgan.errors import ConfigError
 from ssgan.exporting.deployed import OUTPUTS, Deployed
 from ssgan.model import Model
 
-Format = Literal["onnx", "torch-export", "safetensors"]
-SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors"}
+ExportFormat = Literal["onnx", "torch-export", "safetensors"]
+SUFFIXES: dict[ExportFormat, str] = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors"}
 EXTRA_FILE = "ssgan.json"  # of a torch.export archive
 
-Answers = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.bool_]]
-Predict = Callable[[npt.NDArray[np.uint8]], Answers]  # (N, C, S, S) uint8 -> probabilities, label, abstain
+Outputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.bool_]]
+Predict = Callable[[npt.NDArray[np.uint8]], Outputs]  # (N, C, S, S) uint8 -> probabilities, label, abstain
 
 
-class Way(NamedTuple):
+class FormatIO(NamedTuple):
     """A format: ``write(model, graph, about, path)`` and ``read(path)``, which knows nothing but the file."""
 
     write: Callable[[Model, Deployed, dict[str, str], Path], None]
     read: Callable[[Path], Predict]
 
 
-def _numpy(outputs: Any) -> Answers:
+def _numpy(outputs: Any) -> Outputs:
     probabilities, label, abstain = (value.numpy() for value in outputs)
     return probabilities, label, abstain
 
@@ -97,10 +97,10 @@ def _read_safetensors(path: Path) -> Predict:
     return torch.no_grad()(lambda images: _numpy(graph(torch.from_numpy(images))))
 
 
-FORMATS: dict[Format, Way] = {
-    "onnx": Way(_write_onnx, _read_onnx),
-    "torch-export": Way(_write_program, _read_program),
-    "safetensors": Way(_write_safetensors, _read_safetensors),
+FORMATS: dict[ExportFormat, FormatIO] = {
+    "onnx": FormatIO(_write_onnx, _read_onnx),
+    "torch-export": FormatIO(_write_program, _read_program),
+    "safetensors": FormatIO(_write_safetensors, _read_safetensors),
 }
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ssgan.data.classes import Registry
+from ssgan.data.classes import ClassRegistry
 from ssgan.errors import ConfigError
 from ssgan.intake.importing import class_names, now, require_class, require_free
-from ssgan.intake.known import Known
-from ssgan.intake.overview import undecided
+from ssgan.intake.ledger_status import undecided
+from ssgan.intake.project_index import ProjectIndex
 from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy, State
 from ssgan.ledger.store import Ledger
 
 
-def rename(ledger: Ledger, old: str, new: str, by: str, registry: Registry) -> str:
-    """Record a renaming; returns what happened, in words. Raises ConfigError where a name does not allow it."""
+def rename(ledger: Ledger, old: str, new: str, by: str, registry: ClassRegistry) -> str:
+    """Record a rename; returns a message. Raises ConfigError for a name that cannot be used."""
     state = ledger.state()
     require_class(old, state, registry)
     require_free(new, state, registry)
@@ -26,8 +26,8 @@ def rename(ledger: Ledger, old: str, new: str, by: str, registry: Registry) -> s
     )
 
 
-def merge(ledger: Ledger, name: str, into: str, by: str, registry: Registry) -> str:
-    """Record a merge; returns what happened, in words. Raises ConfigError where a name does not allow it."""
+def merge(ledger: Ledger, name: str, into: str, by: str, registry: ClassRegistry) -> str:
+    """Record a merge; returns a message. Raises ConfigError for a name that cannot be used."""
     state = ledger.state("latest")
     for one in (name, into):
         require_class(one, state, registry)
@@ -41,11 +41,11 @@ def merge(ledger: Ledger, name: str, into: str, by: str, registry: Registry) -> 
     )
 
 
-def undo(ledger: Ledger, prefix: str, by: str, policy: Policy, registry: Registry) -> str:
-    """Take back a batch or an event, named by the beginning of its id; returns what happened, in words.
+def undo(ledger: Ledger, prefix: str, by: str, policy: Policy, registry: ClassRegistry) -> str:
+    """Take back a batch or an event, named by the beginning of its id; returns a message.
 
     Raises:
-        ConfigError: there is no such thing, there are several, or it was taken back already.
+        ConfigError: no id begins so, several do, or it was undone already.
     """
     files = ledger.read()
     found = sorted(name for name in (*files.votes, *files.events) if name.startswith(prefix))
@@ -60,14 +60,14 @@ def undo(ledger: Ledger, prefix: str, by: str, policy: Policy, registry: Registr
     after = ledger.state(policy)
     what = f"{len(files.votes[target])} votes" if target in files.votes else f"the {files.events[target].event}"
     return (
-        f"taken back: {what} of {target}; {_difference(before, after)}{_strange(after, registry)}\n"
+        f"taken back: {what} of {target}; {_difference(before, after)}{_undecided_note(after, registry)}\n"
         f"`ssgan labels undo {event}` restores it"
     )
 
 
-def _strange(state: State, registry: Registry) -> str:
+def _undecided_note(state: State, registry: ClassRegistry) -> str:
     names = undecided(state, class_names(registry, state.taxonomy))
-    return f"\nNOTE: votes name {', '.join(map(repr, names))}, which is no class then" if names else ""
+    return f"\nNOTE: votes name {', '.join(map(repr, names))}, which is then not a class" if names else ""
 
 
 def _difference(before: State, after: State) -> str:
@@ -77,16 +77,16 @@ def _difference(before: State, after: State) -> str:
     return f"{lost} images lose their label, {gained} get one, {other} get another one"
 
 
-def blame(ledger: Ledger, image: str, known: Known, policy: Policy) -> dict[str, Any]:
+def blame(ledger: Ledger, image: str, project: ProjectIndex, policy: Policy) -> dict[str, Any]:
     """All votes on an image, those that were taken back too, in order of time.
 
     Raises:
-        ConfigError: no image is meant by that, or several.
+        ConfigError: no image matches, or several do.
     """
     files = ledger.read()
     state = files.state(policy)
     voted = {vote.image for votes in files.votes.values() for vote in votes}
-    found = known.find(image) or sorted(one for one in voted if len(image) >= 4 and one.startswith(image.lower()))
+    found = project.find(image) or sorted(one for one in voted if len(image) >= 4 and one.startswith(image.lower()))
     if len(found) != 1:
         which = f"{len(found)} images begin with {image!r}; give more digits" if found else f"there is no image {image!r}"
         raise ConfigError(f"{which} (a path as in data/images, or at least 4 digits of its sha256)")
@@ -99,7 +99,7 @@ def blame(ledger: Ledger, image: str, known: Known, policy: Policy) -> dict[str,
     ]
     return {
         "image": found[0],
-        "path": known.path.get(found[0]),
+        "path": project.path.get(found[0]),
         "label": state.labels.get(found[0]),
         "conflict": found[0] in state.conflicts,
         "policy": policy,
@@ -114,6 +114,6 @@ def describe_blame(found: dict[str, Any]) -> str:
     for vote in found["votes"]:
         decision = f", decides on all until {vote['settles']}" if vote["settles"] else ""
         undone = f"  UNDONE by {vote['undone_by']}" if vote["undone_by"] else ""
-        said = f"{vote['label']!r} by {vote['annotator'] or 'nobody'} from {vote['source']}"
-        lines.append(f"  {vote['time']}  {said}, batch {vote['batch']}{decision}{undone}")
+        text = f"{vote['label']!r} by {vote['annotator'] or 'unknown'} from {vote['source']}"
+        lines.append(f"  {vote['time']}  {text}, batch {vote['batch']}{decision}{undone}")
     return "\n".join(lines)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssgan.data.label_csv import read_csv
-from ssgan.intake.said import Read, Said
+from ssgan.intake.raw_label import ParsedFile, RawLabel
 
 
-def read(path: Path, read: Read) -> None:
+def read(path: Path, parsed: ParsedFile) -> None:
     """Add all lines. Raises DataError for a broken file."""
     for line in read_csv(path, "the label file"):
         if not line.name:
-            read.skip("lines without a label")
+            parsed.skip("lines without a label")
         else:
             where = f"line {line.number}"
-            read.said.append(Said(line.sha256, line.path, line.name, where, line.annotator, line.time, line.settles))
+            parsed.labels.append(RawLabel(line.sha256, line.path, line.name, where, line.annotator, line.time, line.settles))

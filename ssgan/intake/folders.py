@@ -1,4 +1,4 @@
-"""Class folders: ``cat/1.jpg``, ``dog/deep/2.jpg``. Images are known by their bytes, so names and places do not matter."""
+"""Class folders: ``cat/1.jpg``, ``dog/deep/2.jpg``. Images are identified by their bytes, so names and places do not matter."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ssgan.data.sources.layout import UNLABELED, is_hidden
 from ssgan.errors import DataError
-from ssgan.intake.said import Read, Said
+from ssgan.intake.raw_label import ParsedFile, RawLabel
 from ssgan.ledger.vote import time_text
 from ssgan.provenance import file_sha256
 
 
-def read(folder: Path, read: Read) -> None:
+def read(folder: Path, parsed: ParsedFile) -> None:
     """Add a label for every file below a class folder.
 
     Raises:
@@ -28,14 +28,14 @@ def read(folder: Path, read: Read) -> None:
         raise DataError(f"{folder} holds no class folder; an import needs {folder}/CLASS/IMAGE, or a file")
     for entry in top:
         if not entry.is_dir() and not is_hidden(entry.name):
-            read.skip("files outside of class folders")
+            parsed.skip("files outside of class folders")
     for found in classes:
         for path in _files(found):
             if found.name == UNLABELED:
-                read.skip(f"files in the folder `{UNLABELED}`")
+                parsed.skip(f"files in the folder `{UNLABELED}`")
             else:
                 shown = path.relative_to(folder).as_posix()
-                read.said.append(Said(file_sha256(path), shown, found.name, shown))
+                parsed.labels.append(RawLabel(file_sha256(path), shown, found.name, shown))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -45,11 +45,11 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def newest_change(folder: Path) -> str:
-    """When a file last came into a class folder, or left one: that is when somebody said something."""
+    """When a file last came into a class folder or left one: the time of the labels."""
     times = [entry.stat().st_mtime for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry.name)]
     return time_text(datetime.fromtimestamp(max(times, default=folder.stat().st_mtime), UTC))
 
 
-def fingerprint(said: list[Said]) -> str:
+def fingerprint(labels: list[RawLabel]) -> str:
     """The hash of which bytes lie in which class."""
-    return hashlib.sha256("".join(sorted(f"{one.sha256} {one.label}\n" for one in said)).encode()).hexdigest()
+    return hashlib.sha256("".join(sorted(f"{one.sha256} {one.label}\n" for one in labels)).encode()).hexdigest()

@@ -1,6 +1,6 @@
 """Exports of Label Studio: JSON (tasks with annotations), JSON-MIN (one flat object per annotation), CSV and TSV (the same).
 
-A skipped task (``was_cancelled``), a prediction and a draft are no votes. The image is ``data.sha256`` where a task has that,
+Skipped tasks (``was_cancelled``), predictions and drafts are not votes. The image is ``data.sha256`` where a task has that,
 else ``data.image``.
 """
 
@@ -11,7 +11,7 @@ import io
 from typing import Any
 
 from ssgan.errors import DataError
-from ssgan.intake.said import Read, Said, text_of
+from ssgan.intake.raw_label import ParsedFile, RawLabel, text_of
 
 CONTROL = "label"  # name of the choices in the interface that `ssgan next` writes
 _NO_ANSWER = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}  # of JSON-MIN, about the annotation
@@ -32,26 +32,26 @@ def table(text: str) -> list[dict[str, Any]] | None:
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ","))
 
 
-def read(tasks: Any, read: Read) -> None:
-    """Add the choices of all annotations. Raises DataError if it is no list of tasks."""
+def read(tasks: Any, parsed: ParsedFile) -> None:
+    """Add the choices of all annotations. Raises DataError if it is not a list of tasks."""
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise DataError("a Label Studio export is a JSON list of tasks; export it again as JSON")
     for number, task in enumerate(tasks):
         where = f"task {task.get('id', number)}"
         if isinstance(task.get("data"), dict):
-            _read_task(task, where, read)
+            _read_task(task, where, parsed)
         else:
-            _read_flat(task, where, read)
+            _read_flat(task, where, parsed)
 
 
-def _read_task(task: dict[str, Any], where: str, read: Read) -> None:
+def _read_task(task: dict[str, Any], where: str, parsed: ParsedFile) -> None:
     image = _image(task["data"])
     annotations = task.get("annotations") or []
     if not annotations:
-        read.skip("tasks with a draft that was never submitted" if task.get("drafts") else "tasks without an annotation")
+        parsed.skip("tasks with a draft that was never submitted" if task.get("drafts") else "tasks without an annotation")
     for one in annotations:
         if one.get("was_cancelled"):
-            read.skip("skipped tasks (was_cancelled)")
+            parsed.skip("skipped tasks (was_cancelled)")
             continue
         choices = [
             choice
@@ -60,34 +60,36 @@ def _read_task(task: dict[str, Any], where: str, read: Read) -> None:
             for choice in part.get("value", {}).get("choices", [])
         ]
         who = one.get("completed_by")
-        _add(image, choices, who, one.get("updated_at") or one.get("created_at"), where, read)
+        _add(image, choices, who, one.get("updated_at") or one.get("created_at"), where, parsed)
 
 
-def _read_flat(task: dict[str, Any], where: str, read: Read) -> None:
+def _read_flat(task: dict[str, Any], where: str, parsed: ParsedFile) -> None:
     """JSON-MIN has no fixed name for the answer: it stands under the name of the control, among the data of the task."""
     if "annotation_id" in task and task["annotation_id"] in (None, ""):
-        read.skip("tasks without an annotation")
+        parsed.skip("tasks without an annotation")
         return
     fields = [CONTROL] if task.get(CONTROL) else [field for field in task if field not in _NO_ANSWER]
     if len(fields) > 1:
-        said = ", ".join(map(str, fields))
-        read.problems.append(f"{where}: which field is the answer ({said})? name the control `{CONTROL}`, or export as JSON")
+        candidates = ", ".join(map(str, fields))
+        parsed.problems.append(
+            f"{where}: which field is the answer ({candidates})? name the control `{CONTROL}`, or export as JSON"
+        )
         return
     found = task[fields[0]] if fields else []
     choices = found.get("choices", []) if isinstance(found, dict) else found if isinstance(found, list) else [found]
-    _add(_image(task), choices, task.get("annotator"), task.get("updated_at") or task.get("created_at"), where, read)
+    _add(_image(task), choices, task.get("annotator"), task.get("updated_at") or task.get("created_at"), where, parsed)
 
 
-def _add(image: tuple[str, str], choices: list[Any], who: Any, time: Any, where: str, read: Read) -> None:
+def _add(image: tuple[str, str], choices: list[Any], who: Any, time: Any, where: str, parsed: ParsedFile) -> None:
     names = sorted({text_of(choice) for choice in choices} - {""})
     if not any(image):
-        read.problems.append(f"{where}: its data name no image (`data.image` or `data.sha256`)")
+        parsed.problems.append(f"{where}: its data does not name an image (`data.image` or `data.sha256`)")
     elif len(names) > 1:
-        read.problems.append(f"{where}: {len(names)} choices ({', '.join(names)}), but an image has one class")
+        parsed.problems.append(f"{where}: {len(names)} choices ({', '.join(names)}), but an image has one class")
     elif not names:
-        read.skip("annotations without a choice")
+        parsed.skip("annotations without a choice")
     else:
-        read.said.append(Said(*image, names[0], where, _annotator(who), text_of(time)))
+        parsed.labels.append(RawLabel(*image, names[0], where, _annotator(who), text_of(time)))
 
 
 def _annotator(who: Any) -> str:

@@ -1,7 +1,7 @@
 """What a person has to decide, as a CSV file: fill in ``label``, and import the file like any other.
 
-A line that stays empty is no vote. The column ``settles`` makes a filled one a decision: it says up to when the votes reach
-that the person has seen, and those no longer count (ssgan.ledger.vote.Vote).
+A line that stays empty is no vote. The column ``settles`` makes a filled one a decision: it holds the time of the newest vote
+that the person has seen; votes up to then no longer count (ssgan.ledger.vote.Vote).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 from ssgan import atomic
 from ssgan.errors import DataError
-from ssgan.intake.known import Known
+from ssgan.intake.project_index import ProjectIndex
 from ssgan.intake.review import Kind, Review
-from ssgan.ledger.state import State, counting, in_order
+from ssgan.ledger.state import State, effective_votes, in_order
 from ssgan.ledger.vote import Vote
 
 TO_DECIDE = (Kind.conflict, Kind.test, Kind.unknown_class)
 
 
-class Row(NamedTuple):
+class QueueRow(NamedTuple):
     """One image. candidates: who said what and when, for reading."""
 
     sha256: str
@@ -32,7 +32,7 @@ class Row(NamedTuple):
     reason: str
 
 
-def of_review(review: Review, known: Known, state: State) -> list[Row]:
+def of_review(review: Review, project: ProjectIndex, state: State) -> list[QueueRow]:
     """A row for every image of an import that a person has to decide on."""
     found: dict[str, list[Vote]] = {}
     reason: dict[str, str] = {}
@@ -41,18 +41,18 @@ def of_review(review: Review, known: Known, state: State) -> list[Row]:
             if item.vote and item.vote not in review.accepted:
                 found.setdefault(item.vote.image, []).append(item.vote)
                 reason.setdefault(item.vote.image, kind.value)
-    return [_row(image, [*state.votes.get(image, ()), *found[image]], known, reason[image]) for image in sorted(found)]
+    return [_row(image, [*state.votes.get(image, ()), *found[image]], project, reason[image]) for image in sorted(found)]
 
 
-def of_conflicts(state: State, known: Known | None) -> list[Row]:
+def of_conflicts(state: State, project: ProjectIndex | None) -> list[QueueRow]:
     """A row for every image of the ledger that its policy cannot decide on."""
-    return [_row(image, state.votes[image], known, Kind.conflict.value) for image in state.conflicts]
+    return [_row(image, state.votes[image], project, Kind.conflict.value) for image in state.conflicts]
 
 
-def _row(image: str, votes: Sequence[Vote], known: Known | None, reason: str) -> Row:
-    said = " | ".join(f"{vote.label} ({vote.annotator}, {vote.time[:10]})" for vote in counting(votes))
+def _row(image: str, votes: Sequence[Vote], project: ProjectIndex | None, reason: str) -> QueueRow:
+    candidates = " | ".join(f"{vote.label} ({vote.annotator}, {vote.time[:10]})" for vote in effective_votes(votes))
     newest = in_order(votes)[-1].time
-    return Row(image, known.path.get(image, "") if known else "", said, "", newest, reason)
+    return QueueRow(image, project.path.get(image, "") if project else "", candidates, "", newest, reason)
 
 
 def require_new(path: Path) -> None:
@@ -64,10 +64,10 @@ def require_new(path: Path) -> None:
         )
 
 
-def write(path: Path, rows: Iterable[Row]) -> None:
+def write(path: Path, rows: Iterable[QueueRow]) -> None:
     """Write a queue file in one step. Raises DataError if it exists."""
     require_new(path)
     with atomic.replaced(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(Row._fields)
+        table.writerow(QueueRow._fields)
         table.writerows(rows)

@@ -1,7 +1,7 @@
 """What an import would do, before it does it: every label of the file is of exactly one kind.
 
-"Today" is the state of the ledger before the import. Votes are compared under today's names of classes, and written with the
-word that was said.
+"Today" is the state of the ledger before the import. Votes are compared under the current names of classes, and written with
+the name in the file.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ssgan.data import classes
-from ssgan.intake.known import Known
-from ssgan.intake.said import Read
-from ssgan.intake.votes import Incoming, Incomings
-from ssgan.ledger.state import Policy, State, counting, decide, in_order
+from ssgan.intake.project_index import ProjectIndex
+from ssgan.intake.raw_label import ParsedFile
+from ssgan.intake.votes import ResolvedVotes, VoteInFile
+from ssgan.ledger.state import Policy, State, decide, effective_votes, in_order
 from ssgan.ledger.vote import Key, Vote
 
 
@@ -42,15 +42,15 @@ NEEDS_A_PERSON = (Kind.conflict, Kind.test, Kind.unknown_image, Kind.unknown_cla
 REMEDY = {
     Kind.undone: "to have them back: `ssgan labels undo ID` of the undo (`ssgan labels status` lists them)",
     Kind.conflict: "fill in the queue file and import that, or record the votes as they are: --allow-conflicts",
-    Kind.test: "models were judged by the old label; if that is wrong: --allow-test",
-    Kind.unknown_image: "add the images, run `dvc repro ingest` and import again, or mend the file (sha256 is safest)",
-    Kind.unknown_class: "mend the spelling; or it is a class: --new-class NAME; or a new name: `ssgan labels rename OLD NEW`",
+    Kind.test: "models were evaluated with the old label; if that label is wrong: --allow-test",
+    Kind.unknown_image: "add the images, run `dvc repro ingest` and import again, or fix the file (sha256 is safest)",
+    Kind.unknown_class: "fix the spelling; or --new-class NAME if it is new; `ssgan labels rename OLD NEW` if it was renamed",
     Kind.problem: "decide on one class for each in the labeling tool, and export again",
 }
 
 
-class Item(NamedTuple):
-    """One label of the file. text: what is to be said about it. vote: as it would be written; None where it cannot be one."""
+class ReviewedLabel(NamedTuple):
+    """One label of the file. text: for people. vote: as it would be written; None where it cannot be one."""
 
     text: str
     where: str
@@ -60,17 +60,17 @@ class Item(NamedTuple):
 @dataclass(frozen=True)
 class Review:
     """items: all labels of the file, by kind. accepted: the votes that an import writes. suggestions: known classes that look
-    like an unknown one. notes: what else a person should know."""
+    like an unknown one. notes: further remarks for people."""
 
-    items: dict[Kind, list[Item]]
+    items: dict[Kind, list[ReviewedLabel]]
     accepted: list[Vote]
     suggestions: dict[str, list[str]]
     notes: list[str]
     needs_a_person: bool
 
 
-class Rules(NamedTuple):
-    """What may come in. classes: known names, and those that a person decided on now."""
+class ReviewRules(NamedTuple):
+    """What may be imported. classes: known names, and those that are added now."""
 
     policy: Policy
     classes: Sequence[str]
@@ -78,53 +78,55 @@ class Rules(NamedTuple):
     allow_conflicts: bool = False
 
 
-def review(read: Read, incomings: Incomings, known: Known, state: State, undone: Iterable[Vote], rules: Rules) -> Review:
-    """Look at every label of a file.
+def review(
+    parsed: ParsedFile, resolved: ResolvedVotes, project: ProjectIndex, state: State, undone: Iterable[Vote], rules: ReviewRules
+) -> Review:
+    """Review every label of a file.
 
     Args:
         state: the ledger today.
-        undone: votes that were taken back (if they hold all the same, by another batch, they are repeated).
+        undone: votes that were taken back (if another batch holds them too, they are repeated).
     """
-    judge = _Judge(known, state, rules, {_today(vote, state).key for vote in undone})
-    items: dict[Kind, list[Item]] = {kind: [] for kind in Kind}
-    items[Kind.problem] = [Item(text, "") for text in read.problems]
-    items[Kind.unknown_image] = [Item(said.path or said.sha256, said.where) for said in incomings.unknown]
-    together: dict[str, list[Incoming]] = {}
-    for one in incomings.votes:
-        kind = judge.alone(one.vote)
+    reviewer = _Reviewer(project, state, rules, {_renamed(vote, state).key for vote in undone})
+    items: dict[Kind, list[ReviewedLabel]] = {kind: [] for kind in Kind}
+    items[Kind.problem] = [ReviewedLabel(text, "") for text in parsed.problems]
+    items[Kind.unknown_image] = [ReviewedLabel(one.path or one.sha256, one.where) for one in resolved.unknown]
+    by_image: dict[str, list[VoteInFile]] = {}
+    for one in resolved.votes:
+        kind = reviewer.kind_of_vote(one.vote)
         if kind is None:
-            together.setdefault(one.vote.image, []).append(one)
+            by_image.setdefault(one.vote.image, []).append(one)
         else:
-            items[kind].append(Item(judge.text(kind, one.vote), one.where, one.vote))
-    for found in together.values():
-        kind = judge.together([one.vote for one in found])
-        items[kind] += [Item(judge.text(kind, one.vote), one.where, one.vote) for one in found]
+            items[kind].append(ReviewedLabel(reviewer.text(kind, one.vote), one.where, one.vote))
+    for found in by_image.values():
+        kind = reviewer.kind_of_votes([one.vote for one in found])
+        items[kind] += [ReviewedLabel(reviewer.text(kind, one.vote), one.where, one.vote) for one in found]
     written = (*WRITTEN, Kind.conflict) if rules.allow_conflicts else WRITTEN
-    strange = {item.vote.label for item in items[Kind.unknown_class] if item.vote}
+    unknown = {item.vote.label for item in items[Kind.unknown_class] if item.vote}
     return Review(
         items=items,
         accepted=in_order(item.vote for kind in written for item in items[kind] if item.vote),
-        suggestions={name: near(name, rules.classes) for name in sorted(strange)},
-        notes=_notes(read, incomings),
+        suggestions={name: similar_names(name, rules.classes) for name in sorted(unknown)},
+        notes=_notes(parsed, resolved),
         needs_a_person=any(items[kind] for kind in NEEDS_A_PERSON if kind not in written),
     )
 
 
-def _notes(read: Read, incomings: Incomings) -> list[str]:
-    cut = [f"{count} images were found by leaving away {start!r} before their path" for start, count in incomings.cut.items()]
-    return [f"{count} {what}" for what, count in read.skipped.items()] + cut
+def _notes(parsed: ParsedFile, resolved: ResolvedVotes) -> list[str]:
+    cut = [f"{count} images were found by stripping {start!r} from their path" for start, count in resolved.stripped.items()]
+    return [f"{count} {what}" for what, count in parsed.skipped.items()] + cut
 
 
-class _Judge:
-    """Decides on the kind of votes; remembers those that it has seen."""
+class _Reviewer:
+    """Decides on the kind of each vote; remembers those that it has seen."""
 
-    def __init__(self, known: Known, state: State, rules: Rules, undone: set[Key]) -> None:
-        self.known, self.state, self.rules, self.undone = known, state, rules, undone
+    def __init__(self, project: ProjectIndex, state: State, rules: ReviewRules, undone: set[Key]) -> None:
+        self.project, self.state, self.rules, self.undone = project, state, rules, undone
         self.seen: set[Key] = set()
 
-    def alone(self, said: Vote) -> Kind | None:
-        """What can be told of one vote without the others of its image."""
-        vote = _today(said, self.state)
+    def kind_of_vote(self, given: Vote) -> Kind | None:
+        """The kind of a vote that does not depend on the other votes of its image; None where it does."""
+        vote = _renamed(given, self.state)
         twice = vote.key in self.seen
         self.seen.add(vote.key)
         if any(vote.key == other.key for other in self.state.votes.get(vote.image, ())):
@@ -137,42 +139,42 @@ class _Judge:
             return Kind.undone
         return None
 
-    def together(self, votes: list[Vote]) -> Kind:
+    def kind_of_votes(self, votes: list[Vote]) -> Kind:
         """What the new votes of one image do to its label."""
-        image, said = votes[0].image, [_today(vote, self.state) for vote in votes]
+        image, new = votes[0].image, [_renamed(vote, self.state) for vote in votes]
         tested = self.in_test(image)
-        if tested is not None and not self.rules.allow_test and any(vote.label != tested for vote in said):
+        if tested is not None and not self.rules.allow_test and any(vote.label != tested for vote in new):
             return Kind.test
         before = self.state.labels.get(image)
-        after = decide([*self.state.votes.get(image, ()), *said], self.rules.policy)
+        after = decide([*self.state.votes.get(image, ()), *new], self.rules.policy)
         if after is None:
             return Kind.conflict
         return Kind.new if before is None else Kind.unchanged if before == after else Kind.changed
 
     def in_test(self, image: str) -> str | None:
         """The label with which an image is in the test set; None: it is not in it."""
-        label = self.known.test.get(image)
-        return None if label is None else self.state.taxonomy.today(label)
+        label = self.project.test.get(image)
+        return None if label is None else self.state.taxonomy.current_name(label)
 
     def text(self, kind: Kind, vote: Vote) -> str:
-        """A vote in words."""
-        image, label = self.known.shown(vote.image), self.state.taxonomy.today(vote.label)
+        """A vote as text."""
+        image, label = self.project.display_name(vote.image), self.state.taxonomy.current_name(vote.label)
         if kind is Kind.test:
             return f"{image}: {label}, in the test set as {self.in_test(vote.image)}"
         if kind is Kind.changed:
             return f"{image}: {self.state.labels[vote.image]} -> {label}"
         if kind is Kind.conflict:
-            others = {v.label for v in counting(self.state.votes.get(vote.image, ()))} - {label}
+            others = {v.label for v in effective_votes(self.state.votes.get(vote.image, ()))} - {label}
             return f"{image}: {label}" + (f" but {' and '.join(sorted(others))} before" if others else " and others")
         return f"{image}: {label}"
 
 
-def _today(vote: Vote, state: State) -> Vote:
-    return vote._replace(label=state.taxonomy.today(vote.label))
+def _renamed(vote: Vote, state: State) -> Vote:
+    return vote._replace(label=state.taxonomy.current_name(vote.label))
 
 
-def near(name: str, known: Sequence[str]) -> list[str]:
-    """Known classes that may be meant: other case, spaces or punctuation, or a slip of the pen."""
+def similar_names(name: str, known: Sequence[str]) -> list[str]:
+    """Known classes that may be meant: other case, spaces or punctuation, or a typo."""
     spelled = [other for other in known if classes.similar([name, other])]
     folded = {other.casefold(): other for other in known}
     close = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.75)]

@@ -1,4 +1,4 @@
-"""Labels as votes: which image that is, who said it, and when."""
+"""Raw labels resolved to votes: which image, which annotator, and when."""
 
 from __future__ import annotations
 
@@ -7,76 +7,78 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ssgan.errors import DataError
-from ssgan.intake.known import Known
-from ssgan.intake.said import Format, Read, Said
-from ssgan.ledger.store import Files
+from ssgan.intake.project_index import ProjectIndex
+from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel
+from ssgan.ledger.store import LedgerFiles
 from ssgan.ledger.vote import Vote, canonical_time
 
 FINGERPRINT = 12  # hex digits behind the name of a file, so that its bytes are known again
 
 
-class Incoming(NamedTuple):
-    """A vote, and where it stands in the file."""
+class VoteInFile(NamedTuple):
+    """A vote and its place in the file."""
 
     vote: Vote
     where: str
 
 
 @dataclass
-class Incomings:
-    """The votes of a file. unknown: labels for images that were not ingested. cut: beginnings of paths that were left away."""
+class ResolvedVotes:
+    """The votes of a file. unknown: labels of images that were not ingested. stripped: path prefixes, counted."""
 
-    votes: list[Incoming] = field(default_factory=list)
-    unknown: list[Said] = field(default_factory=list)
-    cut: Counter[str] = field(default_factory=Counter)
+    votes: list[VoteInFile] = field(default_factory=list)
+    unknown: list[RawLabel] = field(default_factory=list)
+    stripped: Counter[str] = field(default_factory=Counter)
 
 
-def votes_of(read: Read, name: str, known: Known, files: Files, annotator: str, time: str) -> Incomings:
+def resolve_votes(
+    parsed: ParsedFile, name: str, project: ProjectIndex, files: LedgerFiles, annotator: str, time: str
+) -> ResolvedVotes:
     """The votes that a file holds.
 
-    Who: the file says, else ``annotator``, else the file's name (so that a corrected file replaces what it said before).
-    When: the file says, else ``time``, else what was noted when the same content came before, else the file's own time.
+    Who: as in the file, else ``annotator``, else the file's name (so that a corrected file replaces its earlier labels).
+    When: as in the file, else ``time``, else as recorded when the same content was imported before, else the file's own time.
 
     Args:
         name: of the file.
 
     Raises:
-        DataError: for a time that is none.
+        DataError: for an invalid time.
     """
-    source = f"{name}#{read.fingerprint[:FINGERPRINT]}"
+    source = f"{name}#{parsed.fingerprint[:FINGERPRINT]}"
     before = {
         (vote.image, vote.label, vote.annotator): vote.time
         for votes in files.votes.values()
         for vote in votes
         if vote.source.endswith(source[-FINGERPRINT - 1 :])
     }
-    default = canonical_time(time or read.time)
-    by_end = read.kind in (Format.label_studio, Format.coco)
-    found = Incomings()
-    for said in read.said:
-        image, cut = known.image(said, by_end)
+    default = canonical_time(time or parsed.time)
+    by_suffix = parsed.kind in (LabelFormat.label_studio, LabelFormat.coco)
+    found = ResolvedVotes()
+    for raw in parsed.labels:
+        image, stripped = project.resolve(raw, by_suffix)
         if image is None:
-            found.unknown.append(said)
+            found.unknown.append(raw)
             continue
-        if cut:
-            found.cut[cut] += 1
-        who = said.annotator or annotator or name
-        noted = "" if time else before.get((image, said.label, who), "")
-        when = _time(said) or noted or default
-        found.votes.append(Incoming(Vote(image, said.label, who, when, source, _settles(said)), said.where))
+        if stripped:
+            found.stripped[stripped] += 1
+        who = raw.annotator or annotator or name
+        recorded = "" if time else before.get((image, raw.label, who), "")
+        when = _time(raw) or recorded or default
+        found.votes.append(VoteInFile(Vote(image, raw.label, who, when, source, _settles(raw)), raw.where))
     return found
 
 
-def _time(said: Said) -> str:
-    return _canonical(said.time, said) if said.time else ""
+def _time(raw: RawLabel) -> str:
+    return _canonical(raw.time, raw) if raw.time else ""
 
 
-def _settles(said: Said) -> str:
-    return _canonical(said.settles, said) if said.settles else ""
+def _settles(raw: RawLabel) -> str:
+    return _canonical(raw.settles, raw) if raw.settles else ""
 
 
-def _canonical(time: str, said: Said) -> str:
+def _canonical(time: str, raw: RawLabel) -> str:
     try:
         return canonical_time(time)
     except DataError as error:
-        raise DataError(f"{said.where}: {error}") from None
+        raise DataError(f"{raw.where}: {error}") from None

@@ -1,9 +1,9 @@
 """The page of ``ssgan label``: a queue of images, one at a time, on this machine only.
 
-images.py    the queue, and the bytes of its images: originals, or what ingest stored and why
+images.py    the queue, and the bytes of its images: originals, or else what ingest stored and the reason
 browser.py   which files a browser shows, and PNG of the others
-journal.py   what was done, safe on disk before the page hears of it
-session.py   where in the queue somebody is: label, skip, undo
-server.py    HTTP: who may ask, and what is answered
+journal.py   the actions of a session, on disk before the page gets its reply
+session.py   the place in the queue: label, skip, undo
+server.py    HTTP: who may send requests, and the replies
 page.html, page.css, page.js, page.svg
 """

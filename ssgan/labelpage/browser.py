@@ -35,7 +35,7 @@ def for_browser(data: bytes) -> tuple[str, bytes]:
 
 
 def png(pixels: Pixels) -> bytes:
-    """(H, W) grey or (H, W, 3) RGB uint8."""
+    """(H, W) gray or (H, W, 3) RGB uint8."""
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,7 +1,7 @@
 """The queue of ``ssgan label``, and the bytes of its images.
 
 A browser gets the original file, from wherever the source is, if it still is what was ingested. Otherwise it gets the pixels
-that ``ingest`` stored, which are small but always there, and the reason: nobody should label a thumbnail unawares.
+that ``ingest`` stored, which are small but always there, and the reason: no one should label a thumbnail without knowing it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ssgan.errors import DataError, SsganError
 from ssgan.labelpage.browser import for_browser, png
 
 
-class Place(NamedTuple):
+class ImageLocation(NamedTuple):
     """Where an image is: its path within the source, and its row in the shards of ``ingest``."""
 
     path: str
@@ -33,7 +33,7 @@ class Place(NamedTuple):
     row: int
 
 
-class Shown(NamedTuple):
+class ServedImage(NamedTuple):
     """What a browser gets. note: why it is not the original; empty where it is."""
 
     kind: str
@@ -49,11 +49,11 @@ def read_queue(path: Path) -> list[str]:
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; choose images first: `ssgan next --budget 200`") from None
     if not rows or "sha256" not in rows[0]:
-        raise DataError(f"{path} names no image: it needs a column `sha256` and a line for each image, as `ssgan next` writes")
+        raise DataError(f"{path} has no images: it needs a column `sha256` and a line for each image, as `ssgan next` writes")
     return list(dict.fromkeys(row["sha256"].strip().lower() for row in rows))
 
 
-class Images:
+class QueueImages:
     """Finds and reads the images of a queue.
 
     Args:
@@ -75,7 +75,7 @@ class Images:
                 "or choose images anew with `ssgan next`"
             )
 
-    def read(self, image: str) -> Shown | None:
+    def read(self, image: str) -> ServedImage | None:
         """What to show; None where the queue does not hold the image."""
         place = self._places.get(image)
         if place is None:
@@ -84,7 +84,7 @@ class Images:
             data = self._original(place.path)
             if hashlib.sha256(data).hexdigest() != image:
                 raise DataError("the file has changed since it was ingested")
-            shown = Shown(*for_browser(data), "")
+            shown = ServedImage(*for_browser(data), "")
         except SsganError as error:
             self._small[image] = error.detail if isinstance(error, Rejected) else str(error)
             return _stored(place, self._small[image])
@@ -96,23 +96,23 @@ class Images:
         return Counter(self._small.values())
 
 
-def _find(queue: Sequence[str], shards: Path) -> dict[str, Place]:
+def _find(queue: Sequence[str], shards: Path) -> dict[str, ImageLocation]:
     wanted = pa.array(sorted(set(queue)), pa.string())
-    found: dict[str, Place] = {}
+    found: dict[str, ImageLocation] = {}
     for shard in schema.shards(shards):
         with pq.ParquetFile(shard) as file:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=["id", "path"])
                 for row in pc.indices_nonzero(pc.is_in(table["id"], value_set=wanted)).to_pylist():
-                    found[table["id"][row].as_py()] = Place(table["path"][row].as_py(), shard, group, row)
+                    found[table["id"][row].as_py()] = ImageLocation(table["path"][row].as_py(), shard, group, row)
     return found
 
 
-def _stored(place: Place, why: str) -> Shown:
+def _stored(place: ImageLocation, why: str) -> ServedImage:
     with pq.ParquetFile(place.shard) as file:
         spec = schema.spec_of(schema.read_metadata(file.schema_arrow, str(place.shard)))
         column = file.read_row_group(place.group, columns=["pixels"])["pixels"].slice(place.row, 1)
     pixels = schema.pixels_to_numpy(column, spec)[0]
     size = f"{spec.image_size} × {spec.image_size}"
     data = png(pixels[0] if spec.channels == 1 else pixels.transpose(1, 2, 0))
-    return Shown("image/png", data, f"Only the small copy that ingest stored, {size} pixels. The original: {why}")
+    return ServedImage("image/png", data, f"Only the small copy that ingest stored, {size} pixels. The original: {why}")

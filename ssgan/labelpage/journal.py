@@ -1,4 +1,4 @@
-"""What somebody did in a session, one line each, on disk before the page hears of it.
+"""The actions of a session, one line each, on disk before the page gets its reply.
 
 At the end, or when the next session finds it after a crash, a journal becomes a batch of the ledger and goes away. Writing the
 batch twice changes nothing, so there is no moment in which a crash loses or doubles a label.
@@ -50,7 +50,7 @@ class Journal:
         self.acts = self._read()
 
     def _read(self) -> list[Act]:
-        """All acts. Half a line at the end is what a crash left of an act that nobody was told had happened."""
+        """All acts. Half a line at the end is what a crash left of an act that was never acknowledged."""
         self._file.seek(0)
         content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]
@@ -59,7 +59,7 @@ class Journal:
         try:
             return [Act(**json.loads(line)) for line in whole.splitlines()]
         except (ValueError, TypeError):
-            raise DataError(f"{self.path} is damaged; mend the line that is no JSON, or move the file away") from None
+            raise DataError(f"{self.path} is damaged; fix the line that is not JSON, or move the file away") from None
 
     def add(self, act: Act) -> None:
         """Write one act; it is on disk when this returns. Raises OSError, and then it is not in the journal."""
@@ -93,7 +93,7 @@ class Journal:
         return (batch, len(votes)) if batch else None
 
     def close(self) -> None:
-        """Let others open it; an empty journal is removed."""
+        """Release it; an empty journal is removed."""
         if not self.acts:
             self.path.unlink(missing_ok=True)
             with suppress(OSError):  # somebody else's journal is in it

@@ -1,6 +1,6 @@
-"""The original files of ``data.source``, one at a time, for somebody who waits for each.
+"""The original files of ``data.source``, one at a time, for a person who waits for each.
 
-So patience is short, and what stays away is said instead of waited for. A session lasts an afternoon: credentials are read
+So patience is short, and a missing file is reported instead of waited for. A session lasts an afternoon: credentials are read
 anew when they are refused. Nothing is listed, fetched from a data set's site or written.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ssgan.config import DigitsSource, FolderSource, S3Source, Source, TorchvisionSource
 from ssgan.data.rejections import Rejected
-from ssgan.data.sources import Item, open_source
+from ssgan.data.sources import Item, make_source
 from ssgan.errors import DataError, SsganError, StorageError
 from ssgan.storage.retries import MissingError, Patience, RetryLimits
 
@@ -35,7 +35,7 @@ def originals(source: Source, max_bytes: int) -> Callable[[str], bytes]:
         from ssgan.storage.s3 import S3Objects
 
         return partial(_object, S3Objects(source.url, LIMITS))
-    opened = lru_cache(maxsize=1)(lambda: open_source(_as_it_is(source)))
+    opened = lru_cache(maxsize=1)(lambda: make_source(_without_download(source)))
 
     def read(path: str) -> bytes:
         try:
@@ -48,7 +48,7 @@ def originals(source: Source, max_bytes: int) -> Callable[[str], bytes]:
     return read
 
 
-def _as_it_is(source: DigitsSource | FolderSource | TorchvisionSource) -> FolderSource | TorchvisionSource:
+def _without_download(source: DigitsSource | FolderSource | TorchvisionSource) -> FolderSource | TorchvisionSource:
     if isinstance(source, TorchvisionSource):
         return source.model_copy(update={"download": False})
     return FolderSource(path=source.path)

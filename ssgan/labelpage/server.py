@@ -1,8 +1,8 @@
 """HTTP for one page on this machine.
 
-Who may ask: everything lies below a path that nobody can guess, so that neither another user of this machine nor a web page
-elsewhere knows an address to ask. Beyond that, the ``Host`` must be ours (a foreign name that was made to point here is
-refused), an ``Origin`` must be ours, and acts are JSON, which no foreign page can send without being asked for leave.
+Who may send requests: everything lies below a path that cannot be guessed, so that neither another user of this machine nor
+another web page knows the address. Beyond that, the ``Host`` must be ours (a foreign name that was made to point here is
+refused), an ``Origin`` must be ours, and acts are JSON, which no foreign page can send without a preflight request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib import resources
 from typing import Any
 
 from ssgan.errors import ConfigError, DataError
-from ssgan.labelpage.images import Images
+from ssgan.labelpage.images import QueueImages
 from ssgan.labelpage.session import OutOfStepError, Session
 
 ASSETS = {"": "text/html", "page.css": "text/css", "page.js": "text/javascript", "page.svg": "image/svg+xml"}
@@ -38,13 +38,13 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, session: Session, images: Images, host: str, port: int) -> None:
+    def __init__(self, session: Session, images: QueueImages, host: str, port: int) -> None:
         self.session, self.images, self.lock = session, images, threading.Lock()
         self.base = f"/{secrets.token_urlsafe(24)}/"
         if host != "localhost" and _address(host).is_unspecified:
             raise ConfigError(f"--host {host} is every address of this machine; name the one that you will open")
         try:
-            super().__init__((host, port), Handler)
+            super().__init__((host, port), LabelRequestHandler)
         except OSError as error:
             raise ConfigError(f"cannot listen on {host}, port {port} ({error.strerror}); choose another --port") from None
         self.names = {f"{name}:{self.server_port}" for name in ({host, "localhost"} if is_loopback(host) else {host})}
@@ -63,7 +63,7 @@ def _address(host: str) -> ipaddress.IPv4Address:
         raise ConfigError(f"--host {host!r} is no IPv4 address; use 127.0.0.1, or the address of this machine") from None
 
 
-class Handler(BaseHTTPRequestHandler):
+class LabelRequestHandler(BaseHTTPRequestHandler):
     """One request."""
 
     server: Server

@@ -1,4 +1,4 @@
-"""Where in the queue somebody is. Every change is in the journal before it counts."""
+"""The place of one annotator in the queue. Every change is in the journal before it counts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Session:
 
     Args:
         queue: sha256 of the images in order.
-        classes: names; nothing else can be said of an image.
+        classes: names; no other label is accepted.
         done: images of the queue that this annotator labeled in earlier sessions; they are not shown again.
     """
 
@@ -84,5 +84,5 @@ class Session:
         elif do == "label" and label in self.classes:
             self._journal.add(Act("label", image, label, now))
         else:
-            raise DataError(f"{do!r} with {label!r} is nothing that can be done to an image")
+            raise DataError(f"{do!r} with {label!r} is not an action on an image")
         return self.state()

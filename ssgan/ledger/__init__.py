@@ -1,4 +1,4 @@
-"""The label ledger: every vote that anybody gave, for ever, and what follows from all of them.
+"""The label ledger: every vote that anybody ever gave, and what follows from all of them.
 
 A ledger is a folder of small text files under git. Each file is a *batch* of votes or one *event* (an undo, a new class, a
 rename, a merge), named by the hash of its content and never changed. What holds today is a pure function of the set of

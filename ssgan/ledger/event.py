@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["undo", "class", "rename", "merge"]
+EventKind = Literal["undo", "class", "rename", "merge"]
 
 
 class Event(NamedTuple):
@@ -15,7 +15,7 @@ class Event(NamedTuple):
     ``name`` is retired. by: who. time: ISO 8601, UTC; of two renames of one class the earlier holds.
     """
 
-    event: Kind
+    event: EventKind
     name: str
     into: str
     by: str

@@ -35,14 +35,14 @@ def make_state(votes: Iterable[Vote], taxonomy: Taxonomy, policy: Policy) -> Sta
     """The state that follows from votes in any order, each any number of times."""
     by_image: dict[str, dict[object, Vote]] = {}
     for vote in sorted(votes):  # of equal statements from several files, always the same one stays
-        vote = vote._replace(label=taxonomy.today(vote.label))
+        vote = vote._replace(label=taxonomy.current_name(vote.label))
         by_image.setdefault(vote.image, {}).setdefault(vote.key, vote)
     listed = {image: in_order(found.values()) for image, found in by_image.items()}
     decided = {image: decide(found, policy) for image, found in listed.items()}
     return State(
         votes=listed,
         labels={image: label for image, label in decided.items() if label is not None},
-        conflicts={image: counting(listed[image]) for image, label in decided.items() if label is None},
+        conflicts={image: effective_votes(listed[image]) for image, label in decided.items() if label is None},
         taxonomy=taxonomy,
     )
 
@@ -52,7 +52,7 @@ def in_order(votes: Iterable[Vote]) -> list[Vote]:
     return sorted(votes, key=lambda vote: (vote.time, vote))
 
 
-def counting(votes: Sequence[Vote]) -> list[Vote]:
+def effective_votes(votes: Sequence[Vote]) -> list[Vote]:
     """The votes of one image that count (see above), in order of time."""
     settled = max((vote.settles for vote in votes), default="")
     since = [vote for vote in votes if vote.settles == settled or vote.time > settled]
@@ -69,8 +69,8 @@ def decide(votes: Sequence[Vote], policy: Policy) -> str | None:
     Simultaneous votes for different classes are never decided by chance.
     """
     if len(votes) == 1:
-        return votes[0].label  # so it is for most images
-    votes = counting(votes)
+        return votes[0].label  # most images
+    votes = effective_votes(votes)
     if policy == "latest":
         votes = [vote for vote in votes if vote.time == votes[-1].time]
     counts = Counter(label for _, label in {(vote.annotator, vote.label) for vote in votes})

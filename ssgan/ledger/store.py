@@ -21,7 +21,7 @@ ID_DIGITS = 16  # hex, of sha256
 _FILE = re.compile(rf"([0-9a-f]{{{ID_DIGITS}}})\.jsonl")
 
 
-class Files(NamedTuple):
+class LedgerFiles(NamedTuple):
     """All that a ledger holds, undone or not, by id."""
 
     votes: dict[str, list[Vote]]
@@ -36,7 +36,7 @@ class Files(NamedTuple):
             if event.event == "undo":
                 by_target.setdefault(event.name, []).append(name)
 
-        def holds(name: str) -> bool:  # ends: an undo holds the hash of what it undoes, so there are no circles
+        def holds(name: str) -> bool:  # ends: an undo holds the hash of what it undoes, so there are no cycles
             undo = next((one for one in by_target.get(name, []) if holds(one)), None)
             if undo is not None:
                 found[name] = undo
@@ -47,7 +47,7 @@ class Files(NamedTuple):
         return found
 
     @property
-    def holding(self) -> dict[str, list[Vote]]:
+    def active_batches(self) -> dict[str, list[Vote]]:
         """The batches that were not undone."""
         undone = self.undone
         return {name: votes for name, votes in self.votes.items() if name not in undone}
@@ -60,7 +60,7 @@ class Files(NamedTuple):
 
     def state(self, policy: Policy) -> State:
         """See ``Ledger.state``."""
-        return make_state(chain.from_iterable(self.holding.values()), self.taxonomy, policy)
+        return make_state(chain.from_iterable(self.active_batches.values()), self.taxonomy, policy)
 
 
 class Ledger:
@@ -83,7 +83,7 @@ class Ledger:
         """Add an event. Returns its id."""
         return self._write([_event_line(event._replace(time=canonical_time(event.time)))])
 
-    def read(self) -> Files:
+    def read(self) -> LedgerFiles:
         """Everything, also what was undone.
 
         Raises:
@@ -97,11 +97,11 @@ class Ledger:
                 events[path.stem] = content
             else:
                 votes[path.stem] = content
-        return Files(votes, events)
+        return LedgerFiles(votes, events)
 
     def batches(self) -> dict[str, list[Vote]]:
         """The votes of each batch that was not undone, in canonical order."""
-        return self.read().holding
+        return self.read().active_batches
 
     def taxonomy(self) -> Taxonomy:
         """Names of classes today, by the events that were not undone."""
@@ -114,9 +114,9 @@ class Ledger:
     def _paths(self) -> list[Path]:
         folder = self.folder / "batches"
         paths = sorted(p for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
-        strange = [path for path in paths if not _FILE.fullmatch(path.name)]
-        if strange:
-            raise DataError(f"{strange[0]} is no batch of this ledger; move it away (only `ssgan labels` writes here)")
+        unexpected = [path for path in paths if not _FILE.fullmatch(path.name)]
+        if unexpected:
+            raise DataError(f"{unexpected[0]} is not a batch of this ledger; move it away (only `ssgan labels` writes here)")
         return paths
 
     def _write(self, lines: list[str]) -> str:

@@ -1,6 +1,6 @@
 """The names of classes over time. A class is an id; its name may change, and two classes may become one.
 
-Old votes keep the word that was said. A name that was given up leads to the class that took its place, for old votes and for
+Old votes keep the name that was used. A former name leads to the class that took its place, for old votes and for
 those of an annotator who has not heard of it yet; so it can never become the name of another class.
 """
 
@@ -25,14 +25,14 @@ class Taxonomy:
     decided: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
 
-    def today(self, name: str) -> str:
+    def current_name(self, name: str) -> str:
         """The class that a name leads to."""
         while (following := self.renamed.get(name) or self.merged.get(name)) is not None:
             name = following
         return name
 
     def names(self, first: str) -> list[str]:
-        """All names of the class that was first called so, today's last; the last one it had where it is retired."""
+        """All names of the class whose first name this is, the current one last; of a retired class, all it ever had."""
         found = [first]
         while found[-1] in self.renamed:
             found.append(self.renamed[found[-1]])
@@ -45,8 +45,8 @@ class Taxonomy:
             name = before[name]
         return name
 
-    def given_up(self, name: str) -> bool:
-        """Whether the name leads to another one."""
+    def is_former_name(self, name: str) -> bool:
+        """Whether the class has another name by now, or was merged into another class."""
         return name in self.renamed or name in self.merged
 
 
@@ -63,13 +63,14 @@ def make_taxonomy(events: Mapping[str, Event]) -> Taxonomy:
 
 def _apply(names: Taxonomy, number: str, event: Event) -> None:
     """Note a rename or a merge, or why it cannot be."""
-    if names.given_up(event.name):
-        names.contradictions.append(f"{number}: {event.name!r} is {names.today(event.name)!r} already, not {event.into!r}")
-    elif names.today(event.into) == event.name:
-        names.contradictions.append(f"{number}: {event.into!r} leads to {event.name!r}, which would lead in a circle")
+    if names.is_former_name(event.name):
+        today = names.current_name(event.name)
+        names.contradictions.append(f"{number}: {event.name!r} is {today!r} already, not {event.into!r}")
+    elif names.current_name(event.into) == event.name:
+        names.contradictions.append(f"{number}: {event.into!r} leads to {event.name!r}, which would be a cycle")
     elif event.event == "merge":
         names.merged[event.name] = event.into
-    elif names.given_up(event.into) or event.into in names.renamed.values():
+    elif names.is_former_name(event.into) or event.into in names.renamed.values():
         names.contradictions.append(f"{number}: {event.into!r} is or was another class; merge {event.name!r} into it")
     else:
         names.renamed[event.name] = event.into

@@ -17,10 +17,10 @@ Key = tuple[str, str, str, str, str]
 
 
 class Vote(NamedTuple):
-    """The statement "this image shows that class" of somebody.
+    """One person's statement "this image shows that class".
 
-    image: hex sha256 of the file's bytes. label: name of a class, as it was said. annotator: who; two votes of one annotator
-    are one opinion that changed. time: ISO 8601, UTC. source: the file that it came in by.
+    image: hex sha256 of the file's bytes. label: name of a class, as given. annotator: who; two votes of one annotator are one
+    opinion that changed. time: ISO 8601, UTC. source: the file that it was imported from.
     settles: empty for an ordinary vote. A *decision* of a person who looked at all votes up to the time ``settles``: these
     no longer count.
     """
@@ -43,12 +43,12 @@ def canonical_time(text: str) -> str:
     """The same instant as ``2026-02-07T12:00:00.000Z``: as text, earlier is smaller. Without a zone it is taken as UTC.
 
     Raises:
-        DataError: if it is no date or time of ISO 8601.
+        DataError: if it is not a date or time of ISO 8601.
     """
     try:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise DataError(f"{text!r} is no time; write it as 2026-02-07 or 2026-02-07T12:00:00+01:00 (ISO 8601)") from None
+        raise DataError(f"{text!r} is not a time; write it as 2026-02-07 or 2026-02-07T12:00:00+01:00 (ISO 8601)") from None
     return time_text(time if time.tzinfo else time.replace(tzinfo=UTC))
 
 

@@ -28,20 +28,20 @@ from ssgan.errors import DataError
 from ssgan.evaluation.published import Published, published
 from ssgan.model import load_model
 from ssgan.prediction import folder as prediction_folder
-from ssgan.prediction.inputs import Inputs
-from ssgan.prediction.score import Outcome, Scorer, output_schema
+from ssgan.prediction.inputs import PredictionInputs
+from ssgan.prediction.score import PartResult, Scorer, output_schema
 
 SMALL_PART = 2048  # files whose answers are held in memory on the way into one table
-SHOWN = 1000  # rejected files that are handed back for people; all of them are in the file
+SHOWN = 1000  # rejected files that are returned for people; all of them are in the file
 
 Parts = Iterable[tuple[int, pa.Table]]
-Run = Callable[[Parts], Iterator[tuple[int, Outcome]]]  # outcomes in the order of the parts
+RunParts = Callable[[Parts], Iterator[tuple[int, PartResult]]]  # outcomes in the order of the parts
 
 
-class Request(NamedTuple):
-    """What is asked for."""
+class PredictionRequest(NamedTuple):
+    """What to predict, and how."""
 
-    inputs: Inputs
+    inputs: PredictionInputs
     model: Path
     metrics: Path
     top_k: int
@@ -50,7 +50,7 @@ class Request(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Done:
+class PredictionResult:
     """``counts``: seen = predicted + duplicates + rejected; ``rejected`` holds the first (path, reason, detail)."""
 
     counts: dict[str, int]
@@ -59,14 +59,14 @@ class Done:
     resumed: int | None  # parts that an earlier attempt had completed; None: there was none
 
 
-def classify(request: Request, out: Path) -> Done:
+def classify(request: PredictionRequest, out: Path) -> PredictionResult:
     """Write one row per image to ``out``: a table (.parquet, .csv), with the rejected files beside it, or else a folder.
 
     A table appears as a whole or not at all; a folder goes on where an earlier attempt ended.
 
     Raises:
         CheckpointError: no model there, or its files are not those that training wrote.
-        ConfigError: the folder is not that of the same request; a node of Ray cannot do what is asked.
+        ConfigError: the folder is not of the same request; a node of Ray cannot do what is asked.
         DataError: no input is an image; a task of Ray failed.
         StorageError: the source cannot be read.
     """
@@ -79,21 +79,21 @@ def classify(request: Request, out: Path) -> Done:
             return _into_folder(request, scorer, run, out)
 
 
-def _runner(request: Request, scorer: Scorer) -> AbstractContextManager[Run]:
+def _runner(request: PredictionRequest, scorer: Scorer) -> AbstractContextManager[RunParts]:
     """Who does the work: this process, or Ray."""
     if request.ray:
         from ssgan.prediction.on_ray import on_ray
 
         return on_ray(request.inputs, scorer)
 
-    def here(parts: Parts) -> Iterator[tuple[int, Outcome]]:
+    def here(parts: Parts) -> Iterator[tuple[int, PartResult]]:
         for number, rows in parts:
             yield number, request.inputs.predict(scorer, rows)
 
     return nullcontext(here)
 
 
-def _into_folder(request: Request, scorer: Scorer, run: Run, out: Path) -> Done:
+def _into_folder(request: PredictionRequest, scorer: Scorer, run: RunParts, out: Path) -> PredictionResult:
     facts, spec, inputs = scorer.published, scorer.model.image, request.inputs
     asked = {
         "ssgan": __version__,
@@ -105,7 +105,7 @@ def _into_folder(request: Request, scorer: Scorer, run: Run, out: Path) -> Done:
         "part_files": request.part_files,
         "image": dict(spec._asdict()),
     }
-    folder = prediction_folder.Folder(out, inputs.part_rows(request.part_files))
+    folder = prediction_folder.PredictionFolder(out, inputs.part_rows(request.part_files))
     listing, again = folder.begin(asked, lambda: inputs.listing(spec, request.part_files))
     sizes = {number: inputs.size(rows) for number, rows in folder.parts(listing)}
     todo = [(number, rows) for number, rows in folder.parts(listing) if not folder.complete(number, sizes[number])]
@@ -114,10 +114,10 @@ def _into_folder(request: Request, scorer: Scorer, run: Run, out: Path) -> Done:
     counts = folder.finish(list(sizes.values()))
     _require_images(request, counts)
     rejected = pq.read_table(out / "rejected").slice(0, SHOWN).to_pylist() if counts["rejected"] else []
-    return Done(counts, [tuple(row.values()) for row in rejected], facts, len(sizes) - len(todo) if again else None)
+    return PredictionResult(counts, [tuple(row.values()) for row in rejected], facts, len(sizes) - len(todo) if again else None)
 
 
-def _into_table(request: Request, scorer: Scorer, run: Run, out: Path) -> Done:
+def _into_table(request: PredictionRequest, scorer: Scorer, run: RunParts, out: Path) -> PredictionResult:
     listing = request.inputs.listing(scorer.model.image, request.part_files)
     size = request.inputs.part_rows(SMALL_PART)
     parts = enumerate(listing.slice(start, size) for start in range(0, len(listing), size))
@@ -132,10 +132,10 @@ def _into_table(request: Request, scorer: Scorer, run: Run, out: Path) -> Done:
         counts = prediction_folder.count(iter(ids), len(found))
         _require_images(request, counts)
     _write_rejected(found, rejected_path(out))
-    return Done(counts, [tuple(row.values()) for row in found.slice(0, SHOWN).to_pylist()], scorer.published, None)
+    return PredictionResult(counts, [tuple(row.values()) for row in found.slice(0, SHOWN).to_pylist()], scorer.published, None)
 
 
-def _require_images(request: Request, counts: dict[str, int]) -> None:
+def _require_images(request: PredictionRequest, counts: dict[str, int]) -> None:
     if not counts["predicted"]:
         raise DataError(
             f"none of the {counts['seen']} files below {request.inputs.name} is an image; name a folder that holds images"

@@ -25,14 +25,14 @@ import pyarrow.parquet as pq
 
 from ssgan import atomic
 from ssgan.errors import ConfigError, DataError
-from ssgan.prediction.score import Outcome
+from ssgan.prediction.score import PartResult
 from ssgan.provenance import file_sha256
 
 Asked = dict[str, Any]
 HASH = "inputs_sha256"
 
 
-class Folder:
+class PredictionFolder:
     """One folder of predictions; ``part_rows`` rows of the list of inputs are one part."""
 
     def __init__(self, path: Path, part_rows: int) -> None:
@@ -50,11 +50,13 @@ class Folder:
             found: Asked = json.loads(self._manifest.read_text(encoding="utf-8"))
             self._require_same(found, asked)
             if not self._list.is_file() or file_sha256(self._list) != found[HASH]:
-                raise DataError(f"{self._list} is not the list that this run began with; begin anew with --overwrite")
+                raise DataError(f"{self._list} is not the list that this run started with; start over with --overwrite")
             return pq.read_table(self._list), True
-        strange = sorted(p.name for p in self.path.iterdir() if p.name not in (".lock", self._list.name))
-        if strange:
-            raise ConfigError(f"{self.path} holds {strange[0]!r}, which are no predictions; name an empty folder by --out")
+        unexpected = sorted(p.name for p in self.path.iterdir() if p.name not in (".lock", self._list.name))
+        if unexpected:
+            raise ConfigError(
+                f"{self.path} holds {unexpected[0]!r}, which is not part of predictions; name an empty folder with --out"
+            )
         listing = make_list()
         write_table(listing, self._list)
         _write_json({**asked, HASH: file_sha256(self._list)}, self._manifest)
@@ -64,8 +66,8 @@ class Folder:
         for key, value in asked.items():
             if found.get(key) != value:
                 raise ConfigError(
-                    f"{self.path} was begun with {key} {found.get(key)!r}, now it is {value!r}; name another folder by --out, "
-                    "or begin anew with --overwrite"
+                    f"{self.path} was started with {key} {found.get(key)!r}, now {value!r}; name another folder with --out, "
+                    "or start over with --overwrite"
                 )
 
     def parts(self, listing: pa.Table) -> Iterator[tuple[int, pa.Table]]:
@@ -80,7 +82,7 @@ class Folder:
         except (OSError, pa.ArrowInvalid):
             return False
 
-    def write(self, number: int, outcome: Outcome) -> None:
+    def write(self, number: int, outcome: PartResult) -> None:
         """One part; its answers come last."""
         predicted, rejected = self._pair(number)
         write_table(outcome.rejected, rejected)
@@ -95,9 +97,11 @@ class Folder:
         pairs = [self._pair(number) for number in range(len(sizes))]
         missing = [pair[0] for number, pair in enumerate(pairs) if not self.complete(number, sizes[number])]
         known = {path for pair in pairs for path in pair}
-        strange = [path for path in sorted(self.path.glob("*/*.parquet")) if path not in known]
-        if missing or strange:
-            raise DataError(f"{(missing or strange)[0]} is {'damaged' if missing else 'no part'}; delete it and run again")
+        unexpected = [path for path in sorted(self.path.glob("*/*.parquet")) if path not in known]
+        if missing or unexpected:
+            raise DataError(
+                f"{(missing or unexpected)[0]} is {'damaged' if missing else 'not a part'}; delete it and run again"
+            )
         rows = {path.relative_to(self.path).as_posix(): pq.read_metadata(path).num_rows for pair in pairs for path in pair}
         counts = count(
             (pq.read_table(predicted, columns=["id"])["id"] for predicted, _ in pairs),
@@ -123,13 +127,13 @@ def count(ids: Iterator[pa.ChunkedArray], rejected: int) -> dict[str, int]:
 
 
 def remove(path: Path) -> None:
-    """Take away what ``Folder`` wrote. Raises ConfigError where there is something else."""
+    """Take away what ``PredictionFolder`` wrote. Raises ConfigError where there is something else."""
     if not path.exists():
         return
     ours = {"manifest.json", "inputs.parquet", "predicted", "rejected", "done.json", ".lock"}
-    strange = sorted(p.name for p in path.iterdir() if p.name not in ours)
-    if strange:
-        raise ConfigError(f"{path} holds {strange[0]!r} besides predictions, so --overwrite leaves it alone; move that away")
+    unexpected = sorted(p.name for p in path.iterdir() if p.name not in ours)
+    if unexpected:
+        raise ConfigError(f"{path} holds {unexpected[0]!r} besides predictions, so --overwrite leaves it alone; move that away")
     (path / "manifest.json").unlink(missing_ok=True)  # first: without it nothing goes on from the rest
     shutil.rmtree(path)
 
@@ -138,7 +142,7 @@ def remove(path: Path) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Only one process writes into the folder. Raises ConfigError where another one does."""
     path.mkdir(parents=True, exist_ok=True)
-    busy = ConfigError(f"another process is writing {path}; wait for it, or name another folder by --out")
+    busy = ConfigError(f"another process is writing {path}; wait for it, or name another folder with --out")
     with atomic.exclusive(path, busy):
         yield
 

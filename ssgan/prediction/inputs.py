@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 
 from ssgan.config import DataConfig, FolderSource, ImageSpec, S3Source
 from ssgan.data import schema
-from ssgan.data.decode import Limits
-from ssgan.data.remote import Recipe, job_of, place_of, recipe_of
-from ssgan.data.sources import ImageSource, Item, open_source, text
-from ssgan.data.workers import Job, prepared
+from ssgan.data.decode import DecodeLimits
+from ssgan.data.remote import RemoteJob, folder_identity, open_job, remote_job
+from ssgan.data.sources import ImageSource, Item, make_source, text
+from ssgan.data.workers import DecodeJob, prepared
 from ssgan.errors import ConfigError, DataError
-from ssgan.prediction.score import Outcome, Scorer, outcome_of
+from ssgan.prediction.score import PartResult, Scorer, part_result
 from ssgan.provenance import file_sha256
 from ssgan.storage import is_s3
 
@@ -34,15 +34,15 @@ SLICES = pa.schema([("shard", pa.string()), ("sha256", pa.string()), ("start", p
 POOL_BATCH = 256  # images that the network gets at once
 
 
-class Part(Protocol):
-    """Whoever answers a part of a list of inputs; it may travel to another process, but for what it has opened."""
+class PartPredictor(Protocol):
+    """Predicts a part of a list of inputs; it may travel to another process, but for what it has opened."""
 
-    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
+    def predict(self, scorer: Scorer, rows: pa.Table) -> PartResult:
         """The answers for some rows of the list. Raises SsganError."""
 
 
-class Inputs(Part, Protocol):
-    """What can be classified."""
+class PredictionInputs(PartPredictor, Protocol):
+    """Inputs that can be classified."""
 
     @property
     def name(self) -> str:
@@ -61,14 +61,14 @@ class Inputs(Part, Protocol):
     def size(self, rows: pa.Table) -> int:
         """How many images or files some rows of the list stand for."""
 
-    def on_node(self, spec: ImageSpec) -> Part:
+    def on_node(self, spec: ImageSpec) -> PartPredictor:
         """The same for the processes of a cluster."""
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-class Files:
+class FileInputs:
     """All files below a folder or ``s3://bucket/prefix``, read and decoded as ``ingest`` does."""
 
     def __init__(self, where: str) -> None:
@@ -78,7 +78,7 @@ class Files:
 
     @cached_property
     def _opened(self) -> ImageSource:
-        return open_source(self._source)
+        return make_source(self._source)
 
     def listing(self, spec: ImageSpec, part_files: int) -> pa.Table:
         """Every file. Names may hold any bytes."""
@@ -98,14 +98,14 @@ class Files:
     def size(self, rows: pa.Table) -> int:
         return len(rows)
 
-    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
+    def predict(self, scorer: Scorer, rows: pa.Table) -> PartResult:
         return _predict_files(scorer, self._job(scorer.model.image), rows, workers=None)
 
-    def on_node(self, spec: ImageSpec) -> Part:
-        return _FilesOnNode(self.place, place_of(self._source), recipe_of(self._source, self._job(spec)))
+    def on_node(self, spec: ImageSpec) -> PartPredictor:
+        return _FilesOnNode(self.place, folder_identity(self._source), remote_job(self._source, self._job(spec)))
 
-    def _job(self, spec: ImageSpec) -> Job:
-        return Job(self._opened, spec, Limits.of(DataConfig()))
+    def _job(self, spec: ImageSpec) -> DecodeJob:
+        return DecodeJob(self._opened, spec, DecodeLimits.of(DataConfig()))
 
 
 class _FilesOnNode(NamedTuple):
@@ -113,15 +113,15 @@ class _FilesOnNode(NamedTuple):
 
     where: str
     folder: tuple[Any, ...] | None  # which folder the driver reads; None: S3
-    recipe: Recipe
+    remote: RemoteJob
 
-    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
-        _require_shared(self.where, self.folder, place_of(self.recipe.source))
-        job = job_of(self.recipe)
+    def predict(self, scorer: Scorer, rows: pa.Table) -> PartResult:
+        _require_shared(self.where, self.folder, folder_identity(self.remote.source))
+        job = open_job(self.remote)
         return _predict_files(scorer, job, rows, workers=max(1, job.source.threads))
 
 
-class _Listed:
+class _ListedSource:
     """Some of the files of a source, as a source."""
 
     def __init__(self, source: ImageSource, rows: pa.Table) -> None:
@@ -140,22 +140,22 @@ class _Listed:
         return self._source.read(item, max_bytes)
 
 
-def _predict_files(scorer: Scorer, job: Job, rows: pa.Table, workers: int | None) -> Outcome:
+def _predict_files(scorer: Scorer, job: DecodeJob, rows: pa.Table, workers: int | None) -> PartResult:
     batches: list[pa.RecordBatch] = []
     rejected: list[tuple[str, str, str]] = []
     # Threads: torch has threads of its own by now, and a forked process would inherit their locks.
-    for items, batch in prepared(job._replace(source=_Listed(job.source, rows)), workers, kind="threads"):
+    for items, batch in prepared(job._replace(source=_ListedSource(job.source, rows)), workers, kind="threads"):
         rejected += [(text(items[i].path), reason, text(detail)) for i, reason, detail in batch.rejected]
         if batch.accepted:
             paths = [text(items[i].path) for i in batch.accepted]
             batches.append(scorer.rows([digest.hex() for digest in batch.digests], [*paths], batch.pixels))
-    return outcome_of(scorer, batches, rejected)
+    return part_result(scorer, batches, rejected)
 
 
 # --- the pool --------------------------------------------------------------------------------------------------------
 
 
-class Pool:
+class PoolInputs:
     """The images in a folder of shards: data/images, or a set of data/splits. A row of its list is a slice of a shard."""
 
     def __init__(self, folder: Path) -> None:
@@ -179,7 +179,7 @@ class Pool:
     def size(self, rows: pa.Table) -> int:
         return sum(row["stop"] - row["start"] for row in rows.to_pylist())
 
-    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
+    def predict(self, scorer: Scorer, rows: pa.Table) -> PartResult:
         """Raises DataError where a shard is gone or shorter."""
         batches: list[pa.RecordBatch] = []
         for row in rows.to_pylist():
@@ -187,18 +187,18 @@ class Pool:
             for at in range(0, len(ids), POOL_BATCH):
                 some = slice(at, at + POOL_BATCH)
                 batches.append(scorer.rows(ids[some], paths[some], pixels[some]))
-        return outcome_of(scorer, batches, [])
+        return part_result(scorer, batches, [])
 
-    def on_node(self, spec: ImageSpec) -> Part:
-        return _PoolOnNode(self, place_of(FolderSource(path=self.place)))
+    def on_node(self, spec: ImageSpec) -> PartPredictor:
+        return _PoolOnNode(self, folder_identity(FolderSource(path=self.place)))
 
 
 class _PoolOnNode(NamedTuple):
-    pool: Pool
+    pool: PoolInputs
     folder: tuple[Any, ...] | None
 
-    def predict(self, scorer: Scorer, rows: pa.Table) -> Outcome:
-        _require_shared(self.pool.place, self.folder, place_of(FolderSource(path=self.pool.place)))
+    def predict(self, scorer: Scorer, rows: pa.Table) -> PartResult:
+        _require_shared(self.pool.place, self.folder, folder_identity(FolderSource(path=self.pool.place)))
         return self.pool.predict(scorer, rows)
 
 

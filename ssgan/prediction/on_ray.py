@@ -24,17 +24,17 @@ from ssgan.cluster.tasks import AHEAD, RETRIES, Cpus, ErrorText, outcome
 from ssgan.errors import DataError
 from ssgan.evaluation.published import Published
 from ssgan.model import Model
-from ssgan.prediction.inputs import Inputs, Part
-from ssgan.prediction.score import Outcome, Scorer
+from ssgan.prediction.inputs import PartPredictor, PredictionInputs
+from ssgan.prediction.score import PartResult, Scorer
 
 Parts = Iterable[tuple[int, pa.Table]]
-Run = Callable[[Parts], Iterator[tuple[int, Outcome]]]  # outcomes in the order of the parts
+RunParts = Callable[[Parts], Iterator[tuple[int, PartResult]]]  # outcomes in the order of the parts
 
 
-class Assignment(NamedTuple):
+class PredictionContext(NamedTuple):
     """What every task gets besides its part. No credentials, no listing."""
 
-    inputs: Part
+    inputs: PartPredictor
     description: str  # of the model, JSON
     weights: bytes
     published: Published
@@ -43,7 +43,7 @@ class Assignment(NamedTuple):
 
 
 @contextmanager
-def on_ray(inputs: Inputs, scorer: Scorer) -> Iterator[Run]:
+def on_ray(inputs: PredictionInputs, scorer: Scorer) -> Iterator[RunParts]:
     """A function that maps parts to outcomes, in order, by tasks of the cluster at RAY_ADDRESS or of a local Ray.
 
     Using it raises:
@@ -57,9 +57,9 @@ def on_ray(inputs: Inputs, scorer: Scorer) -> Iterator[Run]:
         if not cpus():
             raise DataError("--workers is ray, but the cluster at RAY_ADDRESS has no CPU; add a node, or use --workers local")
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(ray_prediction_task)
-        shared = ray.put(_assignment(inputs, scorer))
+        shared = ray.put(_context(inputs, scorer))
 
-        def run(parts: Parts) -> Iterator[tuple[int, Outcome]]:
+        def run(parts: Parts) -> Iterator[tuple[int, PartResult]]:
             left, flying = iter(parts), deque[tuple[int, pa.Table, Any]]()
             while True:
                 while len(flying) < AHEAD * max(1, cpus()) and (part := next(left, None)):
@@ -72,9 +72,9 @@ def on_ray(inputs: Inputs, scorer: Scorer) -> Iterator[Run]:
         yield run
 
 
-def _assignment(inputs: Inputs, scorer: Scorer) -> Assignment:
+def _context(inputs: PredictionInputs, scorer: Scorer) -> PredictionContext:
     weights = {name: tensor.contiguous() for name, tensor in scorer.model.nets.state_dict().items()}
-    return Assignment(
+    return PredictionContext(
         inputs.on_node(scorer.model.image),
         json.dumps(scorer.model.description),
         save(weights),
@@ -91,9 +91,9 @@ def _error_text(number: int, rows: pa.Table) -> ErrorText:
 # --- on a node ---------------------------------------------------------------------------------------------------------
 
 
-def ray_prediction_task(assignment: Assignment, rows: pa.Table) -> Outcome:
+def ray_prediction_task(context: PredictionContext, rows: pa.Table) -> PartResult:
     """One part, on whatever node. Raises SsganError where this node cannot do the same as the driver."""
-    return assignment.inputs.predict(_scorer(*assignment[1:]), rows)
+    return context.inputs.predict(_scorer(*context[1:]), rows)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Answers of a model for a batch of images, as rows.
+"""Predictions of a model for a batch of images, as rows.
 
 Letters: N images of a batch, K classes.
 """
@@ -56,14 +56,16 @@ def output_schema(top_k: int) -> pa.Schema:
     return pa.schema([*fields, pa.field("abstain", pa.string()), pa.field("model_id", pa.string())])
 
 
-class Outcome(NamedTuple):
+class PartResult(NamedTuple):
     """What became of one part: a row of one of the tables for every file, in the order of the listing."""
 
     predicted: pa.Table
     rejected: pa.Table
 
 
-def outcome_of(scorer: Scorer, predicted: list[pa.RecordBatch], rejected: list[tuple[str, str, str]]) -> Outcome:
+def part_result(scorer: Scorer, predicted: list[pa.RecordBatch], rejected: list[tuple[str, str, str]]) -> PartResult:
     """The tables of one part, from its answers and the (path, reason, detail) of its rejected files."""
     columns = [list(column) for column in zip(*rejected, strict=True)] or [[], [], []]
-    return Outcome(pa.Table.from_batches(predicted, output_schema(scorer.top_k)), pa.table(columns, schema=rejected_schema()))
+    return PartResult(
+        pa.Table.from_batches(predicted, output_schema(scorer.top_k)), pa.table(columns, schema=rejected_schema())
+    )

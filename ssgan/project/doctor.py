@@ -166,7 +166,7 @@ def _gpu(config: Config | None) -> Check:
     if cuda.is_available():
         return Check("gpu", "ok", ", ".join(cuda.get_device_name(i) for i in range(cuda.device_count())))
     if config is not None and config.train.device == "cuda" and not os.environ.get("RAY_ADDRESS"):
-        return Check("gpu", "fail", "none, but train.device is cuda", "set train.device to auto or cpu, or mend the driver")
+        return Check("gpu", "fail", "none, but train.device is cuda", "set train.device to auto or cpu, or fix the driver")
     return Check("gpu", "ok", "none, the CPU is used")
 
 
@@ -194,21 +194,21 @@ def _raising(error: SsganError) -> Callable[[], Check]:
 
 def _source(config: Config) -> Check:
     """Open the source as ``ingest`` will, and list its first files."""
-    from ssgan.data.sources import open_source
+    from ssgan.data.sources import make_source
     from ssgan.runs.progress import describe_source
 
     source = config.data.source
     if source.kind == "digits" or (isinstance(source, TorchvisionSource) and source.download):
         return Check("source", "ok", f"{describe_source(source)}, written when `ingest` runs")
-    opened = open_source(source)
+    opened = make_source(source)
     first = list(islice(opened.items(), 100))
     if not first:
-        return Check("source", "fail", f"{opened.name} holds no file", "put images there, or correct data.source")
+        return Check("source", "fail", f"{opened.name} contains no files", "put images there, or correct data.source")
     for item in first:
         with contextlib.suppress(Rejected):
             if item.problem is None and opened.read(item, config.data.max_file_bytes):
                 return Check("source", "ok", f"{opened.name}; {' '.join(opened.notes)}")
-    return Check("source", "fail", f"{opened.name}: none of the first files can be read", "mend the rights of the files")
+    return Check("source", "fail", f"{opened.name}: none of the first files can be read", "fix the permissions of the files")
 
 
 def _labels(config: Config) -> Check:
@@ -221,11 +221,11 @@ def _labels(config: Config) -> Check:
     if is_ledger(Path(table)):
         state = Ledger(Path(table)).state(config.split.label_policy)
         if not state.votes:
-            return Check("labels", "fail", f"the ledger {table} holds no vote", "ssgan labels import FILE")
+            return Check("labels", "fail", f"the ledger {table} has no votes", "ssgan labels import FILE")
         conflicts = len(state.conflicts)
         remedy = "ssgan labels conflicts" if conflicts else ""
-        said = f"the ledger {table}: {len(state.labels)} labeled images, {conflicts} conflicts"
-        return Check("labels", "note" if conflicts else "ok", said, remedy)
+        found = f"the ledger {table}: {len(state.labels)} labeled images, {conflicts} conflicts"
+        return Check("labels", "note" if conflicts else "ok", found, remedy)
     if not Path(table).is_file():
         return Check("labels", "fail", f"split.labels is {table}, which does not exist", "correct split.labels")
     return Check("labels", "ok", table)

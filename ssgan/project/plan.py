@@ -1,7 +1,7 @@
 """What ``dvc repro`` would run, why, and for about how long: DVC's own answers, as sentences.
 
 DVC says which stages read something else than the last time (``dvc status``); ``dvc.lock`` holds what they read then. A stage
-behind one of these runs only if that one's result changes, which nobody knows before.
+behind one of these runs only if that one's result changes, which is not known before.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def plan(root: Path) -> list[Step]:
         upstream = [name for name in steps if name in needs]
         if reasons or upstream:
             took = _training(root, params) if stage == "train" else past.get(stage)
-            said = reasons or [f"if {' or '.join(upstream)} writes something new"]
-            steps[stage] = Step(stage, bool(reasons), said, took)
+            why = reasons or [f"if {' or '.join(upstream)} writes something new"]
+            steps[stage] = Step(stage, bool(reasons), why, took)
     return list(steps.values())
 
 

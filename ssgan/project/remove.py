@@ -6,7 +6,7 @@
     storage                 splits that were published for a cluster
 
 What lies elsewhere is named, with the remedy: raw files, DVC's remotes, clones of the project, and versions of the registry,
-which are never rewritten: they hold the surest mistakes with their pixels, and answers by image.
+which are never rewritten: they hold the most confident mistakes with their pixels, and predictions by image.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from ssgan.config import load
 from ssgan.data import removal, tombstones
 from ssgan.data.files import SplitFiles, data_version
-from ssgan.data.replacing import BUILDING, alone, require_finished
+from ssgan.data.replacing import BUILDING, exclusive, require_finished
 from ssgan.errors import SsganError
 from ssgan.provenance import file_sha256
 from ssgan.registry.registry import VERSIONS
@@ -40,7 +40,7 @@ PAGE, SHEET = (b"<!doctype html", b"<html"), "mistakes.png"
 
 @dataclass
 class Removal:
-    """What is to be done."""
+    """What is to be removed, and where."""
 
     images: dict[str, list[str]]  # sha256 -> paths in the source
     tables: list[Path] = field(default_factory=list)  # files of data/ that are written anew
@@ -81,14 +81,14 @@ def plan(targets: list[str]) -> Removal:
 
 
 def carry_out(found: Removal, reason: str) -> None:
-    """Do it. Stopped halfway, it is completed by the same command with the same sha256.
+    """Carry it out. Stopped halfway, it is completed by the same command with the same sha256.
 
     Raises:
-        DataError: an ingest is at work.
+        DataError: an ingest is running.
         StorageError: storage refuses.
     """
     runs = dict.fromkeys(found.seen_in_training, found.run or "")
-    with alone(DATA):
+    with exclusive(DATA):
         tombstones.add(found.images, f"{datetime.now(UTC):%Y-%m-%d}", reason, runs)  # first: from here on nothing comes back
         for table in found.tables:
             removal.drop(table, found.images)
@@ -143,6 +143,6 @@ def _ask_dvc() -> tuple[Path, dict[str, str]]:
     try:
         config = Config.from_cwd()
     except DvcException as error:
-        raise SsganError(f"DVC cannot read its settings: {error}; mend that and run the command again") from None
+        raise SsganError(f"DVC cannot read its settings: {error}; fix them and run again") from None
     cache = Path(config["cache"].get("dir") or Path(config.dvc_dir) / "cache")
     return cache, {name: remote["url"] for name, remote in config["remote"].items()}

@@ -13,11 +13,11 @@ from typing import Any
 
 from ssgan.config import Config
 from ssgan.errors import ConfigError, DataError, SsganError
-from ssgan.evaluation.challenger import Pairs, pair, versus
+from ssgan.evaluation.challenger import Pairs, compare_pairs, pair
 from ssgan.evaluation.gate import Rule, judge_gate, passes
 from ssgan.registry.registry import PREVIOUS, Move, Reason, Registry, checked_alias
 from ssgan.registry.version import MISTAKES, Version, assemble
-from ssgan.report.challenger import Pixels, kept_pixels, render
+from ssgan.report.challenger import PixelsById, kept_pixels, render
 
 PROMOTE, PERSON = "promote", "person"  # decisions: the gate is passed; a person has to decide
 FORMAT = 1
@@ -29,13 +29,13 @@ class RefusedError(SsganError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models, side by side. ``champion``, ``pairs`` and ``numbers`` are None where nobody has the name yet."""
+    """Two models, side by side. ``champion``, ``pairs`` and ``results`` are None where no model has the name yet."""
 
     named: str  # what the champion was asked for by
     champion: Version | None
     challenger: Version
     pairs: Pairs | None
-    numbers: dict[str, Any] | None
+    results: dict[str, Any] | None
     rules: list[Rule]
 
     def verdict(self, config: Config) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Comparison:
             "gate": config.gate.model_dump(),
             "confidence": config.evaluate.confidence,
             "rules": [asdict(rule) for rule in self.rules],
-            "comparison": self.numbers,
+            "comparison": self.results,
         }
 
 
@@ -65,18 +65,20 @@ def compare_models(config: Config, champion: str, challenger: str, scratch: Path
     first = load(registry, champion, scratch / "champion")
     second = load(registry, challenger, scratch / "challenger")
     if second is None:
-        raise ConfigError(f"nobody is {challenger!r} in {registry.url}, and there is no such folder; name a model that exists")
+        raise ConfigError(
+            f"no model is named {challenger!r} in {registry.url}, and there is no such folder; name one that exists"
+        )
     return _compared(config, champion, first, second)
 
 
 def _compared(config: Config, named: str, champion: Version | None, challenger: Version) -> Comparison:
-    pairs = pair(champion.answers(), challenger.answers()) if champion else None
-    numbers = versus(pairs, config.evaluate) if pairs else None
-    return Comparison(named, champion, challenger, pairs, numbers, judge_gate(numbers, challenger.metrics, config.gate))
+    pairs = pair(champion.predictions(), challenger.predictions()) if champion else None
+    results = compare_pairs(pairs, config.evaluate) if pairs else None
+    return Comparison(named, champion, challenger, pairs, results, judge_gate(results, challenger.metrics, config.gate))
 
 
 def load(registry: Registry, name: str, into: Path) -> Version | None:
-    """The model behind a name, in the new folder ``into``; None for a name that nobody has yet."""
+    """The model behind a name, in the new folder ``into``; None for a name that no model has yet."""
     folder = Path(name)
     if (folder / "manifest.json").is_file() or (folder / "runs/train").is_dir():
         return assemble(folder, into)
@@ -90,7 +92,7 @@ def write_all(comparison: Comparison, verdict: dict[str, Any], out: Path, config
     """``verdict.json`` for CI, ``index.html`` for people, ``flipped.csv`` with every image that changed sides."""
     out.mkdir(parents=True, exist_ok=True)
     both = [one for one in (comparison.champion, comparison.challenger) if one]
-    pixels: Pixels = {}
+    pixels: PixelsById = {}
     for one in both:
         pixels |= kept_pixels(one.folder / MISTAKES)
     render(verdict, comparison.pairs, pixels, out, config.report.mistakes)
@@ -99,8 +101,8 @@ def write_all(comparison: Comparison, verdict: dict[str, Any], out: Path, config
 
 
 @dataclass(frozen=True)
-class Order:
-    """What somebody asks ``promote`` for."""
+class PromotionRequest:
+    """The arguments of ``promote``."""
 
     run: str
     alias: str
@@ -110,56 +112,58 @@ class Order:
     force: bool = False
 
 
-def promote(config: Config, order: Order, scratch: Path) -> Move | None:
-    """Register a model and give it the name ``order.alias``; None where it has that name already.
+def promote(config: Config, request: PromotionRequest, scratch: Path) -> Move | None:
+    """Register a model and give it the name ``request.alias``; None where it has that name already.
 
     A model that had the name before gets it back with a reason alone (a rollback); a new one needs a passing verdict about
     exactly this pair, which is worked out again here, or force and a reason.
 
     Raises:
         RefusedError: there is no such verdict. ConfigError: no reason, or a name that means nothing.
-        RaceError: somebody else moved the name meanwhile.
+        RaceError: someone else moved the name meanwhile.
     """
-    if checked_alias(order.alias) == PREVIOUS:
+    if checked_alias(request.alias) == PREVIOUS:
         raise ConfigError(f"{PREVIOUS} follows the champion by itself; name another alias")
     registry = Registry(config.storage.url)
-    challenger = load(registry, order.run, scratch / "challenger")
+    challenger = load(registry, request.run, scratch / "challenger")
     if challenger is None:
-        raise ConfigError(f"nobody is {order.run!r} in {registry.url}, so there is nothing to promote; name a run or a version")
+        raise ConfigError(f"no model is named {request.run!r} in {registry.url}; name a run or a version to promote")
     moves = registry.history()
-    held = moves[-1].aliases.get(order.alias) if moves else None
+    held = moves[-1].aliases.get(request.alias) if moves else None
     if held == challenger.id:
         return None
-    had_it = any(move.alias == order.alias and move.to == challenger.id for move in moves)
-    kind = "rollback" if had_it else "forced" if order.force else "gate"
-    if kind != "gate" and not (order.why or "").strip():
+    had_it = any(move.alias == request.alias and move.to == challenger.id for move in moves)
+    kind = "rollback" if had_it else "forced" if request.force else "gate"
+    if kind != "gate" and not (request.why or "").strip():
         what = "a rollback" if kind == "rollback" else "a promotion past the gate"
         raise ConfigError(f"{what} is recorded with its reason; add --why TEXT")
     proof = None
     if kind == "gate":
         champion = registry.fetch(held, scratch / "champion") if held else None
-        proof = _proven(config, order, _compared(config, order.alias, champion, challenger))
+        proof = _proven(config, request, _compared(config, request.alias, champion, challenger))
     registry.add(challenger)
-    return registry.move(order.alias, challenger.id, held, Reason(order.by, kind, proof, order.why))
+    return registry.move(request.alias, challenger.id, held, Reason(request.by, kind, proof, request.why))
 
 
-def _proven(config: Config, order: Order, comparison: Comparison) -> str:
+def _proven(config: Config, request: PromotionRequest, comparison: Comparison) -> str:
     """The sha256 of a verdict file that lets this pair pass. Raises RefusedError."""
-    again = f"run `ssgan compare {order.alias} {order.run}`"
+    again = f"run `ssgan compare {request.alias} {request.run}`"
     try:
-        data = order.verdict.read_bytes()
+        data = request.verdict.read_bytes()
         verdict = json.loads(data)
-        told = _pair(verdict), verdict["gate"], verdict["decision"]
+        recorded = _pair(verdict), verdict["gate"], verdict["decision"]
     except FileNotFoundError:
-        raise RefusedError(f"{order.verdict} does not exist; {again} first") from None
+        raise RefusedError(f"{request.verdict} does not exist; {again} first") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise RefusedError(f"{order.verdict} is no verdict ({error!r}); {again}") from None
+        raise RefusedError(f"{request.verdict} is not a verdict ({error!r}); {again}") from None
     fresh = comparison.verdict(config)
-    if told[0] != _pair(fresh):
-        raise RefusedError(f"{order.verdict} is about {_words(told[0])}, but this would be {_words(_pair(fresh))}; {again}")
-    if told[1] != fresh["gate"]:
-        raise RefusedError(f"{order.verdict} was made with other rules than `gate` of params.yaml has now; {again}")
-    if PERSON in (told[2], fresh["decision"]):
+    if recorded[0] != _pair(fresh):
+        raise RefusedError(
+            f"{request.verdict} is about {_words(recorded[0])}, but this would be {_words(_pair(fresh))}; {again}"
+        )
+    if recorded[1] != fresh["gate"]:
+        raise RefusedError(f"{request.verdict} was made with other rules than `gate` of params.yaml has now; {again}")
+    if PERSON in (recorded[2], fresh["decision"]):
         failed = ", ".join(rule.name for rule in comparison.rules if rule.passed is False) or "its decision was edited"
         raise RefusedError(
             f"the gate does not let {comparison.challenger.id} pass ({failed}); look at the page of the comparison, and if you "
@@ -174,7 +178,7 @@ def _pair(verdict: dict[str, Any]) -> tuple[str | None, str]:
 
 
 def _words(versions: tuple[str | None, str]) -> str:
-    return f"{versions[1]} against {versions[0] or 'nobody'}"
+    return f"{versions[1]} against {versions[0] or 'none'}"
 
 
 def _about(version: Version) -> dict[str, Any]:

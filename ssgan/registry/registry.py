@@ -31,7 +31,7 @@ FORMAT = 1
 
 
 class RaceError(StorageError):
-    """Somebody else moved the name meanwhile."""
+    """Someone else moved the name meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Registry:
         return [key.removeprefix(f"{VERSIONS}/") for key in self._store.keys(VERSIONS)]
 
     def find(self, name: str) -> str | None:
-        """The version behind an alias, or behind (the start of) a version's name; None for an alias that nobody has yet.
+        """The version behind an alias, or behind (the start of) a version's name; None for an alias that no model has yet.
 
         Raises:
             ConfigError: it can be neither, or no version or several start so.
@@ -110,8 +110,8 @@ class Registry:
         if VERSION.fullmatch(name):
             found = [version for version in self.versions() if version.startswith(name)]
             if len(found) != 1:
-                said = f"{len(found)} versions start with {name}" if found else f"there is no version {name}"
-                raise ConfigError(f"{said} in {self.url}; `ssgan models list` shows all")
+                problem = f"{len(found)} versions start with {name}" if found else f"there is no version {name}"
+                raise ConfigError(f"{problem} in {self.url}; `ssgan models list` shows all")
             return found[0]
         return self.aliases().get(checked_alias(name))
 
@@ -135,14 +135,14 @@ class Registry:
         ``previous`` follows ``champion``. Moves of other names in between do not matter.
 
         Raises:
-            RaceError: somebody else moved it first. StorageError: storage cannot tell who came first.
+            RaceError: someone else moved it first. StorageError: storage cannot tell who came first.
         """
         self._store.require_conditional_writes(MARK)
         while True:
             last = self.last()
             held = last.aliases.get(alias) if last else None
             if held != expected:
-                who = f"{last.by} at {last.when}" if last else "nobody"
+                who = f"{last.by} at {last.when}" if last else "none"
                 raise RaceError(
                     f"{alias} is {held or 'nothing'} by now, not {expected or 'nothing'} (last move: {who}), so nothing was "
                     f"moved; run `ssgan compare {alias} ...` again, against the new one"
@@ -178,13 +178,13 @@ def fetch_with_card(registry: Registry, name: str, into: Path) -> Version:
     """A version by its alias or name into the new folder ``into``; its card also tells how it came to its names.
 
     Raises:
-        ConfigError: nobody has that name.
+        ConfigError: no model has that name.
     """
     from ssgan.report.card import approvals
 
     version = registry.find(name)
     if version is None:
-        raise ConfigError(f"nobody is {name!r} in {registry.url}; `ssgan models list` shows who is there")
+        raise ConfigError(f"no model is named {name!r} in {registry.url}; `ssgan models list` shows those that there are")
     fetched, moves = registry.fetch(version, into), [move for move in registry.history() if move.to == version]
     with (into / CARD).open("a", encoding="utf-8") as file:
         file.write(approvals([asdict(move) for move in moves]))
@@ -195,7 +195,7 @@ def checked_alias(name: str) -> str:
     """``name`` if it can be an alias. Raises ConfigError."""
     if not ALIAS.fullmatch(name):
         raise ConfigError(
-            f"{name!r} is no folder here, no version (m-...) and no name that a version could have; names are small letters, "
+            f"{name!r} is not a folder here, nor a version (m-...), nor a valid alias; aliases are lowercase letters, "
             "digits, - and _; `ssgan models list` shows those that there are"
         )
     return name

@@ -3,8 +3,8 @@
 model.safetensors  config.json  classes.json   the model, laid out as on the Hugging Face Hub
 README.md            its card
 metrics.json         what ``evaluate`` found (metrics/evaluate.json)
-predictions.parquet  its answers on the test images, by which later models are compared with it
-mistakes.parquet     its surest mistakes with their pixels, for the contact sheets
+predictions.parquet  its predictions on the test images, with which later models are compared
+mistakes.parquet     its most confident mistakes with their pixels, for the contact sheets
 training.json        the manifest of the training: parameters, seeds, versions, hashes
 split.json           counts and hashes of the data sets (data/splits/split.json)
 """
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation import trained_model, verify_run
-from ssgan.evaluation.challenger import Answers
+from ssgan.evaluation.challenger import Predictions
 from ssgan.provenance import file_sha256, ids_sha256
 
 CARD, METRICS, TRAINING, SPLIT = "README.md", "metrics.json", "training.json", "split.json"
@@ -45,9 +45,9 @@ class Version:
         names: list[str] = self.metrics["classes"]
         return names
 
-    def answers(self) -> Answers:
-        """What it said about its test images."""
-        return Answers.of(pq.read_table(self.folder / PREDICTIONS), self.classes, f"{PREDICTIONS} of {self.id}")
+    def predictions(self) -> Predictions:
+        """Its predictions on its test images."""
+        return Predictions.of(pq.read_table(self.folder / PREDICTIONS), self.classes, f"{PREDICTIONS} of {self.id}")
 
 
 def name_of(folder: Path) -> str:
@@ -80,7 +80,7 @@ def assemble(run: Path, into: Path) -> Version:
     assert model is not None  # only a twin may be missing
     evaluated = train.parent / "evaluate"
     split = _read(_present(project / "data/splits/split.json"))
-    _require_its_answers(evaluated / PREDICTIONS, metrics, split)
+    _require_its_predictions(evaluated / PREDICTIONS, metrics, split)
     sources = {name: model / name for name in ("model.safetensors", "config.json")}
     sources |= {METRICS: project / "metrics/evaluate.json", TRAINING: train / "manifest.json"}
     sources |= {name: evaluated / name for name in (PREDICTIONS, MISTAKES)}
@@ -105,7 +105,7 @@ def _metrics(path: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     return metrics
 
 
-def _require_its_answers(path: Path, metrics: dict[str, Any], split: dict[str, Any]) -> None:
+def _require_its_predictions(path: Path, metrics: dict[str, Any], split: dict[str, Any]) -> None:
     """The table, the numbers and the test set have to be those of one evaluation."""
     table = pq.read_table(_present(path), columns=["id", "label", "main_pred"])
     wrong = int((table["label"].to_numpy() != table["main_pred"].to_numpy()).sum())

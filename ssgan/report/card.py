@@ -40,13 +40,13 @@ def card(metrics: dict[str, Any], training: dict[str, Any], split: dict[str, Any
 
 
 def approvals(moves: list[dict[str, Any]]) -> str:
-    """A further section of the card: who gave the model its names, when, by what right. ``moves`` are lines of the log."""
+    """A further section of the card: who gave the model its names, when, on what grounds. ``moves`` are lines of the log."""
     rows = ["", "## Approval", "", "| when | name | instead of | by | how | why |", "|---|---|---|---|---|---|"]
     for move in moves:
         how = f"verdict `{move['verdict']}`" if move["verdict"] else move["kind"]
-        cells = (move["when"], move["alias"], move["before"] or "nobody", plain(move["by"]), how, plain(move["why"] or ""))
+        cells = (move["when"], move["alias"], move["before"] or "none", plain(move["by"]), how, plain(move["why"] or ""))
         rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows if moves else [*rows[:3], "Nobody promoted it."]) + "\n"
+    return "\n".join(rows if moves else [*rows[:3], "It was never promoted."]) + "\n"
 
 
 def plain(text: str) -> str:

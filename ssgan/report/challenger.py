@@ -24,19 +24,19 @@ from ssgan.report.figures import WIDTH, Draw, Palette, short
 from ssgan.report.inputs import U8
 from ssgan.report.page import environment
 
-Pixels = dict[str, U8]  # image by id
+PixelsById = dict[str, U8]  # image by id
 CLASSES_DRAWN = 30  # those that fell most, where there are more
 FLIPPED = ("id", "path", "label", "champion", "champion_probability", "challenger", "challenger_probability", "change")
 
 
-def kept_pixels(mistakes: Path) -> Pixels:
+def kept_pixels(mistakes: Path) -> PixelsById:
     """Pixels (C, S, S) of the mistakes in ``mistakes.parquet``, by id."""
     table = pq.read_table(mistakes, columns=["id", "pixels"])
     spec = schema.spec_of(schema.read_metadata(table.schema, str(mistakes)))
     return dict(zip(table["id"].to_pylist(), schema.pixels_to_numpy(table["pixels"], spec), strict=True))
 
 
-def render(verdict: dict[str, Any], pairs: Pairs | None, pixels: Pixels, out: Path, shown: int) -> None:
+def render(verdict: dict[str, Any], pairs: Pairs | None, pixels: PixelsById, out: Path, shown: int) -> None:
     """Write ``index.html`` and, where there is a champion, ``flipped.csv`` into ``out``: the same facts give the same bytes.
 
     ``verdict`` is what ``ssgan compare`` decided, ``pixels`` the mistakes of both models, ``shown`` the most images of each
@@ -52,7 +52,7 @@ def render(verdict: dict[str, Any], pairs: Pairs | None, pixels: Pixels, out: Pa
         "style": Markup(style),  # a file of this package
         "v": verdict,
         "c": verdict["comparison"],
-        "told": tell(verdict),
+        "story": tell(verdict),
         "figures": {name: figures.svg(draw, name) for name, draw in _figures(verdict).items()},
         "sheets": _sheets(pairs, pixels, shown) if pairs else [],
         "cost": cost(verdict),
@@ -66,7 +66,7 @@ def tell(verdict: dict[str, Any]) -> story.Story:
     badge = "Gate passed" if passed else "A person decides"
     side = "gain" if passed else "none"
     if c is None:
-        lead = f"Nobody is {verdict['named']} yet. Only the rules that need no comparison were applied."
+        lead = f"No model is named {verdict['named']} yet. Only the rules that need no comparison were applied."
         return story.Story(side, badge, "The first model: there is nothing to compare it with.", lead, "")
     gain, images_ = c["gain"], c["images"]
     wrong = [story.percent(c[role]["error_rate"]) for role in ("challenger", "champion")]
@@ -96,16 +96,16 @@ def scope(c: dict[str, Any]) -> str:
     """Which images decided, in a sentence."""
     images_ = c["images"]
     if images_["only_champion"] or images_["only_challenger"]:
-        said = (
+        text = (
             "The test set changed between the two, so the images that both were judged on decide; "
             f"{story.number(images_['only_challenger'])} are known to the challenger only, "
             f"{story.number(images_['only_champion'])} to the champion only."
         )
     else:
-        said = "Both were judged on exactly the same test images."
+        text = "Both were judged on exactly the same test images."
     if images_["relabeled"]:
-        said += f" {story.number(images_['relabeled'])} of them have another label than before; the label of today counts."
-    return said
+        text += f" {story.number(images_['relabeled'])} of them have another label than before; the label of today counts."
+    return text
 
 
 def cost(verdict: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -167,18 +167,18 @@ def class_differences(rows: list[dict[str, Any]]) -> Draw:
     return draw
 
 
-def _sheets(pairs: Pairs, pixels: Pixels, shown: int) -> list[dict[str, Any]]:
+def _sheets(pairs: Pairs, pixels: PixelsById, shown: int) -> list[dict[str, Any]]:
     """The three contact sheets. Images whose pixels were not kept are counted, not shown."""
     kinds = (("worse", pairs.worse), ("better", pairs.better), ("suspects", pairs.suspects))
     return [_sheet(name, rows, pairs, pixels, shown) for name, rows in kinds]
 
 
-def _sheet(name: str, rows: npt.NDArray[np.int64], pairs: Pairs, pixels: Pixels, shown: int) -> dict[str, Any]:
+def _sheet(name: str, rows: npt.NDArray[np.int64], pairs: Pairs, pixels: PixelsById, shown: int) -> dict[str, Any]:
     there = [i for i in rows if pairs.challenger.ids[i] in pixels]
     return {"name": name, "total": len(rows), "tiles": [_tile(i, pairs, pixels) for i in there[:shown]]}
 
 
-def _tile(i: int, pairs: Pairs, pixels: Pixels) -> dict[str, Any]:
+def _tile(i: int, pairs: Pairs, pixels: PixelsById) -> dict[str, Any]:
     old, new = pairs.champion, pairs.challenger
     image = pixels[new.ids[i]]
     size = image.shape[-1]
@@ -187,9 +187,9 @@ def _tile(i: int, pairs: Pairs, pixels: Pixels) -> dict[str, Any]:
         "width": size * images.factor(size),
         "path": new.paths[i],
         "label": new.labels[i],
-        "champion": old.said[i],
+        "champion": old.predicted[i],
         "champion_sure": float(old.probability[i]),
-        "challenger": new.said[i],
+        "challenger": new.predicted[i],
         "challenger_sure": float(new.probability[i]),
     }
 
@@ -206,5 +206,5 @@ def _write_flipped(pairs: Pairs, path: Path) -> None:
 def _rows(pairs: Pairs, rows: npt.NDArray[np.int64]) -> Iterable[tuple[Any, ...]]:
     old, new = pairs.champion, pairs.challenger
     for i in rows:
-        answers = (old.said[i], round(float(old.probability[i]), 6), new.said[i], round(float(new.probability[i]), 6))
+        answers = (old.predicted[i], round(float(old.probability[i]), 6), new.predicted[i], round(float(new.probability[i]), 6))
         yield (new.ids[i], new.paths[i], new.labels[i], *answers)

@@ -100,7 +100,7 @@ def short(name: str, length: int = 16) -> str:
 
 def errors(facts: Facts) -> Draw:
     """Error rates with intervals as bars: the picture of the first screen."""
-    n = facts.numbers
+    n = facts.metrics
     bars = [("main", "labels\nalone" if labels_only(facts) else "with\nunlabeled", n["main"])]
     if n["twin"]:
         bars.append(("twin", "labels\nalone", n["twin"]))
@@ -133,14 +133,14 @@ def error_bars(bars: list[tuple[str, str, dict[str, Any]]]) -> Draw:
 
 def curves(series: dict[str, list[tuple[int, float]]], main: str = "with unlabeled images") -> Draw:
     """Error on val over the steps; ``series`` has main and perhaps twin, as (step, error rate) pairs."""
-    looks = {"main": (main, "-", "o"), "twin": ("labels alone", "--", "s")}
+    styles = {"main": (main, "-", "o"), "twin": ("labels alone", "--", "s")}
 
     def draw(p: Palette) -> Figure:
         figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
         axes = figure.subplots()
         for role, pairs in series.items():
             if pairs:
-                label, line, marker = looks[role]
+                label, line, marker = styles[role]
                 steps, rates = zip(*pairs, strict=True)
                 few = marker if len(pairs) <= 30 else ""
                 y = 100 * np.array(rates)
@@ -158,15 +158,15 @@ def curves(series: dict[str, list[tuple[int, float]]], main: str = "with unlabel
 
 def calibration(series: dict[str, list[dict[str, float]]], fitted: bool) -> Draw:
     """Share of right answers against the probability that was claimed; on the diagonal, both are equal."""
-    looks = {"before": ("as trained", "--", "s", "twin"), "after": ("after temperature", "-", "o", "main")}
+    styles = {"before": ("as trained", "--", "s", "twin"), "after": ("after temperature", "-", "o", "main")}
     if not fitted:
-        looks = {"before": ("as trained", "-", "o", "main")}
+        styles = {"before": ("as trained", "-", "o", "main")}
 
     def draw(p: Palette) -> Figure:
         figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=p.muted, linewidth=1, linestyle=":", label="ideal")
-        for name, (label, line, marker, role) in looks.items():
+        for name, (label, line, marker, role) in styles.items():
             bins = series[name]
             x, y = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
             total = sum(b["images"] for b in bins) or 1
@@ -182,13 +182,13 @@ def calibration(series: dict[str, list[dict[str, float]]], fitted: bool) -> Draw
 
 
 def risk_coverage(series: dict[str, list[dict[str, float]]], promise: dict[str, Any] | None) -> Draw:
-    """Error among the answered images if only the surest share of them is answered; the promise and what became of it."""
-    looks = {"val": ("val", "--", "twin"), "test": ("test", "-", "main")}
+    """Error among the answered images if only the most confident share of them is answered; the guarantee, and how it holds."""
+    styles = {"val": ("val", "--", "twin"), "test": ("test", "-", "main")}
 
     def draw(p: Palette) -> Figure:
         figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
         axes = figure.subplots()
-        for name, (label, line, role) in looks.items():
+        for name, (label, line, role) in styles.items():
             x, y = ([100 * row[key] for row in series[name]] for key in ("coverage", "error_rate"))
             axes.plot(x, y, line, color=getattr(p, role), label=label, linewidth=1.8, drawstyle="steps-post")
         if promise:

@@ -21,7 +21,7 @@ U8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ReportInputs:
     """Where things lie; the defaults are the paths in ``dvc.yaml``."""
 
     train: Path = Path("runs/train")
@@ -33,7 +33,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Mistakes:
-    """The most confident mistakes, surest first; all lists have one entry per image (N, C, S, S) uint8."""
+    """The most confident mistakes, in that order; all lists have one entry per image (N, C, S, S) uint8."""
 
     images: U8
     paths: list[str]
@@ -46,7 +46,7 @@ class Mistakes:
 class Facts:
     """What is known about one run. ``generated`` is None where the method has no generator."""
 
-    numbers: dict[str, Any]
+    metrics: dict[str, Any]
     manifest: dict[str, Any]
     history: dict[str, list[dict[str, Any]]]
     confusion: Ints
@@ -60,18 +60,18 @@ class Facts:
     @property
     def classes(self) -> list[str]:
         """Names of the K classes."""
-        names: list[str] = self.numbers["classes"]
+        names: list[str] = self.metrics["classes"]
         return names
 
 
-def read(inputs: Inputs) -> Facts:
+def read(inputs: ReportInputs) -> Facts:
     """Raises DataError where a file that ``evaluate`` or ``train`` writes is missing or damaged."""
-    numbers = _json(inputs.metrics / "evaluate.json", "evaluate")
-    classes = numbers["classes"]
+    metrics = _json(inputs.metrics / "evaluate.json", "evaluate")
+    classes = metrics["classes"]
     predicted = pq.read_table(_needed(inputs.evaluate / "predictions.parquet", "evaluate"), columns=["label", "main_pred"])
     generated = inputs.evaluate / "generated.npy"
     return Facts(
-        numbers=numbers,
+        metrics=metrics,
         manifest=_json(inputs.train / "manifest.json", "train"),
         history={role: history.read(inputs.train, role) for role in ("main", "twin")},
         confusion=confusion(predicted["main_pred"].to_numpy(), predicted["label"].to_numpy(), len(classes)),

@@ -14,7 +14,7 @@ from ssgan.evaluation import history
 from ssgan.evaluation.comparison import p_text
 from ssgan.report import figures, images, story
 from ssgan.report.figures import Draw
-from ssgan.report.inputs import Facts, Inputs, Mistakes, read
+from ssgan.report.inputs import Facts, Mistakes, ReportInputs, read
 from ssgan.report.matrix import LARGEST, figure_width, matrix, most_frequent
 
 GENERATED_TILE = 64  # pixels on the page to which small generated images are enlarged
@@ -31,7 +31,7 @@ SCORES = (
 )
 
 
-def render(inputs: Inputs, out: Path, config: ReportConfig) -> None:
+def render(inputs: ReportInputs, out: Path, config: ReportConfig) -> None:
     """Write the page and the PNG files into ``out``: the same inputs give the same bytes.
 
     Raises:
@@ -73,9 +73,9 @@ def _figures(facts: Facts) -> dict[str, Draw]:
         drawn["curves"] = figures.curves(curves, story.tell(facts).title.lower())
     if len(facts.classes) <= LARGEST:
         drawn["confusion"] = matrix(facts.confusion, facts.classes)
-    fitted = facts.numbers["main"]["temperature"] != 1.0
+    fitted = facts.metrics["main"]["temperature"] != 1.0
     drawn["calibration"] = figures.calibration(facts.calibration, fitted)
-    drawn["risk_coverage"] = figures.risk_coverage(facts.risk_coverage, facts.numbers["main"]["abstention"])
+    drawn["risk_coverage"] = figures.risk_coverage(facts.risk_coverage, facts.metrics["main"]["abstention"])
     return drawn
 
 
@@ -103,7 +103,7 @@ def _generated(facts: Facts, config: ReportConfig, out: Path) -> dict[str, Any] 
 
 
 def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated: dict[str, Any] | None) -> dict[str, Any]:
-    n, m = facts.numbers, facts.manifest
+    n, m = facts.metrics, facts.manifest
     style = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
     size = facts.mistakes.images.shape[-1]
     return {

@@ -28,7 +28,7 @@ class Story:
 
 
 @dataclass(frozen=True)
-class Check:
+class BudgetCheck:
     """One line of the label budget proof."""
 
     ok: bool
@@ -62,7 +62,7 @@ def duration(seconds: float) -> str:
 
 def tell(facts: Facts) -> Story:
     """The headline and what stands below it."""
-    n = facts.numbers
+    n = facts.metrics
     labels, unlabeled = number(n["budget"]["label_budget"]), number(unlabeled_images(facts))
     main = percent(n["main"]["error_rate"])
     headline = f"The model gets {main} of unseen images wrong."
@@ -82,7 +82,7 @@ def tell(facts: Facts) -> Story:
 
 def unlabeled_images(facts: Facts) -> int:
     """Images that were used without a label only: a benchmark's unlabeled set also holds the labeled ones."""
-    n = facts.numbers
+    n = facts.metrics
     return int(n["images"]["unlabeled"] - n["budget"]["labeled_and_unlabeled"])
 
 
@@ -126,27 +126,29 @@ def _scope(n: dict[str, Any]) -> str:
     )
 
 
-def checks(facts: Facts) -> list[Check]:
+def checks(facts: Facts) -> list[BudgetCheck]:
     """The label budget proof, one line per claim. ``evaluate`` stops before it writes where one of them fails."""
-    b = facts.numbers["budget"]
+    b = facts.metrics["budget"]
     seen = [("Different labeled images the model saw", b["main_ids_seen"])]
     if b["twin_ids_seen"] is not None:
         seen.append(("Different labeled images the twin saw", b["twin_ids_seen"]))
     budget = int(b["label_budget"])
     out = [
-        Check(b["labeled_images"] == budget, "Labels in the training set", f"{number(b['labeled_images'])} of {number(budget)}")
+        BudgetCheck(
+            b["labeled_images"] == budget, "Labels in the training set", f"{number(b['labeled_images'])} of {number(budget)}"
+        )
     ]
-    out += [Check(count == budget, text, f"{number(count)} of {number(budget)}") for text, count in seen]
+    out += [BudgetCheck(count == budget, text, f"{number(count)} of {number(budget)}") for text, count in seen]
     for pair in ("labeled_and_test", "labeled_and_val", "unlabeled_and_test", "unlabeled_and_val", "val_and_test"):
         first, second = pair.split("_and_")
-        out.append(Check(b[pair] == 0, f"Images in both {first} and {second}", number(b[pair])))
-    out.append(Check(b["test_opened_by"] == "evaluate", "Test set opened by", f"the {b['test_opened_by']} stage only"))
+        out.append(BudgetCheck(b[pair] == 0, f"Images in both {first} and {second}", number(b[pair])))
+    out.append(BudgetCheck(b["test_opened_by"] == "evaluate", "Test set opened by", f"the {b['test_opened_by']} stage only"))
     removed = (facts.split or {}).get("leak_removed")
     if isinstance(removed, int):
-        out.append(Check(True, "Near-duplicates of test images that were taken out of training", number(removed)))
+        out.append(BudgetCheck(True, "Near-duplicates of test images that were taken out of training", number(removed)))
     if b["labeled_and_unlabeled"]:
         text = "Labeled images shown among the unlabeled ones as well, without their label (a benchmark's habit)"
-        out.append(Check(True, text, number(b["labeled_and_unlabeled"])))
+        out.append(BudgetCheck(True, text, number(b["labeled_and_unlabeled"])))
     return out
 
 

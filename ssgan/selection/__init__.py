@@ -1,7 +1,7 @@
 """Which images next: what a team labels this week, and whether choosing them was worth it. Numpy and pyarrow, no torch.
 
     shares.py     how a budget is divided: uncertain, unknown class?, control
-    scoring.py    from what the model says of an image to a number
+    scoring.py    from the outputs of the model to a score
     pool.py       the unlabeled pool in one stream; only what may be chosen stays in memory
     diversity.py  far from all that is labeled or chosen, no near-duplicates, no class beyond its share
     choose.py     all of the above: the picks, in the order of the queue

@@ -23,7 +23,7 @@ from ssgan.data.schema import pixels_to_numpy
 from ssgan.errors import DataError
 from ssgan.selection.diversity import groups
 from ssgan.selection.noise import Noise, confident_learning
-from ssgan.selection.pool import U8, LookAt
+from ssgan.selection.pool import U8, PredictOutputs
 from ssgan.selection.scoring import F32, I64, Floats, unit
 
 FOLDS = 5
@@ -56,15 +56,15 @@ class Suspect(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """The suspects, the worst first. judged: images of each set; alone: those of a class with too few images to judge it."""
+    """The suspects, the worst first. judged: images of each set; unjudged: those of a class with too few images to judge it."""
 
     suspects: list[Suspect]
     judged: dict[str, int]
-    alone: int
+    unjudged: int
     share: float | None
 
 
-def read(files: SplitFiles, look: LookAt) -> Labeled:
+def read(files: SplitFiles, predict: PredictOutputs) -> Labeled:
     """All labeled images of labeled and val, and their features. Each is small: labels are what a team has few of."""
     ids, paths, sets, pixels, label, features = [], [], [], [], [], []
     for name in SETS:
@@ -77,7 +77,7 @@ def read(files: SplitFiles, look: LookAt) -> Labeled:
         sets += [name] * len(images)
         pixels.append(images)
         label.append(table["label"].to_numpy().astype(np.int64))
-        features.append(unit(look(images).features))
+        features.append(unit(predict(images).features))
     order = np.argsort(ids)
     return Labeled(
         [ids[i] for i in order],

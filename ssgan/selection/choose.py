@@ -1,7 +1,7 @@
 """From the pool to the picks: a random control group first, then images of what may be an unknown class, then uncertain ones.
 
 Images for val and test are drawn beside them, from those that are reserved for these sets. They have to be a fair sample, so
-no model looks at them.
+no model scores them.
 
 Letters: N images, M candidates, K classes, C, S, S of one image.
 """
@@ -17,7 +17,18 @@ import numpy as np
 from ssgan.data.files import SplitFiles
 from ssgan.errors import DataError
 from ssgan.selection.diversity import Chosen, alike, best_first, greedy, groups
-from ssgan.selection.pool import U8, Block, Census, LookAt, Survey, census, describe, draw, stream, survey
+from ssgan.selection.pool import (
+    U8,
+    Candidates,
+    PoolSummary,
+    PredictOutputs,
+    ScoredImages,
+    draw,
+    find_candidates,
+    score_images,
+    stream,
+    summarize_pool,
+)
 from ssgan.selection.scoring import I64, Floats, distance, unit
 from ssgan.selection.shares import Shares, Slice, interleaved
 
@@ -25,7 +36,7 @@ SPARE = 10  # candidates kept for one that is wanted: among fewer, diversity has
 CLASS_FACTOR = 2.0  # no predicted class takes more than twice its even share of the uncertain slice
 
 
-class Rules(NamedTuple):
+class SelectionRules(NamedTuple):
     """What the queue should be. ``bits`` and ``rmse``: what a near-duplicate is (split.near_duplicate_*)."""
 
     shares: Shares
@@ -37,7 +48,7 @@ class Rules(NamedTuple):
 class Pick(NamedTuple):
     """One image of the queue. ``score`` ranks it within its slice, None: drawn; ``rank`` counts from 1 in the queue.
 
-    predicted, probability: what the model says; None where it was not asked.
+    predicted, probability: by the model; None where it was not asked.
     """
 
     sha256: str
@@ -53,12 +64,17 @@ class Selection(NamedTuple):
     """Picks in the order of the queue, and the pool that they come from. beyond_share: picks over the share of their class."""
 
     picks: list[Pick]
-    pool: Census
+    pool: PoolSummary
     beyond_share: int
 
 
 def select(
-    files: SplitFiles, look: LookAt, temperature: float, classes: Sequence[str], labeled: Collection[str], rules: Rules
+    files: SplitFiles,
+    predict: PredictOutputs,
+    temperature: float,
+    classes: Sequence[str],
+    labeled: Collection[str],
+    rules: SelectionRules,
 ) -> Selection:
     """Choose images to label next, of the pool and of those reserved for val and test. The same input gives the same picks.
 
@@ -72,17 +88,17 @@ def select(
         DataError: the pool holds fewer images than the budget.
     """
     shares = rules.shares
-    pool, wanted = census(files, labeled, shares.control, rules.seed), shares.budget - shares.held_out
+    pool, wanted = summarize_pool(files, labeled, shares.control, rules.seed), shares.budget - shares.held_out
     if pool.size < wanted:
         raise DataError(
             f"the pool holds {pool.size} images without a label, fewer than the {wanted} that --budget takes of it; "
             "lower the budget, or add images"
         )
     cap = math.ceil(CLASS_FACTOR * shares.uncertain / len(classes))
-    seen = (describe(ids, pixels, look, temperature) for ids, pixels in stream(files, "unlabeled", labeled))
-    found = survey(seen, pool.control, rules.seed, SPARE * cap, SPARE * max(1, shares.unknown))
-    chosen, beyond = _choose(found, files, look, cap, rules)
-    blocks: dict[Slice, Block] = {"uncertain": found.uncertain, "unknown": found.unknown, "control": found.control}
+    scored = (score_images(ids, pixels, predict, temperature) for ids, pixels in stream(files, "unlabeled", labeled))
+    found = find_candidates(scored, pool.control, rules.seed, SPARE * cap, SPARE * max(1, shares.unknown))
+    chosen, beyond = _choose(found, files, predict, cap, rules)
+    blocks: dict[Slice, ScoredImages] = {"uncertain": found.uncertain, "unknown": found.unknown, "control": found.control}
     slices = [[_pick(name, blocks[name], of, place, classes) for place in range(len(of.rows))] for name, of in chosen.items()]
     slices.append(_held_out(files, labeled, rules) if shares.held_out else [])
     picks = [slices[number][place] for number, place in interleaved(map(len, slices))]
@@ -94,40 +110,44 @@ def waiting(files: SplitFiles, labeled: Collection[str]) -> list[str]:
     return [image for image in files.reserved() if image not in labeled]
 
 
-def _held_out(files: SplitFiles, labeled: Collection[str], rules: Rules) -> list[Pick]:
+def _held_out(files: SplitFiles, labeled: Collection[str], rules: SelectionRules) -> list[Pick]:
     """Images for val and test, drawn uniformly from those that wait for a label."""
     drawn = sorted((draw(rules.seed, image), image) for image in waiting(files, labeled))[: rules.shares.held_out]
     return [Pick(image, "held_out", "drawn at random, for val and test", None, None, None, 0) for _, image in drawn]
 
 
-def _choose(found: Survey, files: SplitFiles, look: LookAt, cap: int, rules: Rules) -> tuple[dict[Slice, Chosen], int]:
+def _choose(
+    found: Candidates, files: SplitFiles, predict: PredictOutputs, cap: int, rules: SelectionRules
+) -> tuple[dict[Slice, Chosen], int]:
     """Rows of each slice's block, and how many uncertain picks are beyond the share of their class."""
-    together = Block.join([found.control, found.unknown, found.uncertain])
-    nearest, twins = _labeled(together, files, look, rules.bits)
-    group = groups(np.concatenate([together.pixels, twins]), files.image_spec(), rules.bits, rules.rmse)
+    together = ScoredImages.join([found.control, found.unknown, found.uncertain])
+    nearest, similar_labeled = _labeled(together, files, predict, rules.bits)
+    group = groups(np.concatenate([together.pixels, similar_labeled]), files.image_spec(), rules.bits, rules.rmse)
     edges = np.cumsum([len(found.control), len(found.unknown), len(found.uncertain)])
-    of_control, of_unknown, of_uncertain, of_twins = np.split(group, edges)
-    taken = {*of_control.tolist(), *of_twins.tolist()}
+    of_control, of_unknown, of_uncertain, of_labeled = np.split(group, edges)
+    taken = {*of_control.tolist(), *of_labeled.tolist()}
     control = Chosen.every(len(found.control))
     unknown = best_first(found.unknown.unknown, of_unknown, taken, rules.shares.unknown)
     taken |= set(of_unknown[unknown.rows].tolist())
     block = found.uncertain
     others = np.concatenate([found.control.features, found.unknown.features[unknown.rows]])
     nearest = np.minimum(nearest[edges[1] :], distance(block.features, others))
-    torn, beyond = _within_shares(block, nearest, of_uncertain, taken, cap, rules.shares.uncertain)
-    return {"uncertain": torn, "unknown": unknown, "control": control}, beyond
+    uncertain, beyond = _within_shares(block, nearest, of_uncertain, taken, cap, rules.shares.uncertain)
+    return {"uncertain": uncertain, "unknown": unknown, "control": control}, beyond
 
 
-def _labeled(together: Block, files: SplitFiles, look: LookAt, bits: int) -> tuple[Floats, U8]:
+def _labeled(together: ScoredImages, files: SplitFiles, predict: PredictOutputs, bits: int) -> tuple[Floats, U8]:
     """Distance of each candidate to the nearest labeled image (M,), and the labeled images that may be near-duplicates."""
-    nearest, twins = np.full(len(together), np.inf), [together.pixels[:0]]
+    nearest, similar_labeled = np.full(len(together), np.inf), [together.pixels[:0]]
     for _, pixels in stream(files, "labeled"):
-        nearest = np.minimum(nearest, distance(together.features, unit(look(pixels).features)))
-        twins.append(pixels[alike(pixels, together.pixels, bits)])
-    return nearest, np.concatenate(twins)
+        nearest = np.minimum(nearest, distance(together.features, unit(predict(pixels).features)))
+        similar_labeled.append(pixels[alike(pixels, together.pixels, bits)])
+    return nearest, np.concatenate(similar_labeled)
 
 
-def _within_shares(block: Block, nearest: Floats, group: I64, taken: set[int], cap: int, wanted: int) -> tuple[Chosen, int]:
+def _within_shares(
+    block: ScoredImages, nearest: Floats, group: I64, taken: set[int], cap: int, wanted: int
+) -> tuple[Chosen, int]:
     """Uncertain images, no class beyond its share unless the others have no more to give; and how many are beyond it."""
     kind = block.top[:, 0]
     first = greedy(block.uncertainty, block.features, nearest, group, taken, kind, cap, wanted)
@@ -141,16 +161,16 @@ def _within_shares(block: Block, nearest: Floats, group: I64, taken: set[int], c
     return both, len(more.rows)
 
 
-def _pick(name: Slice, block: Block, chosen: Chosen, place: int, classes: Sequence[str]) -> Pick:
+def _pick(name: Slice, block: ScoredImages, chosen: Chosen, place: int, classes: Sequence[str]) -> Pick:
     """One pick, its reason in words; the rank comes later."""
     row = chosen.rows[place]
     first, second = (classes[k] for k in block.top[row])
     p, q = block.probability[row]
-    torn = f"{first} ({p:.0%}) or {second} ({q:.0%})"
+    top_two = f"{first} ({p:.0%}) or {second} ({q:.0%})"
     reason = {
         "control": "drawn at random, to compare with",
-        "unknown": f"may be no known class, place {row + 1} of the pool; the model says {torn}",
-        "uncertain": f"the model is torn: {torn}; distance {chosen.distances[place]:.2f} from all that is labeled or chosen",
+        "unknown": f"may be no known class, place {row + 1} of the pool; the model says {top_two}",
+        "uncertain": f"the model is uncertain: {top_two}; distance {chosen.distances[place]:.2f} from all labeled or chosen",
     }[name]
     score = None if name == "control" else chosen.scores[place]
     return Pick(str(block.ids[row]), name, reason, score, first, float(p), 0)

@@ -21,7 +21,7 @@ from ssgan import atomic
 from ssgan.data import schema
 from ssgan.errors import DataError
 from ssgan.ledger.taxonomy import Taxonomy
-from ssgan.selection.choose import Pick, Rules, Selection
+from ssgan.selection.choose import Pick, Selection, SelectionRules
 from ssgan.selection.label_studio import interface, task
 from ssgan.selection.shares import SLICES
 
@@ -57,7 +57,7 @@ def paths_of(images: Path, ids: Sequence[str]) -> dict[str, str]:
 class Naming(NamedTuple):
     """What people see. url: what stands before a path so that Label Studio finds the image (see ``label_studio.url_of``).
 
-    paths: of the images, within their source. classes: today's names of all classes; taxonomy: of those that the model knows.
+    paths: of the images, within their source. classes: current names of all classes; taxonomy: of those that the model knows.
     """
 
     url: str
@@ -66,11 +66,11 @@ class Naming(NamedTuple):
     taxonomy: Taxonomy
 
 
-def write(out: Path, selection: Selection, naming: Naming, chooser: Chooser, rules: Rules) -> None:
+def write(out: Path, selection: Selection, naming: Naming, chooser: Chooser, rules: SelectionRules) -> None:
     """Write the files into ``out``, the record of the selection last."""
-    today = naming.taxonomy.today
+    current_name = naming.taxonomy.current_name
     tasks = [
-        task(p, naming.paths[p.sha256], p.predicted and today(p.predicted), chooser.version, naming.url)
+        task(p, naming.paths[p.sha256], p.predicted and current_name(p.predicted), chooser.version, naming.url)
         for p in selection.picks
     ]
     texts = {
@@ -96,7 +96,7 @@ def queue_csv(picks: Sequence[Pick], paths: Mapping[str, str]) -> str:
     return text.getvalue()
 
 
-def record(selection: Selection, chooser: Chooser, rules: Rules) -> dict[str, Any]:
+def record(selection: Selection, chooser: Chooser, rules: SelectionRules) -> dict[str, Any]:
     """All that is needed to say later whether the picks were worth it, and to make the same ones again."""
     counts = Counter(pick.slice for pick in selection.picks)
     return {

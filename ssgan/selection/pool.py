@@ -25,8 +25,8 @@ U8 = npt.NDArray[np.uint8]
 Ids = npt.NDArray[np.str_]
 
 
-class Look(Protocol):
-    """What a model says of N images (``ssgan.model.Look``)."""
+class Outputs(Protocol):
+    """The outputs of a model for N images (``ssgan.model.ModelOutputs``)."""
 
     @property
     def logits(self) -> F32: ...
@@ -34,12 +34,12 @@ class Look(Protocol):
     def features(self) -> F32: ...
 
 
-LookAt = Callable[[U8], Look]
+PredictOutputs = Callable[[U8], Outputs]
 
 
 @dataclass(frozen=True)
-class Block:
-    """N images, and what the model says of them.
+class ScoredImages:
+    """N images with their scores by the model.
 
     ids: (N,) sha256. pixels: (N, C, S, S). features: (N, F) of unit length. top: (N, 2) most probable classes, and
     probability (N, 2) theirs. uncertainty: (N,). unknown: (N,) the larger, the less it looks like a known class.
@@ -56,22 +56,24 @@ class Block:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: npt.NDArray[Any]) -> Block:
+    def take(self, rows: npt.NDArray[Any]) -> ScoredImages:
         """The images of some rows (indices or a mask)."""
-        return Block(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return ScoredImages(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @staticmethod
-    def join(blocks: list[Block]) -> Block:
+    def join(blocks: list[ScoredImages]) -> ScoredImages:
         """All images of one or more blocks."""
-        return Block(*(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(Block)))
+        return ScoredImages(
+            *(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(ScoredImages))
+        )
 
 
-def describe(ids: Ids, pixels: U8, look: LookAt, temperature: float) -> Block:
-    """What the model says of N > 0 images."""
-    seen = look(pixels)
-    p = probabilities(seen.logits, temperature)
+def score_images(ids: Ids, pixels: U8, predict: PredictOutputs, temperature: float) -> ScoredImages:
+    """Score N > 0 images."""
+    outputs = predict(pixels)
+    p = probabilities(outputs.logits, temperature)
     top = top_two(p)
-    return Block(ids, pixels, unit(seen.features), top, np.take_along_axis(p, top, 1), uncertainty(p), entropy(p))
+    return ScoredImages(ids, pixels, unit(outputs.features), top, np.take_along_axis(p, top, 1), uncertainty(p), entropy(p))
 
 
 def stream(files: SplitFiles, name: str, without: Collection[str] = ()) -> Iterator[tuple[Ids, U8]]:
@@ -92,7 +94,7 @@ def _row_groups(files: SplitFiles, name: str, columns: list[str]) -> Iterator[An
 
 
 @dataclass(frozen=True)
-class Census:
+class PoolSummary:
     """The pool by its ids alone. control: those drawn at random. sha256: of all ids, in order."""
 
     size: int
@@ -100,7 +102,7 @@ class Census:
     control: frozenset[str]
 
 
-def census(files: SplitFiles, without: Collection[str], control: int, seed: int) -> Census:
+def summarize_pool(files: SplitFiles, without: Collection[str], control: int, seed: int) -> PoolSummary:
     """Count the pool and draw ``control`` images from it, uniformly and before any model has seen one.
 
     Each image draws a number, the hash of the seed and its id, and the lowest numbers win: no order of rows matters, and a
@@ -113,7 +115,7 @@ def census(files: SplitFiles, without: Collection[str], control: int, seed: int)
         size += len(ids)
         digest.update("".join(f"{image}\n" for image in ids).encode())
         lowest = sorted([*lowest, *((draw(seed, image), image) for image in ids)])[:control]
-    return Census(size, digest.hexdigest(), frozenset(image for _, image in lowest))
+    return PoolSummary(size, digest.hexdigest(), frozenset(image for _, image in lowest))
 
 
 def draw(seed: int, image: str) -> bytes:
@@ -122,31 +124,33 @@ def draw(seed: int, image: str) -> bytes:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Candidates:
     """What the second pass over the pool leaves: the control group in the order of its draw, and candidates, best first."""
 
-    control: Block
-    uncertain: Block
-    unknown: Block
+    control: ScoredImages
+    uncertain: ScoredImages
+    unknown: ScoredImages
 
 
-def survey(blocks: Iterator[Block], drawn: frozenset[str], seed: int, uncertain_per_class: int, unknown: int) -> Survey:
-    """Keep of the pool the control group, the most uncertain images of each predicted class, and the strangest images."""
-    control: list[Block] = []
-    torn: list[Block] = []
-    strange: list[Block] = []
+def find_candidates(
+    blocks: Iterator[ScoredImages], drawn: frozenset[str], seed: int, uncertain_per_class: int, unknown: int
+) -> Candidates:
+    """Keep the control group, the most uncertain images of each predicted class, and those most like an unknown class."""
+    control: list[ScoredImages] = []
+    uncertain: list[ScoredImages] = []
+    novel: list[ScoredImages] = []
     for block in blocks:
         is_control = np.isin(block.ids, list(drawn))
         control.append(block.take(is_control))
         rest = block.take(~is_control)
-        torn = [best(Block.join([*torn, rest]), "uncertainty", uncertain_per_class, per_class=True)]
-        strange = [best(Block.join([*strange, rest]), "unknown", unknown, per_class=False)]
-    random = Block.join(control)
+        uncertain = [best(ScoredImages.join([*uncertain, rest]), "uncertainty", uncertain_per_class, per_class=True)]
+        novel = [best(ScoredImages.join([*novel, rest]), "unknown", unknown, per_class=False)]
+    random = ScoredImages.join(control)
     order = sorted(range(len(random)), key=lambda row: draw(seed, str(random.ids[row])))
-    return Survey(random.take(np.array(order, np.int64)), torn[0], strange[0])
+    return Candidates(random.take(np.array(order, np.int64)), uncertain[0], novel[0])
 
 
-def best(block: Block, score: str, limit: int, per_class: bool) -> Block:
+def best(block: ScoredImages, score: str, limit: int, per_class: bool) -> ScoredImages:
     """The ``limit`` images with the largest scores (of each predicted class), best first; of equal ones the lower id."""
     block = block.take(np.lexsort((block.ids, -getattr(block, score))))
     if not per_class:

@@ -1,4 +1,4 @@
-"""From what the model says of an image to a number: is it torn, is this a class that it does not know?
+"""From the outputs of a model for an image to a score: is the model uncertain, is this a class that it does not know?
 
 Letters: N images, L labeled images, K classes, F features.
 """
@@ -25,7 +25,7 @@ def probabilities(logits: npt.NDArray[Any], temperature: float) -> Floats:
 
 
 def top_two(probability: Floats) -> I64:
-    """(N, K) -> (N, 2) the two most probable classes, the surer one first; of equal ones the lower id."""
+    """(N, K) -> (N, 2) the two most probable classes, the more probable one first; of equal ones the lower id."""
     return np.argsort(-probability, axis=1, kind="stable")[:, :2]
 
 

@@ -41,13 +41,13 @@ def divide(budget: int, control: float, unknown: float, held_out: float, reserve
     random = math.ceil(pool * control)
     if control > 0:
         random = max(random, min(LEAST_CONTROL, pool // 2))
-    odd = round(pool * unknown)
-    if pool - random - odd < 1:
+    unknown_count = round(pool * unknown)
+    if pool - random - unknown_count < 1:
         raise ConfigError(
-            f"a budget of {budget} leaves nothing to choose beside {random} random images, {odd} of a class that may be "
-            f"unknown and {held} for val and test; raise --budget, or lower --control, --unknown and --held-out"
+            f"a budget of {budget} leaves nothing to choose beside {random} random images, {unknown_count} of a class that may "
+            f"be unknown and {held} for val and test; raise --budget, or lower --control, --unknown and --held-out"
         )
-    return Shares(pool - random - odd, odd, random, held)
+    return Shares(pool - random - unknown_count, unknown_count, random, held)
 
 
 def interleaved(sizes: Iterable[int]) -> list[tuple[int, int]]:

@@ -29,17 +29,17 @@ def write(out: Path, found: Audit, pixels: U8, votes: Mapping[str, Sequence[Vote
 
 
 def table(suspects: Sequence[Suspect], votes: Mapping[str, Sequence[Vote]]) -> str:
-    """The suspects as CSV, the worst first, with who said what. There is no column ``label``: it is for people to decide."""
+    """The suspects as CSV, the worst first, with the votes. There is no column ``label``: it is for people to decide."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for rank, one in enumerate(suspects, 1):
-        said = "; ".join(f"{vote.annotator or 'somebody'}: {vote.label}" for vote in votes.get(one.sha256, ()))
+        shown_votes = "; ".join(f"{vote.annotator or 'unknown'}: {vote.label}" for vote in votes.get(one.sha256, ()))
         numbers = {
             "probability_given": f"{one.probability_given:.4f}",
             "probability_suggested": f"{one.probability_suggested:.4f}",
         }
-        row = {**one._asdict(), **numbers, "rank": rank, "votes": said}
+        row = {**one._asdict(), **numbers, "rank": rank, "votes": shown_votes}
         writer.writerow([row[column] for column in COLUMNS])
     return text.getvalue()
 
@@ -68,6 +68,6 @@ def lead(found: Audit) -> str:
     ]
     if found.share is not None:
         parts.append(f"Confident learning estimates that {found.share:.1%} of them are wrong.")
-    if found.alone:
-        parts.append(f"{found.alone:,} more could not be judged: their class has too few images.")
+    if found.unjudged:
+        parts.append(f"{found.unjudged:,} more could not be judged: their class has too few images.")
     return " ".join(parts)

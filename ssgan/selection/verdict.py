@@ -19,7 +19,7 @@ from ssgan.selection.shares import SLICES, Slice
 Answer = Literal["better", "no measurable difference", "worse", "not enough labels"]
 
 
-class Count(NamedTuple):
+class SliceCount(NamedTuple):
     """Images of one slice; how many of them have a label by now, and how many of these the model got wrong."""
 
     images: int
@@ -32,7 +32,7 @@ class Count(NamedTuple):
         return self.wrong / self.labeled if self.labeled else None
 
 
-class Verdict(NamedTuple):
+class SelectionVerdict(NamedTuple):
     """The counts of each slice; the picks (uncertain and unknown) against the control group.
 
     The model was not asked about images for val and test, so of these it got none wrong.
@@ -42,8 +42,8 @@ class Verdict(NamedTuple):
         no class of the model, with the number of images: it cannot have been right on these.
     """
 
-    slices: dict[Slice, Count]
-    picks: Count
+    slices: dict[Slice, SliceCount]
+    picks: SliceCount
     difference: float | None
     interval: Interval | None
     pool_error: Interval | None
@@ -61,35 +61,37 @@ def newcombe(wrong: int, total: int, wrong2: int, total2: int, confidence: float
     return p - q - math.hypot(p - low, high2 - q), p - q + math.hypot(high - p, q - low2)
 
 
-def judge(record: Mapping[str, Any], labels: Mapping[str, str], today: Callable[[str], str], confidence: float) -> Verdict:
+def judge(
+    record: Mapping[str, Any], labels: Mapping[str, str], current_name: Callable[[str], str], confidence: float
+) -> SelectionVerdict:
     """Compare the answers of the model that chose with the labels that came back.
 
     Args:
         record: the content of selection.json.
-        labels: sha256 -> class by today's names, of any images.
-        today: what a class of the model is called today, if it was renamed or merged since.
+        labels: sha256 -> class by its current name, of any images.
+        current_name: of a class of the model, in case it was renamed or merged since.
     """
-    slices: dict[Slice, Count] = {}
+    slices: dict[Slice, SliceCount] = {}
     foreign: dict[str, int] = {}
-    classes = {today(name) for name in record["model"]["classes"]}
+    classes = {current_name(name) for name in record["model"]["classes"]}
     for name in SLICES:
         picks = [pick for pick in record["picks"] if pick["slice"] == name]
         known = [(pick["predicted"], labels[pick["sha256"]]) for pick in picks if pick["sha256"] in labels]
-        wrong = sum(said is not None and today(said) != label for said, label in known)
-        slices[name] = Count(len(picks), len(known), wrong)
+        wrong = sum(predicted is not None and current_name(predicted) != label for predicted, label in known)
+        slices[name] = SliceCount(len(picks), len(known), wrong)
         for _, label in known:
             if label not in classes:
                 foreign[label] = foreign.get(label, 0) + 1
-    chosen = Count(*(a + b for a, b in zip(slices["uncertain"], slices["unknown"], strict=True)))
+    chosen = SliceCount(*(a + b for a, b in zip(slices["uncertain"], slices["unknown"], strict=True)))
     control = slices["control"]
     pool = wilson(control.wrong, control.labeled, confidence) if control.labeled else None
     if not chosen.labeled or not control.labeled:
-        return Verdict(slices, chosen, None, None, pool, foreign, "not enough labels")
+        return SelectionVerdict(slices, chosen, None, None, pool, foreign, "not enough labels")
     counts = (chosen.wrong, chosen.labeled, control.wrong, control.labeled)
     low, high = newcombe(*counts, confidence)
     difference = chosen.wrong / chosen.labeled - control.wrong / control.labeled
     answer: Answer = "better" if low > 0 else "worse" if high < 0 else "no measurable difference"
-    return Verdict(slices, chosen, difference, (low, high), pool, foreign, answer)
+    return SelectionVerdict(slices, chosen, difference, (low, high), pool, foreign, answer)
 
 
 _WORDS: dict[Answer, str] = {
@@ -100,7 +102,7 @@ _WORDS: dict[Answer, str] = {
 }
 
 
-def describe(verdict: Verdict, confidence: float) -> str:
+def describe(verdict: SelectionVerdict, confidence: float) -> str:
     """The verdict for people, in lines."""
     names: dict[Slice, str] = {
         "uncertain": "uncertain",

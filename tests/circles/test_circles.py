@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from ssgan.circles.points import RADII, draw, on_a_circle
-from ssgan.circles.runs import PLAYERS, train
+from ssgan.circles.runs import VARIANTS, train
 from ssgan.cli.app import run
 
 
@@ -39,7 +39,7 @@ def test_unlabeled_points_help_over_draws() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        rows = [[train(player, draw(8, seed), 800, seed)[-1] for player in PLAYERS] for seed in range(3)]
+        rows = [[train(variant, draw(8, seed), 800, seed)[-1] for variant in VARIANTS] for seed in range(3)]
     finally:
         torch.set_num_threads(threads)
     alone, imitating, complement = ([row[i] for row in rows] for i in range(3))
@@ -60,6 +60,6 @@ def test_the_command_writes_the_same_pictures_twice(
         printed = capsys.readouterr().out.replace(f"{folder}/", "")
         seen.append([printed, *(hashlib.sha256((Path(folder) / f"circles.{e}").read_bytes()).digest() for e in ("png", "gif"))])
     assert seen[0] == seen[1]
-    assert all(player.method in seen[0][0] for player in PLAYERS)
+    assert all(variant.method in seen[0][0] for variant in VARIANTS)
     with Image.open("a/circles.gif") as gif:
         assert getattr(gif, "n_frames", 1) == 3

@@ -62,7 +62,7 @@ def test_a_wrong_parameter_ends_with_2_and_one_sentence(
     ("raised", "code", "sentence"),
     [
         (TrainingError("no CPU is left; free one"), 1, "error: no CPU is left; free one\n"),
-        (OSError(28, "No space left on device", "runs"), 1, "error: runs: No space left on device; mend that"),
+        (OSError(28, "No space left on device", "runs"), 1, "error: runs: No space left on device; fix it"),
         (RuntimeError("boom"), 1, "error: RuntimeError: boom; this is a bug of ssgan"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],

@@ -153,7 +153,7 @@ def test_rename_and_merge(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["rename", "cat", "x"], "'cat' is 'Felis' today"),
         (["rename", "Felix", "x"], "there is no class 'Felix'; did you mean 'Felis'?"),
         (["rename", "dog", "Felis"], "'Felis' is another class already.*labels merge"),
-        (["rename", "dog", "cat"], "'cat' is an earlier name of 'Felis'"),
+        (["rename", "dog", "cat"], "'cat' is a former name of 'Felis'"),
         (["rename", "dog", " "], "must not be empty"),
         (["merge", "dog", "dog"], "into itself"),
         (["merge", "dog", "cow"], "no class 'cow'"),
@@ -167,7 +167,7 @@ def test_rename_and_merge(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert imported() == 0
     renamed = next(event["id"] for event in status(capsys)["events"] if event["event"] == "rename")
     assert run(["labels", "undo", renamed]) == 0
-    assert "votes name 'Felis', which is no class then" in capsys.readouterr().out
+    assert "votes name 'Felis', which is then not a class" in capsys.readouterr().out
     assert status(capsys)["undecided_classes"] == ["Felis"]
     undo = status(capsys)["events"][-1]["id"]
     assert run(["labels", "undo", undo]) == 0

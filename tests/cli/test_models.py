@@ -26,9 +26,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_way_of_a_week(project: Path, capsys: Captured) -> None:
     assert run(["compare"]) == 0
-    assert "nobody is champion yet: rules that compare are skipped" in capsys.readouterr().out
+    assert "no model is named champion yet: rules that compare are skipped" in capsys.readouterr().out
     assert run(["promote", "--by", "Ada"]) == 0
-    assert capsys.readouterr().out.startswith("champion: nobody -> m-")
+    assert capsys.readouterr().out.startswith("champion: none -> m-")
     assert run(["promote"]) == 0
     assert capsys.readouterr().out == "that model is champion already; nothing was moved\n"
 
@@ -56,7 +56,7 @@ def test_list_show_and_fetch(project: Path, capsys: Captured) -> None:
     assert run(["models", "list"]) == 0
     assert "holds no model yet" in capsys.readouterr().out
     assert run(["models", "show"]) == 2
-    assert "nobody is 'champion'" in capsys.readouterr().err
+    assert "no model is named 'champion'" in capsys.readouterr().err
     run(["compare"])
     run(["promote"])
     capsys.readouterr()
@@ -84,7 +84,7 @@ def test_a_rollback_takes_no_run(project: Path, capsys: Captured) -> None:
     assert run(["promote", "../bad", "--rollback"]) == 2
     assert "leave out '../bad'" in capsys.readouterr().err
     assert run(["promote", "--rollback", "--why", "x"]) == 2
-    assert "nobody is 'previous'" in capsys.readouterr().err
+    assert "no model is named 'previous'" in capsys.readouterr().err
 
 
 def test_who_decides_is_never_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 from ssgan.cli.app import run
 from ssgan.data.schema import read_set
 from ssgan.ledger import Ledger, Vote
-from ssgan.ledger.event import Event, Kind
+from ssgan.ledger.event import Event, EventKind
 
 OUT = ("queue.csv", "label_studio.json", "label_studio.xml", "selection.json")
 
@@ -78,7 +78,7 @@ def test_the_same_input_gives_the_same_bytes_and_another_seed_another_control_gr
 
 def test_label_studio_knows_every_class_by_its_name_of_today(project: Path) -> None:
     ledger = Ledger(Path("labels"))
-    changes: list[tuple[Kind, str, str]] = [("rename", "3", "three"), ("merge", "9", "4"), ("class", "ten & more", "")]
+    changes: list[tuple[EventKind, str, str]] = [("rename", "3", "three"), ("merge", "9", "4"), ("class", "ten & more", "")]
     for kind, name, into in changes:
         ledger.record(Event(kind, name, into, "eva", "2026-01-02"))
     assert run(["next", "--budget", "200", "--control", "0.5"]) == 0

@@ -14,7 +14,7 @@ import pytest
 
 from ssgan.cli.app import run
 from ssgan.config import ImageSpec
-from ssgan.data.decode import Limits, decode
+from ssgan.data.decode import DecodeLimits, decode
 from ssgan.model import load_model
 from tests.support.trained_project import project_to_predict
 
@@ -36,7 +36,9 @@ def test_a_row_holds_the_calibrated_probabilities_of_the_surest_classes(project:
     for row in rows:
         data = Path("new", row["path"]).read_bytes()
         assert row["id"] == hashlib.sha256(data).hexdigest()
-        logits = model.predict_logits(decode(data, ImageSpec(1, 8, "fit"), Limits(1 << 20, 1 << 20))[None])[0] / temperature
+        logits = (
+            model.predict_logits(decode(data, ImageSpec(1, 8, "fit"), DecodeLimits(1 << 20, 1 << 20))[None])[0] / temperature
+        )
         expected = np.exp(logits - logits.max())
         expected /= expected.sum()
         shown = [(row[f"label{end}"], row[f"probability{end}"]) for end in ("", *(f"_{k}" for k in range(2, 11)))]

@@ -172,7 +172,7 @@ def test_what_is_no_image_is_named_and_nothing_happens(
     monkeypatch.chdir(original.folder)
     before = load()
     assert run(["remove", "a/002.png", "a/nowhere.png"]) == 1
-    assert "'a/nowhere.png' is no sha256, no path of data/images" in capsys.readouterr().err
+    assert "'a/nowhere.png' is not a sha256, a path in data/images" in capsys.readouterr().err
     assert load() == before
 
 

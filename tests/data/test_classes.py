@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssgan.data import classes
-from ssgan.data.classes import Registry
+from ssgan.data.classes import ClassRegistry
 from ssgan.errors import DataError
 
 names = st.lists(st.text(min_size=1, max_size=8), max_size=8)
@@ -27,21 +27,21 @@ def test_ids_never_change_and_new_classes_come_sorted_behind(first: list[str], s
 def test_text_comes_back(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     path = tmp_path_factory.mktemp("classes") / "classes.json"
     known = classes.extend([], names)
-    classes.save(path, Registry(known))
-    assert classes.load(path) == Registry(known)
+    classes.save(path, ClassRegistry(known))
+    assert classes.load(path) == ClassRegistry(known)
 
 
 def test_no_file_is_no_class(tmp_path: Path) -> None:
-    assert classes.load(None) == classes.load(tmp_path / "classes.json") == Registry()
+    assert classes.load(None) == classes.load(tmp_path / "classes.json") == ClassRegistry()
 
 
 def test_saving_refuses_to_move_an_id_and_keeps_the_file(tmp_path: Path) -> None:
     path = tmp_path / "classes.json"
-    classes.save(path, Registry(["cat", "dog"]))
+    classes.save(path, ClassRegistry(["cat", "dog"]))
     for changed in (["dog", "cat"], ["cat"], ["ant", "cat", "dog"]):
         with pytest.raises(DataError, match="append-only"):
-            classes.save(path, Registry(changed))
-    classes.save(path, Registry(["cat", "dog", "ant"]))
+            classes.save(path, ClassRegistry(changed))
+    classes.save(path, ClassRegistry(["cat", "dog", "ant"]))
     assert classes.load(path).names == ["cat", "dog", "ant"]
     assert [f.name for f in tmp_path.iterdir()] == ["classes.json"]
 
@@ -62,12 +62,12 @@ def test_a_broken_registry_is_never_replaced_by_a_new_one(tmp_path: Path, text: 
     with pytest.raises(DataError, match=message):
         classes.load(path)
     with pytest.raises(DataError):
-        classes.save(path, Registry(["cat"]))
+        classes.save(path, ClassRegistry(["cat"]))
     assert path.read_text() == text
 
 
 def test_format_on_disk(tmp_path: Path) -> None:
-    classes.save(tmp_path / "classes.json", Registry(["käse"]))
+    classes.save(tmp_path / "classes.json", ClassRegistry(["käse"]))
     assert json.loads((tmp_path / "classes.json").read_text(encoding="utf-8")) == {"version": 1, "classes": ["käse"]}
 
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from ssgan.config import ImageSpec
-from ssgan.data.decode import Limits, decode, decode_info
+from ssgan.data.decode import DecodeLimits, decode, decode_info
 from tests.support.images import encode, picture
 
-LIMITS = Limits(1 << 26, 10**8)
+LIMITS = DecodeLimits(1 << 26, 10**8)
 H, W = 48, 64
 
 

@@ -12,16 +12,16 @@ import pytest
 from PIL import Image
 
 from ssgan.config import ImageSpec
-from ssgan.data.decode import Limits, Rejected, decode
+from ssgan.data.decode import DecodeLimits, Rejected, decode
 from ssgan.data.rejections import REASONS
 from tests.support.images import encode, picture
 
 SPEC = ImageSpec(3, 32, "fit")
-LIMITS = Limits(max_file_bytes=100_000, max_pixels=1_000_000)
+LIMITS = DecodeLimits(max_file_bytes=100_000, max_pixels=1_000_000)
 RGB = Image.fromarray(picture()[..., :3])
 
 
-def reason(data: bytes, limits: Limits = LIMITS) -> str:
+def reason(data: bytes, limits: DecodeLimits = LIMITS) -> str:
     with pytest.raises(Rejected) as caught:
         decode(data, SPEC, limits)
     assert caught.value.reason in REASONS
@@ -123,9 +123,9 @@ def test_random_damage_never_raises_anything_else(fmt: str) -> None:
 
 def test_limits_are_inclusive() -> None:
     data = encode(Image.new("L", (100, 10)), "PNG")
-    decode(data, SPEC, Limits(len(data), 1000))
-    assert reason(data, Limits(len(data) - 1, 1000)) == "too_large_file"
-    assert reason(data, Limits(len(data), 999)) == "too_many_pixels"
+    decode(data, SPEC, DecodeLimits(len(data), 1000))
+    assert reason(data, DecodeLimits(len(data) - 1, 1000)) == "too_large_file"
+    assert reason(data, DecodeLimits(len(data), 999)) == "too_many_pixels"
 
 
 def test_a_rejection_survives_pickling() -> None:

@@ -99,13 +99,13 @@ def test_only_what_differs_is_looked_at_one_by_one(tmp_path: Path, monkeypatch: 
     """What makes an unchanged file cheap; without the index, too. Each run: how many are looked at, how many are read."""
     raw, out = write(tmp_path / "raw", many(50) | {"a/bad": b"text", "a/twin.png": blob(2)}), tmp_path / "out"
     seen: list[str] = []
-    real = images._Build._is_new
+    real = images._IngestOutputs._is_new
 
     def is_new(self: Any, item: Item, *more: Any) -> bool:
         seen.append(item.path)
         return real(self, item, *more)
 
-    monkeypatch.setattr(images._Build, "_is_new", is_new)
+    monkeypatch.setattr(images._IngestOutputs, "_is_new", is_new)
     run(raw, out)
     assert len(seen) == 52
     alike = ["a/0002.png", "a/bad", "a/twin.png"]
@@ -163,7 +163,7 @@ def test_names_of_any_bytes_are_remembered(tmp_path: Path) -> None:
 @given(known=st.lists(st.sampled_from([batches.TO_READ, 5]), min_size=1, max_size=40), size=st.integers(1, 9))
 def test_a_batch_is_cut_by_what_has_to_be_read(known: list[int], size: int) -> None:
     items = [Item(str(i)) for i in range(len(known))]
-    parts = list(batches.Batch(items, np.array(known)).cut(size))
+    parts = list(batches.FileBatch(items, np.array(known)).cut(size))
     assert [item for part in parts for item in part.items] == items
     assert [one for part in parts for one in part.known.tolist()] == known
     assert all(part.items and len(part.unread) <= size for part in parts)

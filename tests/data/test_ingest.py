@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 
 from ssgan.config import MIB, DataConfig, ImageSpec
 from ssgan.data import images, workers
-from ssgan.data.decode import Limits, decode
+from ssgan.data.decode import DecodeLimits, decode
 from ssgan.data.images import ingest
 from ssgan.data.ingest_summary import IngestSummary
 from ssgan.data.phash import phash
 from ssgan.data.schema import pixels_to_numpy, read_metadata, read_set, spec_of
 from ssgan.data.sources import Item
 from ssgan.data.sources.folder import Folder
-from ssgan.data.workers import Job
+from ssgan.data.workers import DecodeJob
 from ssgan.errors import ConfigError, DataError
 from tests.support.images import CONFIG, blob, digest, rows, write
 
@@ -84,7 +84,7 @@ def test_rows_say_what_the_files_are(tmp_path: Path) -> None:
     assert table["id"].to_pylist() == sorted(table["id"].to_pylist())
     for path, data in files.items():
         row = found[path]
-        pixels = decode(data, spec, Limits(10**6, 10**6))
+        pixels = decode(data, spec, DecodeLimits(10**6, 10**6))
         assert row["pixels"] == pixels.tobytes()
         assert row["phash"] == int(phash(pixels[None])[0])
         assert (row["height"], row["width"], row["mode"]) == (9, 9, "RGB")
@@ -179,7 +179,7 @@ def test_nothing_accepted_names_the_reasons(tmp_path: Path) -> None:
         run(raw, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
     (tmp_path / "void").mkdir()
-    with pytest.raises(DataError, match="holds no file"):
+    with pytest.raises(DataError, match="contains no files"):
         run(tmp_path / "void", tmp_path / "out")
 
 
@@ -210,7 +210,7 @@ def test_many_files_go_to_processes_and_few_to_threads(tmp_path: Path, monkeypat
     seen: list[str] = []
     pool = workers._pool  # always threads here: other tests may have left threads, beside which nobody may fork
 
-    def threads(job: Job, kind: str, count: int) -> Any:
+    def threads(job: DecodeJob, kind: str, count: int) -> Any:
         seen.append(kind)
         return pool(job, "threads", count)
 
@@ -232,7 +232,7 @@ def test_a_pool_is_given_no_more_than_it_allows_and_results_keep_their_order(tmp
     begun, in_flight, most = 0, 0, 0
 
     @contextlib.contextmanager
-    def elsewhere(job: workers.Job) -> Iterator[workers.Pool]:
+    def remote_pool(job: workers.DecodeJob) -> Iterator[workers.WorkerPool]:
         def begin(items: list[Item]) -> Callable[[], workers.Prepared]:
             nonlocal begun, in_flight, most
             begun, in_flight = begun + 1, in_flight + 1
@@ -244,9 +244,9 @@ def test_a_pool_is_given_no_more_than_it_allows_and_results_keep_their_order(tmp
             in_flight -= 1
             return workers.prepare(job, items)
 
-        yield workers.Pool(begin, lambda: 3, batch_files=4)
+        yield workers.WorkerPool(begin, lambda: 3, batch_files=4)
 
-    run(raw, tmp_path / "other", elsewhere=elsewhere)
+    run(raw, tmp_path / "other", remote_pool=remote_pool)
     assert (begun, most, in_flight) == (13, 3, 0)
     run(raw, tmp_path / "one")
     assert digest(tmp_path / "one") == digest(tmp_path / "other")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ssgan.config import SplitConfig
 from ssgan.data.label_csv import read_csv
-from ssgan.data.labels import NO_LABEL, Vote, resolve
+from ssgan.data.labels import NO_LABEL, LabelVote, resolve
 from ssgan.errors import DataError
 from tests.support.split_project import Copy, Image, Project, images_of
 
@@ -54,7 +54,7 @@ def test_quotes_keep_commas_and_hashes_lose_case(tmp_path: Path) -> None:
         ("path,sha256\na,b\n", "needs `label`"),
         ("path,label,label\na,b,c\n", "only once"),
         ("", "is empty"),
-        ("path,label\na.png,cat\n,dog\n", "line 3 names no image"),
+        ("path,label\na.png,cat\n,dog\n", "line 3 does not name an image"),
         ("path,label\na,b.png,cat\n", "line 2 has 3 values for 2 columns.*double quotes"),
         ("path,label\na,käse\n".encode("latin-1"), "not UTF-8"),
         ("path,label\na,b\n".encode("utf-16"), "not UTF-8"),
@@ -70,12 +70,12 @@ def test_missing_file(tmp_path: Path) -> None:
         read_csv(tmp_path / "nothing.csv")
 
 
-votes = st.lists(st.builds(Vote, st.integers(0, 5), st.sampled_from(["cat", "dog"]), st.just("here")), max_size=20)
+votes = st.lists(st.builds(LabelVote, st.integers(0, 5), st.sampled_from(["cat", "dog"]), st.just("here")), max_size=20)
 
 
 @given(votes, st.randoms())
 @settings(max_examples=50)
-def test_one_class_per_image_whatever_the_order(votes: list[Vote], random: object) -> None:
+def test_one_class_per_image_whatever_the_order(votes: list[LabelVote], random: object) -> None:
     config = SplitConfig(on_conflict="drop")
     labels = resolve(votes, 6, config, {})
     said = {row: {v.name for v in votes if v.row == row} for row in range(6)}

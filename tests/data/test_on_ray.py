@@ -22,11 +22,11 @@ from infra.cluster.nodes import Nodes
 from ssgan.config import DataConfig, FolderSource, ImageSpec
 from ssgan.data import on_ray as ray_ingest
 from ssgan.data import remote as ray_ingest_task
-from ssgan.data.decode import Limits
+from ssgan.data.decode import DecodeLimits
 from ssgan.data.images import ingest
 from ssgan.data.ingest_summary import IngestSummary
-from ssgan.data.sources import open_source
-from ssgan.data.workers import WORTH_FORKING, Job, prepared
+from ssgan.data.sources import make_source
+from ssgan.data.workers import WORTH_FORKING, DecodeJob, prepared
 from ssgan.errors import ConfigError, DataError
 from tests.support.closure import ROOT
 from tests.support.images import blob, digest, mixture, write
@@ -36,7 +36,7 @@ from tests.support.stage import stage
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 CONFIG = DataConfig(image_size=8)
-LIMITS = Limits(10**6, 10**8)
+LIMITS = DecodeLimits(10**6, 10**8)
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def on_ray(raw: Path, out: Path, **options: Any) -> IngestSummary:
     source = FolderSource(path=str(raw))
-    return ingest(open_source(source), CONFIG, out, elsewhere=ray_ingest.elsewhere(source), **options)
+    return ingest(make_source(source), CONFIG, out, remote_pool=ray_ingest.ray_pool(source), **options)
 
 
 def here(raw: Path, out: Path) -> dict[str, str]:
-    ingest(open_source(FolderSource(path=str(raw))), CONFIG, out)
+    ingest(make_source(FolderSource(path=str(raw))), CONFIG, out)
     return digest(out)
 
 
@@ -156,15 +156,15 @@ def test_a_task_that_is_lost_every_time_is_an_error_that_names_its_files(
 
 def test_code_that_fails_is_an_error_that_names_the_files(nodes: Nodes, tmp_path: Path) -> None:
     source = FolderSource(path=str(write(tmp_path, {f"{n}.png": blob(n) for n in range(7)})))
-    job = Job(open_source(source), ImageSpec(2, 8, "fit"), LIMITS)  # nothing decodes to two channels
+    job = DecodeJob(make_source(source), ImageSpec(2, 8, "fit"), LIMITS)  # nothing decodes to two channels
     with pytest.raises(DataError, match=r"5 files from '0\.png' to '4\.png' failed \(ValueError: .*set data.workers to local"):
-        list(prepared(job, elsewhere=ray_ingest.elsewhere(source)))
+        list(prepared(job, remote_pool=ray_ingest.ray_pool(source)))
 
 
 def test_a_folder_that_a_node_does_not_share_is_an_error_with_a_remedy(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_ingest_task, "place_of", lambda source: ("another machine", 1, 2))  # of the driver only
+    monkeypatch.setattr(ray_ingest_task, "folder_identity", lambda source: ("another machine", 1, 2))  # of the driver only
     raw = write(tmp_path / "raw", {"1.png": blob(1)})
     with pytest.raises(ConfigError, match=r"data\.source\.path is '.*raw', which the Ray node .* does not share .*s3://"):
         on_ray(raw, tmp_path / "ray")
@@ -197,15 +197,15 @@ import sys
 from pathlib import Path
 from ssgan.config import DataConfig, FolderSource
 from ssgan.data.images import ingest
-from ssgan.data.on_ray import elsewhere
-from ssgan.data.sources import open_source
+from ssgan.data.on_ray import ray_pool
+from ssgan.data.sources import make_source
 peak, source = 0, FolderSource(path=sys.argv[1])
 def look(seen):
     global peak
     lines = open("/proc/self/status").read().splitlines()
     peak = max(peak, *(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
 config = DataConfig(image_size=64, channels=3, shard_bytes=1 << 20)
-ingest(open_source(source), config, Path(sys.argv[2]), progress=look, elsewhere=elsewhere(source))
+ingest(make_source(source), config, Path(sys.argv[2]), progress=look, remote_pool=ray_pool(source))
 print(peak)
 """
 

@@ -17,28 +17,28 @@ from ssgan.cluster.connection import set_environment
 from ssgan.cluster.tasks import ErrorText, outcome
 from ssgan.config import DigitsSource, FolderSource, ImageSpec, S3Source, Source, TorchvisionSource
 from ssgan.data import on_ray as ray_ingest
-from ssgan.data.decode import Limits
-from ssgan.data.remote import Recipe, _joined, job_of, ray_ingest_task, recipe_of
-from ssgan.data.sources import Item, open_source
-from ssgan.data.workers import Job, Prepared, prepare, prepared
+from ssgan.data.decode import DecodeLimits
+from ssgan.data.remote import RemoteJob, _joined, open_job, ray_ingest_task, remote_job
+from ssgan.data.sources import Item, make_source
+from ssgan.data.workers import DecodeJob, Prepared, prepare, prepared
 from ssgan.errors import ConfigError, DataError, StorageError
 from ssgan.storage.store import filesystem
 from tests.support.images import blob, write
 from tests.support.memory_bucket import bucket
 
-SPEC, LIMITS = ImageSpec(1, 8, "fit"), Limits(10**6, 10**6)
+SPEC, LIMITS = ImageSpec(1, 8, "fit"), DecodeLimits(10**6, 10**6)
 ITEMS = [Item("a"), Item("b"), Item("c")]
 TEXTS = ErrorText("the 2 files", "do it here", "take less")
 
 
-def recipe(source: Source) -> Recipe:
-    return recipe_of(source, Job(open_source(source), SPEC, LIMITS))
+def recipe(source: Source) -> RemoteJob:
+    return remote_job(source, DecodeJob(make_source(source), SPEC, LIMITS))
 
 
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
     """What a process keeps from task to task is dropped."""
-    job_of.cache_clear()
+    open_job.cache_clear()
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def exceptions() -> Any:
 
 @pytest.mark.parametrize("size", [1, 4, 23, 30])
 def test_parts_are_joined_to_what_one_call_makes(folder: FolderSource, size: int) -> None:
-    job = Job(open_source(folder), SPEC, LIMITS)
+    job = DecodeJob(make_source(folder), SPEC, LIMITS)
     items = list(job.source.items())
     parts = [prepare(job, items[i : i + size]) for i in range(0, len(items), size)]
     whole, joined = prepare(job, items), _joined(parts, size)
@@ -68,10 +68,10 @@ def test_parts_are_joined_to_what_one_call_makes(folder: FolderSource, size: int
 
 
 def test_threads_within_a_task_change_nothing(folder: FolderSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    items = list(open_source(folder).items())
+    items = list(make_source(folder).items())
     one = ray_ingest_task(recipe(folder), items)
     monkeypatch.setattr("ssgan.data.sources.folder.Folder.threads", 5)
-    job_of.cache_clear()
+    open_job.cache_clear()
     several = ray_ingest_task(recipe(folder), items)
     for name in Prepared._fields:
         assert np.array_equal(getattr(one, name), getattr(several, name)), name
@@ -85,7 +85,7 @@ def test_neither_credentials_nor_the_listing_travel(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SECRETSECRET")
     opened = bucket({f"{n:05d}.png": b"" for n in range(5000)})
     opened._fs.client = filesystem(BUCKET.url)[0]
-    sent = pickle.dumps(recipe_of(BUCKET, Job(opened, SPEC, LIMITS)))
+    sent = pickle.dumps(remote_job(BUCKET, DecodeJob(opened, SPEC, LIMITS)))
     assert b"s3://bucket/some/prefix" in sent
     assert b"KEYKEYKEY" not in sent
     assert b"SECRETSECRET" not in sent
@@ -97,10 +97,10 @@ def test_a_fresh_process_tells_a_forbidden_object_from_credentials_of_no_use(
     forbidden: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {name: blob(int(name)) for name in "123"}
-    sent = recipe_of(BUCKET, Job(bucket(files), SPEC, LIMITS))
+    sent = remote_job(BUCKET, DecodeJob(bucket(files), SPEC, LIMITS))
     node = bucket(files)
     node._fs.failures = {f"bucket/some/prefix/{name}": [PermissionError("403")] * 9 for name in forbidden}
-    monkeypatch.setattr("ssgan.data.remote.open_source", lambda source: node)
+    monkeypatch.setattr("ssgan.data.remote.make_source", lambda source: node)
     if len(forbidden) == 1:
         assert [reason for _, reason, _ in ray_ingest_task(sent, [Item("2")]).rejected] == ["unreadable"]
     else:
@@ -120,7 +120,7 @@ def test_relative_folders_are_found_from_another_folder(
 
 def test_a_task_fetches_no_data_set_and_writes_none(tmp_path: Path) -> None:
     source = TorchvisionSource(dataset="MNIST", root=str(tmp_path), download=True)
-    sent = recipe_of(source, Job(SimpleNamespace(), SPEC, LIMITS))
+    sent = remote_job(source, DecodeJob(SimpleNamespace(), SPEC, LIMITS))
     assert sent.source == source.model_copy(update={"download": False})
     digits = DigitsSource(path=str(tmp_path / "digits"))
     there = recipe(digits)
@@ -132,10 +132,10 @@ def test_a_task_fetches_no_data_set_and_writes_none(tmp_path: Path) -> None:
 
 def test_a_folder_of_the_same_name_on_another_machine_is_another_folder(folder: FolderSource) -> None:
     sent = recipe(folder)
-    assert sent.place is not None
-    for place in [("another boot", *sent.place[1:]), (*sent.place[:2], sent.place[2] + 1), None]:
+    assert sent.folder is not None
+    for place in [("another boot", *sent.folder[1:]), (*sent.folder[:2], sent.folder[2] + 1), None]:
         with pytest.raises(ConfigError, match=r"data\.source\.path is '.*raw', .* set data\.workers to local"):
-            ray_ingest_task(sent._replace(place=place), ITEMS)
+            ray_ingest_task(sent._replace(folder=place), ITEMS)
 
 
 def test_a_node_with_another_decoder_is_an_error(folder: FolderSource) -> None:
@@ -172,4 +172,4 @@ def test_a_cluster_without_a_cpu_is_an_error_not_a_wait(folder: FolderSource, mo
 
     monkeypatch.setattr(ray_ingest, "connected", connected)
     with pytest.raises(DataError, match="the cluster at RAY_ADDRESS has no CPU"):
-        list(prepared(Job(open_source(folder), SPEC, LIMITS), elsewhere=ray_ingest.elsewhere(folder)))
+        list(prepared(DecodeJob(make_source(folder), SPEC, LIMITS), remote_pool=ray_ingest.ray_pool(folder)))

@@ -18,7 +18,7 @@ from ssgan.config import DataConfig, DigitsSource, FolderSource, S3Source, Torch
 from ssgan.data.images import ingest
 from ssgan.data.rejections import REASONS, Rejected
 from ssgan.data.schema import read_set
-from ssgan.data.sources import Item, open_source, s3
+from ssgan.data.sources import Item, make_source, s3
 from ssgan.data.sources.folder import Folder
 from ssgan.data.sources.layout import natural, place
 from ssgan.errors import DataError, StorageError
@@ -190,7 +190,7 @@ def test_bad_files_are_rejected_and_bad_storage_is_an_error(tmp_path: Path, monk
 
 def test_a_missing_folder_is_named() -> None:
     with pytest.raises(DataError, match=r"data\.source\.path is 'no/such'"):
-        open_source(FolderSource(path="no/such"))
+        make_source(FolderSource(path="no/such"))
 
 
 # --- S3 --------------------------------------------------------------------------------------------------------------
@@ -260,9 +260,9 @@ def test_no_object_is_read_that_is_too_large(tmp_path: Path) -> None:
 
 
 def test_an_empty_prefix_and_a_given_file_system() -> None:
-    with pytest.raises(DataError, match="holds no object"):
+    with pytest.raises(DataError, match="contains no objects"):
         list(bucket({}).items())
-    assert listed(open_source(S3Source(url="s3://bucket/some/prefix"), bucket({"1": b""})._fs)) == {"1": (None, None)}
+    assert listed(make_source(S3Source(url="s3://bucket/some/prefix"), bucket({"1": b""})._fs)) == {"1": (None, None)}
 
 
 # --- digits and torchvision's data sets ------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_an_empty_prefix_and_a_given_file_system() -> None:
 def test_digits_are_written_once_and_are_right(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
-    source = open_source(DigitsSource(path=str(tmp_path / "raw/digits")))
+    source = make_source(DigitsSource(path=str(tmp_path / "raw/digits")))
     items = list(source.items())
     assert (len(items), source.classes()) == (1797, [str(d) for d in range(10)])
     data = load_digits()
@@ -281,7 +281,7 @@ def test_digits_are_written_once_and_are_right(tmp_path: Path) -> None:
         pixels = np.asarray(Image.open(tmp_path / "raw/digits" / item.path))
         assert np.array_equal(pixels, np.rint(data.images[number] * 255 / 16))
     stamp = (tmp_path / "raw/digits/0/0000.png").stat().st_mtime_ns
-    open_source(DigitsSource(path=str(tmp_path / "raw/digits")))
+    make_source(DigitsSource(path=str(tmp_path / "raw/digits")))
     assert (tmp_path / "raw/digits/0/0000.png").stat().st_mtime_ns == stamp
     assert [p.name for p in (tmp_path / "raw").iterdir()] == ["digits"]
 
@@ -319,7 +319,7 @@ def fake(dataset: str, root: Path) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("dataset", ["MNIST", "FashionMNIST", "SVHN", "CIFAR10"])
 def test_array_data_sets(dataset: Any, tmp_path: Path) -> None:
     pixels, labels = fake(dataset, tmp_path)
-    source = open_source(TorchvisionSource(dataset=dataset, root=str(tmp_path)))
+    source = make_source(TorchvisionSource(dataset=dataset, root=str(tmp_path)))
     size, channels = pixels.shape[1], pixels.ndim - 2 if pixels.ndim == 3 else 3
     ingest(source, DataConfig(image_size=size, channels=1 if channels != 3 else 3), tmp_path / "out")
     table = sorted(
@@ -337,7 +337,7 @@ def test_pets_are_cats_and_dogs(tmp_path: Path) -> None:
     lists = {"trainval": "# comment\nAbyssinian_1 1 1 1\nbeagle_2 5 2 4\n", "test": "Abyssinian_3 1 1 1\n"}
     write(base, {f"annotations/{name}.txt": text.encode() for name, text in lists.items()})
     write(base, {f"images/{name}.jpg": blob(n, "JPEG") for n, name in enumerate(["Abyssinian_1", "beagle_2", "Abyssinian_3"])})
-    source = open_source(TorchvisionSource(dataset="OxfordIIITPet", root=str(tmp_path)))
+    source = make_source(TorchvisionSource(dataset="OxfordIIITPet", root=str(tmp_path)))
     assert source.classes() == ["cat", "dog"]
     assert listed(source) == {
         "Abyssinian_1.jpg": ("cat", "train"),
@@ -350,7 +350,7 @@ def test_pets_are_cats_and_dogs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dataset", ["MNIST", "SVHN", "CIFAR10", "OxfordIIITPet"])
 def test_an_absent_data_set_says_what_to_do(dataset: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"download: true"):
-        open_source(TorchvisionSource(dataset=dataset, root=str(tmp_path)))
+        make_source(TorchvisionSource(dataset=dataset, root=str(tmp_path)))
 
 
 def test_damaged_arrays(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_damaged_arrays(tmp_path: Path) -> None:
     images = tmp_path / "MNIST/raw/train-images-idx3-ubyte"
     images.write_bytes(images.read_bytes()[:-1])
     with pytest.raises(DataError, match="damaged"):
-        open_source(TorchvisionSource(dataset="MNIST", root=str(tmp_path)))
+        make_source(TorchvisionSource(dataset="MNIST", root=str(tmp_path)))
 
 
 def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
@@ -369,5 +369,5 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
     fake("CIFAR10", tmp_path)
     (tmp_path / "cifar-10-batches-py/test_batch").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(DataError, match="which no array needs"):
-        open_source(TorchvisionSource(dataset="CIFAR10", root=str(tmp_path)))
+        make_source(TorchvisionSource(dataset="CIFAR10", root=str(tmp_path)))
     assert not (tmp_path / "owned").exists()

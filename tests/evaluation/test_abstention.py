@@ -76,7 +76,7 @@ def test_too_few_images_promise_nothing(max_risk: float, confidence: float) -> N
     assert enough.value == 0.0  # all right: everything is answered
     assert (enough.answered, enough.wrong) == (n, 0)
     assert few.value is None
-    assert f"val holds {n - 1} images, at least {n} are needed to promise {max_risk:g}" in few.note
+    assert f"val holds {n - 1} images, at least {n} are needed to guarantee {max_risk:g}" in few.note
 
 
 def test_a_model_that_is_always_half_wrong_gets_no_threshold() -> None:
@@ -166,7 +166,7 @@ def test_the_stage_publishes_all_digits_of_the_threshold(tmp_path: Path, monkeyp
 def test_the_stage_says_that_val_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = asked(Fake(tmp_path), monkeypatch, 0.05)
     assert numbers["main"]["abstention"]["threshold"] is None
-    assert "val holds 40 images, at least 117 are needed to promise 0.05" in describe(numbers)
+    assert "val holds 40 images, at least 117 are needed to guarantee 0.05" in describe(numbers)
 
 
 def test_nobody_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from ssgan.config import EvaluateConfig
 from ssgan.errors import DataError
-from ssgan.evaluation.challenger import Answers, pair, versus
+from ssgan.evaluation.challenger import Predictions, compare_pairs, pair
 
 CONFIG = EvaluateConfig(bootstrap_samples=200)
 NAMES = ["ant", "bee", "cat"]
 
 
-def answers(rows: dict[str, tuple[str, str]], classes: list[str] | None = None, sure: float = 0.8, nll: float = 0.5) -> Answers:
+def answers(
+    rows: dict[str, tuple[str, str]], classes: list[str] | None = None, sure: float = 0.8, nll: float = 0.5
+) -> Predictions:
     """From id -> (label, answer)."""
     known = classes or NAMES
     n = len(rows)
@@ -33,11 +35,11 @@ def answers(rows: dict[str, tuple[str, str]], classes: list[str] | None = None, 
             "main_nll": pa.array(np.full(n, nll)),
         }
     )
-    return Answers.of(table, known, "predictions.parquet")
+    return Predictions.of(table, known, "predictions.parquet")
 
 
-def judged(champion: Answers, challenger: Answers) -> dict[str, Any]:
-    return versus(pair(champion, challenger), CONFIG)
+def judged(champion: Predictions, challenger: Predictions) -> dict[str, Any]:
+    return compare_pairs(pair(champion, challenger), CONFIG)
 
 
 Table = dict[str, tuple[str, str]]  # from id -> (label, answer)
@@ -138,7 +140,7 @@ def test_a_label_is_suspect_where_both_are_sure_of_the_same_other_class() -> Non
 def test_a_table_of_an_older_version_or_with_an_image_twice_is_refused() -> None:
     table = pa.table({"id": ["a"], "path": ["a"], "label": [0], "main_pred": [0], "main_prob": [0.5]})
     with pytest.raises(DataError, match="no column main_nll; run `dvc repro evaluate`"):
-        Answers.of(table, NAMES, "p")
+        Predictions.of(table, NAMES, "p")
     twice = pa.concat_tables([table.append_column("main_nll", [[0.5]])] * 2)
     with pytest.raises(DataError, match="1 images twice"):
-        Answers.of(twice, NAMES, "p")
+        Predictions.of(twice, NAMES, "p")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ssgan.config import EvaluateConfig, GateConfig
-from ssgan.evaluation.challenger import Answers, pair, versus
+from ssgan.evaluation.challenger import Predictions, compare_pairs, pair
 from ssgan.evaluation.gate import Rule, judge_gate, passes
 
 CLASSES = [f"class {k}" for k in range(5)]
@@ -16,13 +16,13 @@ CONFIG = EvaluateConfig(bootstrap_samples=400)
 MODEL = {"main": {"ece_calibrated": 0.03, "temperature_note": "not fitted: val holds 3 images"}, "gain": {"error_rate": 0.02}}
 
 
-def model(rng: np.random.Generator, labels: np.ndarray, hard: np.ndarray) -> Answers:
+def model(rng: np.random.Generator, labels: np.ndarray, hard: np.ndarray) -> Predictions:
     """Wrong where ``hard`` says so, and by chance on 5 % of the images."""
     names, n = np.array(CLASSES, dtype=object), len(labels)
     wrong = hard | (rng.random(n) < 0.05)
     said = np.where(wrong, (labels + 1) % len(CLASSES), labels)
     ids = np.array([f"{i:05d}" for i in range(n)], dtype=object)
-    return Answers(ids, ids, names[labels], names[said], rng.uniform(0.5, 1, n), rng.uniform(0, 1, n), CLASSES)
+    return Predictions(ids, ids, names[labels], names[said], rng.uniform(0.5, 1, n), rng.uniform(0, 1, n), CLASSES)
 
 
 @pytest.mark.parametrize(("images", "seed"), [(60, 0), (350, 1), (2000, 2)])
@@ -32,7 +32,7 @@ def test_of_two_equally_good_models_one_replaces_the_other_in_at_most_5_of_100_c
     for _ in range(rounds):
         labels, hard = rng.integers(0, len(CLASSES), images), rng.random(images) < 0.05
         pairs = pair(model(rng, labels, hard), model(rng, labels, hard))
-        through += passes(judge_gate(versus(pairs, CONFIG), MODEL, gate))
+        through += passes(judge_gate(compare_pairs(pairs, CONFIG), MODEL, gate))
     assert through <= 0.05 * rounds
 
 
@@ -40,8 +40,8 @@ def test_a_model_that_is_clearly_better_passes_and_the_other_way_round_it_does_n
     rng = np.random.default_rng(3)
     labels = rng.integers(0, len(CLASSES), 1000)
     good, bad = (model(rng, labels, rng.random(1000) < share) for share in (0.02, 0.15))
-    assert passes(judge_gate(versus(pair(bad, good), CONFIG), MODEL, GateConfig()))
-    rules = judge_gate(versus(pair(good, bad), CONFIG), MODEL, GateConfig())
+    assert passes(judge_gate(compare_pairs(pair(bad, good), CONFIG), MODEL, GateConfig()))
+    rules = judge_gate(compare_pairs(pair(good, bad), CONFIG), MODEL, GateConfig())
     assert not passes(rules)
     assert rules[0].said.split(";")[0].split(",")[0].endswith("points more errors")
 

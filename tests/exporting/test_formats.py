@@ -22,7 +22,7 @@ from ssgan.exporting import deployed as deployed_module
 from ssgan.exporting import export
 from ssgan.exporting.check import TOLERANCE, check
 from ssgan.exporting.export import export_model
-from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, Answers, Format
+from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, ExportFormat
 from ssgan.model import Model, load_model
 from tests.support.data import blobs, write_set
 from tests.support.model_folder import CLASSES, write_model
@@ -53,7 +53,7 @@ def by_hand(model: Model, images: npt.NDArray[np.uint8]) -> ByHand:
 @pytest.mark.parametrize(("name", "family"), CASES)
 @pytest.mark.parametrize("format", list(FORMATS))
 def test_a_file_computes_what_the_model_does(
-    tmp_path: Path, facts: Published, monkeypatch: pytest.MonkeyPatch, format: Format, name: str, family: str
+    tmp_path: Path, facts: Published, monkeypatch: pytest.MonkeyPatch, format: ExportFormat, name: str, family: str
 ) -> None:
     folder = write_model(tmp_path / "model", name, family)
     model = load_model(folder)
@@ -129,7 +129,7 @@ def test_the_check_finds_what_is_wrong_with_larger_batches_only(tmp_path: Path, 
     model = load_model(write_model(tmp_path / "model", "implicit_fake", "mlp"))
     images, _ = blobs(21, model.image, 3, seed=1)
 
-    def wrong(answers: Answers, n: int) -> Answers:
+    def wrong(answers: Outputs, n: int) -> Outputs:
         p, label, abstain = answers
         return (p, label if n == 1 else (label + 1) % 3, abstain)
 

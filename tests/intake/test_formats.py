@@ -11,7 +11,7 @@ import pytest
 
 from ssgan.errors import DataError
 from ssgan.intake.formats import read_labels
-from ssgan.intake.said import Format, Read, Said
+from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel
 
 
 def write(folder: Path, content: Any, name: str = "labels.json") -> Path:
@@ -20,8 +20,8 @@ def write(folder: Path, content: Any, name: str = "labels.json") -> Path:
     return path
 
 
-def short(read: Read) -> list[tuple[str, str, str]]:
-    return [(one.sha256 or one.path, one.label, one.annotator) for one in read.said]
+def short(read: ParsedFile) -> list[tuple[str, str, str]]:
+    return [(one.sha256 or one.path, one.label, one.annotator) for one in read.labels]
 
 
 def annotation(*choices: str, who: Any = 1, **more: Any) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def task(*annotations: dict[str, Any], image: str = "/data/upload/1/0a1b2c3d-1.p
 def test_csv_with_and_without_annotator_and_time(tmp_path: Path) -> None:
     read = read_labels(write(tmp_path, "path,label,annotator,time\na.png,cat,eva,2026-02-07\nb.png,,,\nc.png,dog,,\n", "x.csv"))
     assert read.kind == "csv"
-    assert read.said == [
-        Said("", "a.png", "cat", "line 2", "eva", "2026-02-07", ""),
-        Said("", "c.png", "dog", "line 4", "", "", ""),
+    assert read.labels == [
+        RawLabel("", "a.png", "cat", "line 2", "eva", "2026-02-07", ""),
+        RawLabel("", "c.png", "dog", "line 4", "", "", ""),
     ]
     assert read.skipped == {"lines without a label": 1}
 
@@ -67,7 +67,7 @@ def test_label_studio_votes_are_choices_of_finished_annotations_only(tmp_path: P
         (upload, "dog", "eva@x.org"),
         ("ab" * 32, "cat", "label-studio user 1"),
     ]
-    assert [one.time for one in read.said] == ["2026-02-07T12:00:00Z", "2026-02-08T00:00:00Z", "2026-02-07T12:00:00Z"]
+    assert [one.time for one in read.labels] == ["2026-02-07T12:00:00Z", "2026-02-08T00:00:00Z", "2026-02-07T12:00:00Z"]
     assert read.skipped == {
         "tasks without an annotation": 1, "skipped tasks (was_cancelled)": 1, "annotations without a choice": 1,
     }  # fmt: skip
@@ -79,9 +79,9 @@ def test_label_studio_problems_are_named(tmp_path: Path) -> None:
     read = read_labels(write(tmp_path, [task(annotation("cat", "dog")), nothing]))
     assert read.problems == [
         "task 3: 2 choices (cat, dog), but an image has one class",
-        "task 9: its data name no image (`data.image` or `data.sha256`)",
+        "task 9: its data does not name an image (`data.image` or `data.sha256`)",
     ]
-    assert read.said == []
+    assert read.labels == []
 
 
 def test_label_studio_short_form(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_class_folders_know_images_by_their_bytes(tmp_path: Path) -> None:
     os.utime(tmp_path / "cat", (1_500_000_000, 1_500_000_000))
     os.utime(tmp_path / "unlabeled", (900_000_000, 900_000_000))
     read = read_labels(tmp_path)
-    assert [(one.path, one.label) for one in read.said] == [
+    assert [(one.path, one.label) for one in read.labels] == [
         ("cat/1.png", "cat"),
         ("cat/deep/2.png", "cat"),
         ("dog/1.png", "dog"),
@@ -149,16 +149,16 @@ def test_class_folders_know_images_by_their_bytes(tmp_path: Path) -> None:
     [
         ("[1, 2]", None, "neither an export of Label Studio nor COCO"),
         ('{"a": 1}', None, "neither an export of Label Studio nor COCO"),
-        ("[{", None, "no valid JSON"),
-        ("path,label\n", Format.coco, "no valid JSON"),
-        ('{"a": 1}', Format.coco, "the lists images, annotations, categories"),
-        ('{"a": 1}', Format.label_studio, "a JSON list of tasks"),
+        ("[{", None, "not valid JSON"),
+        ("path,label\n", LabelFormat.coco, "not valid JSON"),
+        ('{"a": 1}', LabelFormat.coco, "the lists images, annotations, categories"),
+        ('{"a": 1}', LabelFormat.label_studio, "a JSON list of tasks"),
         ('[{"data": {"image": "1.png"}, "annotations": [3]}]', None, "not what this format should be"),
-        ("path,label\n", Format.folders, "is a file, which --format folders cannot be"),
+        ("path,label\n", LabelFormat.folders, "is a file, which --format folders cannot be"),
         ("nonsense", None, r"the label file: .*has the columns \['nonsense'\]"),
     ],
 )
-def test_wrong_files_say_what_to_do(tmp_path: Path, content: str, kind: Format | None, message: str) -> None:
+def test_wrong_files_say_what_to_do(tmp_path: Path, content: str, kind: LabelFormat | None, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_labels(write(tmp_path, content), kind)
 
@@ -168,7 +168,7 @@ def test_wrong_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no class folder"):
         read_labels(tmp_path)
     with pytest.raises(DataError, match="is a folder, which --format csv cannot be"):
-        read_labels(tmp_path, Format.csv)
+        read_labels(tmp_path, LabelFormat.csv)
     with pytest.raises(DataError, match="does not exist"):
         read_labels(tmp_path / "nothing.csv")
 

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssgan.errors import ConfigError, DataError
-from ssgan.intake import queue, words
-from ssgan.intake.importing import Import, Wishes, prepare
-from ssgan.intake.known import Known, load_known
-from ssgan.intake.review import Kind, near
-from ssgan.intake.said import Said
+from ssgan.intake import import_report, queue
+from ssgan.intake.importing import Import, ImportOptions, prepare
+from ssgan.intake.project_index import ProjectIndex, load_project_index
+from ssgan.intake.raw_label import RawLabel
+from ssgan.intake.review import Kind, similar_names
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy
@@ -32,8 +32,8 @@ def project(tmp_path: Path) -> Project:
     return project.images(IMAGES).copies([Copy(A, "inbox/copy of a.png")])
 
 
-def known(project: Project) -> Known:
-    return load_known(
+def known(project: Project) -> ProjectIndex:
+    return load_project_index(
         project.root / "images", project.root / "duplicates.parquet", project.out / "test", project.root / "classes.json"
     )
 
@@ -45,8 +45,8 @@ def write(project: Project, text: str, name: str = "week.csv", time: int = 1_770
     return path
 
 
-def look(project: Project, path: Path, policy: Policy = "require_agreement", **wishes: object) -> Import:
-    return prepare(path, Ledger(project.root / "labels"), known(project), policy, Wishes(**wishes))  # type: ignore[arg-type]
+def look(project: Project, path: Path, policy: Policy = "require_agreement", **options: object) -> Import:
+    return prepare(path, Ledger(project.root / "labels"), known(project), policy, ImportOptions(**options))  # type: ignore[arg-type]
 
 
 def counts(found: Import) -> dict[str, int]:
@@ -86,14 +86,14 @@ def test_each_label_is_of_one_kind(project: Project) -> None:
         "new": 1, "changed": 1, "unchanged": 1, "repeated": 1, "twice in the file": 1, "undone": 1, "conflicting": 1,
         "unknown image": 2, "unknown class": 1,
     }  # fmt: skip
-    assert found.read.skipped == {"lines without a label": 1}
+    assert found.parsed.skipped == {"lines without a label": 1}
     assert found.review.needs_a_person
     assert found.review.suggestions == {"catt": ["cat"]}
     assert [item.text for item in found.review.items[Kind.changed]] == [f"{B.path}: cat -> dog"]
     assert [item.text for item in found.review.items[Kind.conflict]] == [f"{C.path}: dog but cat before"]
     assert {vote.image for vote in found.review.accepted} == {A.id, B.id, IMAGES[3].id}
     assert {(row.sha256, row.reason) for row in found.queue} == {(C.id, "conflicting"), (IMAGES[6].id, "unknown class")}
-    text = words.describe(found, "week.csv")
+    text = import_report.describe(found, "week.csv")
     assert "week.csv: 10 labels (csv)" in text
     assert "'catt', 1 labels: did you mean 'cat'?" in text
     assert all(f"  {kind.value}: " in text for kind in (Kind.undone, Kind.conflict, Kind.unknown_image, Kind.unknown_class))
@@ -160,7 +160,7 @@ def test_an_old_name_is_understood_and_cannot_become_a_class(project: Project) -
     ledger_with(project).record(Event("rename", "cat", "Felis catus", "", "2026-01-02"))
     path = write(project, f"path,label\n{A.path},cat\n")
     assert counts(look(project, path)) == {"new": 1}
-    with pytest.raises(ConfigError, match="earlier name of 'Felis catus'"):
+    with pytest.raises(ConfigError, match="former name of 'Felis catus'"):
         look(project, path, new_classes=["cat"])
 
 
@@ -191,7 +191,7 @@ def test_a_filled_in_queue_decides_and_later_votes_open_the_question_again(proje
         queue.write(path, rows)
     found = look(project, path, annotator="ann")
     assert counts(found) == {"new": 1}
-    assert found.read.skipped == {"lines without a label": 1}
+    assert found.parsed.skipped == {"lines without a label": 1}
     found.write()
     assert ledger.state().labels == {A.id: "dog"}
     assert set(ledger.state().conflicts) == {B.id}
@@ -206,22 +206,22 @@ def test_urls_of_tools_lead_to_ingested_paths_and_csv_paths_must_be_exact(projec
     for url in (
         f"s3://bucket/cats/{A.path}", f"/data/local-files/?d=shop/{A.path}", f"/mnt/x/{A.path}", f"https://host/a%20b/{A.path}",
     ):  # fmt: skip
-        assert images.image(Said("", url, "cat", ""), by_end=True)[0] == A.id, url
-        assert images.image(Said("", url, "cat", ""), by_end=False)[0] is None
-    assert images.image(Said("", f"s3://bucket/x{A.path}", "cat", ""), by_end=True)[0] is None  # not a whole name
-    flat = Known({A.id: "cat-0.png"}, {"cat-0.png": A.id}, {}, images.registry)
-    assert flat.image(Said("", "/data/upload/1/0a1b2c3d-cat-0.png", "cat", ""), by_end=True)[0] == A.id
+        assert images.resolve(RawLabel("", url, "cat", ""), by_suffix=True)[0] == A.id, url
+        assert images.resolve(RawLabel("", url, "cat", ""), by_suffix=False)[0] is None
+    assert images.resolve(RawLabel("", f"s3://bucket/x{A.path}", "cat", ""), by_suffix=True)[0] is None  # not a whole name
+    flat = ProjectIndex({A.id: "cat-0.png"}, {"cat-0.png": A.id}, {}, images.registry)
+    assert flat.resolve(RawLabel("", "/data/upload/1/0a1b2c3d-cat-0.png", "cat", ""), by_suffix=True)[0] == A.id
 
 
 def test_before_the_first_ingest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no image was ingested yet.*dvc repro ingest"):
-        load_known(tmp_path / "images", tmp_path / "d", tmp_path / "t", tmp_path / "c")
+        load_project_index(tmp_path / "images", tmp_path / "d", tmp_path / "t", tmp_path / "c")
 
 
 def test_near_spellings() -> None:
-    assert near("Golden-retriever", ["golden retriever", "cat"]) == ["golden retriever"]
-    assert near("catt", ["cat", "dog"]) == ["cat"]
-    assert near("zebra", ["cat", "dog"]) == []
+    assert similar_names("Golden-retriever", ["golden retriever", "cat"]) == ["golden retriever"]
+    assert similar_names("catt", ["cat", "dog"]) == ["cat"]
+    assert similar_names("zebra", ["cat", "dog"]) == []
 
 
 names, people = st.sampled_from(["cat", "dog"]), st.sampled_from(["eva", "bob", ""])

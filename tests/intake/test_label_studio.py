@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from ssgan.intake.formats import read_labels
-from ssgan.intake.said import Format, Read
+from ssgan.intake.raw_label import LabelFormat, ParsedFile
 
 HERE = Path(__file__).parent
 WHO = "label-studio user"
 
 
-def exported(name: str) -> Read:
+def exported(name: str) -> ParsedFile:
     return read_labels(HERE / f"label_studio_1.23{name}")
 
 
-def votes(read: Read) -> set[tuple[str, str, str, str]]:
-    assert all(len(one.sha256) == 64 and one.path.startswith("/data/local-files/?d=images/scan") for one in read.said)
-    return {(one.where, one.label, one.annotator, one.time) for one in read.said}
+def votes(read: ParsedFile) -> set[tuple[str, str, str, str]]:
+    assert all(len(one.sha256) == 64 and one.path.startswith("/data/local-files/?d=images/scan") for one in read.labels)
+    return {(one.where, one.label, one.annotator, one.time) for one in read.labels}
 
 
 def test_every_form_holds_the_same_votes() -> None:
@@ -52,14 +52,14 @@ def written(folder: Path, **more: Any) -> Path:
 
 
 def test_an_answer_under_another_name_is_found_and_one_among_several_is_a_problem(tmp_path: Path) -> None:
-    assert [one.label for one in read_labels(written(tmp_path, species="cat")).said] == ["cat"]
+    assert [one.label for one in read_labels(written(tmp_path, species="cat")).labels] == ["cat"]
     read = read_labels(written(tmp_path, species="cat", camera="north"))
     assert read.problems == [
         "task 44: which field is the answer (species, camera)? name the control `label`, or export as JSON"
     ]
-    assert not read.said
+    assert not read.labels
     assert not read.skipped
-    assert [one.label for one in read_labels(written(tmp_path, label="cat", camera="north")).said] == ["cat"]
+    assert [one.label for one in read_labels(written(tmp_path, label="cat", camera="north")).labels] == ["cat"]
 
 
 @pytest.mark.parametrize("text", ["path,label\na.png,cat\n", "annotation_id,path,label,time\n1,a.png,cat,2026-01-01\n"])
@@ -69,4 +69,4 @@ def test_other_tables_are_no_exports(tmp_path: Path, text: str) -> None:
 
 
 def test_a_table_can_be_called_what_it_is() -> None:
-    assert len(read_labels(HERE / "label_studio_1.23.csv", Format.label_studio).said) == 6
+    assert len(read_labels(HERE / "label_studio_1.23.csv", LabelFormat.label_studio).labels) == 6

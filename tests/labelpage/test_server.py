@@ -15,7 +15,7 @@ from PIL import Image
 
 from ssgan.config import FolderSource
 from ssgan.errors import ConfigError, DataError
-from ssgan.labelpage.images import Images, read_queue
+from ssgan.labelpage.images import QueueImages, read_queue
 from ssgan.labelpage.originals import originals
 from ssgan.labelpage.server import NOTE, Server
 from tests.support.pages import Page, serve
@@ -169,4 +169,4 @@ def test_queues_that_name_nothing_or_unknown_images(tmp_path: Path, page: Page) 
     with pytest.raises(DataError, match="needs a column `sha256`"):
         read_queue(tmp_path / "queue.csv")
     with pytest.raises(DataError, match="1 images of the queue were not ingested: ffff"):
-        Images([*page.queue, "f" * 64], tmp_path / "images", lambda path: b"")
+        QueueImages([*page.queue, "f" * 64], tmp_path / "images", lambda path: b"")

@@ -61,6 +61,6 @@ def test_an_act_on_an_image_that_is_not_due_changes_nothing(journal: Journal) ->
     for do in ("label", "skip", "undo"):
         with pytest.raises(OutOfStepError):
             session.act(do, QUEUE[0], "cat")
-    with pytest.raises(DataError, match="nothing that can be done"):
+    with pytest.raises(DataError, match="is not an action"):
         session.act("label", QUEUE[1], "cow")
     assert len(journal.acts) == 1

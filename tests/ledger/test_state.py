@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssgan.ledger.event import Event
-from ssgan.ledger.state import Policy, counting, decide, make_state
+from ssgan.ledger.state import Policy, decide, effective_votes, make_state
 from ssgan.ledger.taxonomy import make_taxonomy
 from ssgan.ledger.vote import Vote
 from tests.support.votes import votes
@@ -56,7 +56,7 @@ def test_policies(said: list[Vote], expected: tuple[str | None, ...]) -> None:
 @given(st.lists(votes.map(lambda v: v._replace(image="a" * 64)), min_size=1, max_size=8), st.sampled_from(ALL))
 def test_rules_that_hold_for_all_votes(said: list[Vote], policy: Policy) -> None:
     label = decide(said, policy)
-    counted = counting(said)
+    counted = effective_votes(said)
     assert counted
     assert label is None or label in {v.label for v in counted}
     if len({v.label for v in counted}) == 1:
@@ -76,7 +76,7 @@ def events(*found: tuple[str, str, str]) -> dict[str, Event]:
 def test_old_and_late_votes_with_an_old_name_count_for_the_class_of_today() -> None:
     names = make_taxonomy(events(("rename", "cat", "Cat"), ("merge", "kitten", "cat"), ("rename", "Cat", "feline")))
     assert names.contradictions == []
-    assert {names.today(name) for name in ("cat", "Cat", "kitten", "feline")} == {"feline"}
+    assert {names.current_name(name) for name in ("cat", "Cat", "kitten", "feline")} == {"feline"}
     assert names.names("cat") == ["cat", "Cat", "feline"]
     assert names.first("feline") == "cat"
     state = make_state(
@@ -89,7 +89,7 @@ def test_a_class_that_was_renamed_and_then_merged_is_retired_under_its_last_name
     names = make_taxonomy(events(("rename", "kitten", "Kitten"), ("merge", "Kitten", "cat")))
     assert names.names("kitten") == ["kitten", "Kitten"]
     assert "Kitten" in names.merged
-    assert names.today("kitten") == "cat"
+    assert names.current_name("kitten") == "cat"
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_a_class_that_was_renamed_and_then_merged_is_retired_under_its_last_name
     [
         (("rename", "cat", "feline"), "'cat' is 'Cat' already, not 'feline'"),
         (("merge", "cat", "dog"), "'cat' is 'Cat' already"),
-        (("merge", "Cat", "cat"), "lead in a circle"),
-        (("rename", "Cat", "Cat"), "lead in a circle"),
+        (("merge", "Cat", "cat"), "would be a cycle"),
+        (("rename", "Cat", "Cat"), "would be a cycle"),
         (("rename", "dog", "Cat"), "'Cat' is or was another class; merge"),
         (("rename", "dog", "cat"), "'cat' is or was another class"),
     ],
@@ -107,7 +107,7 @@ def test_events_that_do_not_fit_are_named_and_the_earlier_one_holds(second: tupl
     names = make_taxonomy(events(("rename", "cat", "Cat"), second))
     assert len(names.contradictions) == 1
     assert message in names.contradictions[0]
-    assert names.today("cat") == "Cat"
+    assert names.current_name("cat") == "Cat"
 
 
 @given(st.lists(votes, max_size=8), st.randoms(use_true_random=False))

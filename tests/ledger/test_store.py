@@ -125,8 +125,8 @@ def test_one_instant_is_one_batch_however_it_is_written(tmp_path: Path, moment: 
     [
         ({"image": "cat.png"}, "names the image 'cat.png'.*64 hex digits"),
         ({"label": " "}, "empty label"),
-        ({"time": "yesterday"}, "'yesterday' is no time.*ISO 8601"),
-        ({"settles": "later"}, "'later' is no time"),
+        ({"time": "yesterday"}, "'yesterday' is not a time.*ISO 8601"),
+        ({"settles": "later"}, "'later' is not a time"),
     ],
 )
 def test_a_vote_that_cannot_be_is_refused_before_anything_is_written(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score
 
-from ssgan.data.classes import Registry, to_json
+from ssgan.data.classes import ClassRegistry, to_json
 from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation.judge import describe
 from tests.support.fake_run import Fake
@@ -146,7 +146,7 @@ def test_weights_nobody_vouches_for_stop_it(fake: Fake, monkeypatch: pytest.Monk
     folder = fake.write().root / "runs/train/main/best"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"dropped in")
-    stopped(fake, monkeypatch, CheckpointError, "nobody vouches")
+    stopped(fake, monkeypatch, CheckpointError, "is not verified")
 
 
 def test_a_manifest_that_leaves_the_run_stops_it(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_labeled_images_may_be_shown_without_their_label(tmp_path: Path, monkeyp
 def test_a_class_that_was_renamed_since_is_the_same_class(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     fake.write().classes = ["ant", "wasp", "cat"]  # the model's; the data keeps its own
     stopped(fake, monkeypatch, CheckpointError, "class 1 is 'wasp' in the model and 'bee'")
-    registry = Registry(["ant", "bee", "cat"], {"bee": ["Vespa", "wasp"]})
+    registry = ClassRegistry(["ant", "bee", "cat"], {"bee": ["Vespa", "wasp"]})
     (fake.root / "data/splits/classes.json").write_text(to_json(registry))
     numbers = fake.evaluate(monkeypatch)
     assert numbers["classes"] == ["ant", "bee", "cat"]  # today's names

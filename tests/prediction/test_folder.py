@@ -142,10 +142,10 @@ def test_what_is_complete_is_said_and_left_alone(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (["--top-k", "2"], "was begun with top_k 3, now it is 2"),
-        (["--model", "runs/train/twin/last"], "was begun with model_id"),
-        (["--metrics", "none.json"], "was begun with temperature"),
-        (["--part-files", "5"], "was begun with part_files 4"),
+        (["--top-k", "2"], "was started with top_k 3, now 2"),
+        (["--model", "runs/train/twin/last"], "was started with model_id"),
+        (["--metrics", "none.json"], "was started with temperature"),
+        (["--part-files", "5"], "was started with part_files 4"),
     ],
 )
 def test_another_request_does_not_go_on(change: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

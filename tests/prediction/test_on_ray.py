@@ -18,8 +18,8 @@ from ssgan.config import ImageSpec
 from ssgan.errors import ConfigError
 from ssgan.prediction import inputs
 from ssgan.prediction import on_ray as ray_prediction
-from ssgan.prediction.classify import Request, classify
-from ssgan.prediction.inputs import Files
+from ssgan.prediction.classify import PredictionRequest, classify
+from ssgan.prediction.inputs import FileInputs
 from tests.support.data import blobs, write_set
 from tests.support.images import mixture
 from tests.support.model_folder import CLASSES, write_model
@@ -63,7 +63,7 @@ def test_a_killed_worker_loses_nothing(project: Path, monkeypatch: pytest.Monkey
         return outcome(*arguments)
 
     monkeypatch.setattr(ray_prediction, "outcome", kill_first)
-    request = Request(Files("raw"), Path("model"), Path("none.json"), 3, 5, ray=True)
+    request = PredictionRequest(FileInputs("raw"), Path("model"), Path("none.json"), 3, 5, ray=True)
     done = classify(request, Path("ray"))
     assert killed
     assert done.counts == classify(request._replace(ray=False), Path("here")).counts
@@ -81,7 +81,7 @@ def at_work() -> list[psutil.Process]:
 
 
 def test_a_folder_that_a_node_does_not_share_is_an_error_with_a_remedy(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "place_of", lambda source: ("another machine", 1, 2))  # of the driver only
-    request = Request(Files("raw"), Path("model"), Path("none.json"), 3, 5, ray=True)
+    monkeypatch.setattr(inputs, "folder_identity", lambda source: ("another machine", 1, 2))  # of the driver only
+    request = PredictionRequest(FileInputs("raw"), Path("model"), Path("none.json"), 3, 5, ray=True)
     with pytest.raises(ConfigError, match=r"does not share '.*raw' with the machine that runs predict; .* s3://"):
         classify(request, Path("ray"))

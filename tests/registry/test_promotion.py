@@ -12,7 +12,7 @@ import pytest
 
 from ssgan.config import Config
 from ssgan.errors import ConfigError, DataError
-from ssgan.registry.promotion import PERSON, PROMOTE, Order, RefusedError, compare_models, promote, write_all
+from ssgan.registry.promotion import PERSON, PROMOTE, PromotionRequest, RefusedError, compare_models, promote, write_all
 from ssgan.registry.registry import Move, RaceError, Registry
 from tests.support.finished_project import BAD, finished, parameters
 
@@ -51,7 +51,7 @@ class Team:
         return verdict["decision"]
 
     def promote(self, run: str, alias: str = "champion", why: str | None = None, force: bool = False) -> Move | None:
-        return promote(self.config, Order(run, alias, VERDICT, "Ada", why, force), self._fresh())
+        return promote(self.config, PromotionRequest(run, alias, VERDICT, "Ada", why, force), self._fresh())
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -106,17 +106,17 @@ def test_without_a_verdict_nothing_is_promoted(team: Team) -> None:
         team.promote("bad")
     OUT.mkdir()
     VERDICT.write_text("{}")
-    with pytest.raises(RefusedError, match="is no verdict"):
+    with pytest.raises(RefusedError, match="is not a verdict"):
         team.promote("bad")
     assert team.aliases == {}
 
 
 def test_a_verdict_about_another_pair_does_not_count(team: Team) -> None:
     team.compare("bad")
-    with pytest.raises(RefusedError, match=r"is about m-\w+ against nobody, but this would be m-\w+ against nobody"):
+    with pytest.raises(RefusedError, match=r"is about m-\w+ against none, but this would be m-\w+ against none"):
         team.promote("good")
     team.promote("bad")
-    with pytest.raises(RefusedError, match=r"against nobody, but this would be m-\w+ against m-\w+"):
+    with pytest.raises(RefusedError, match=r"against none, but this would be m-\w+ against m-\w+"):
         team.promote("good")
 
 
@@ -194,9 +194,9 @@ def test_what_cannot_be_named(team: Team) -> None:
     Path("empty").mkdir()
     with pytest.raises(DataError, match="empty holds no finished run"):
         team.compare("empty")
-    with pytest.raises(ConfigError, match="nobody is 'nobody'"):
+    with pytest.raises(ConfigError, match="no model is named 'nobody'"):
         team.compare("nobody")
-    with pytest.raises(ConfigError, match=r"'\./nowhere' is no folder here"):
+    with pytest.raises(ConfigError, match=r"'\./nowhere' is not a folder here"):
         team.compare("./nowhere")
 
 

@@ -63,4 +63,4 @@ def test_names_of_strangers_stay_names(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_approval_of_a_model_that_nobody_promoted() -> None:
-    assert approvals([]).endswith("## Approval\n\nNobody promoted it.\n")
+    assert approvals([]).endswith("## Approval\n\nIt was never promoted.\n")

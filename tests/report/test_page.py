@@ -16,7 +16,7 @@ from PIL import Image
 
 from ssgan.config import ReportConfig
 from ssgan.errors import DataError
-from ssgan.report import Inputs, render
+from ssgan.report import ReportInputs, render
 from tests.support.fake_run import Fake
 
 VOID = {"meta", "img", "br", "use", "path", "hr"}
@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 def page(fake: Fake, monkeypatch: pytest.MonkeyPatch, **config: Any) -> Page:
     fake.write().evaluate(monkeypatch)
-    render(Inputs(), Path("report"), ReportConfig(**config))
+    render(ReportInputs(), Path("report"), ReportConfig(**config))
     return Page((fake.root / "report/index.html").read_text(encoding="utf-8"))
 
 
@@ -193,7 +193,7 @@ def test_without_a_generator_no_figure_and_no_word_of_it_stays(
 def test_without_summaries_of_the_data(copied: Path) -> None:
     (copied / "metrics/ingest.json").unlink()
     (copied / "data/splits/split.json").unlink()
-    render(Inputs(), copied / "report", ReportConfig())
+    render(ReportInputs(), copied / "report", ReportConfig())
     assert "was found" in read(copied).text
 
 
@@ -218,7 +218,7 @@ def test_the_same_facts_give_the_same_bytes_and_the_test_set_is_not_needed(usual
     """Only ``evaluate`` opens test: the report works where the set is out of reach."""
     for file in (copied / "data/splits").glob("*/*.parquet"):
         file.unlink()
-    render(Inputs(), copied / "again", ReportConfig())
+    render(ReportInputs(), copied / "again", ReportConfig())
     assert {p.name: p.read_bytes() for p in (usual / "report").iterdir()} == {
         p.name: p.read_bytes() for p in (copied / "again").iterdir()
     }
@@ -236,14 +236,14 @@ def test_the_same_facts_give_the_same_bytes_and_the_test_set_is_not_needed(usual
 def test_a_missing_file_names_the_stage(copied: Path, name: str, stage: str) -> None:
     (copied / name).unlink()
     with pytest.raises(DataError, match=f"^{name} does not exist.*; run `dvc repro {stage}`$"):
-        render(Inputs(), copied / "report", ReportConfig())
+        render(ReportInputs(), copied / "report", ReportConfig())
 
 
 @pytest.mark.parametrize(
     ("max_risk", "num_val", "words"),
     [
         ("null", 40, "No threshold was asked for"),
-        (0.05, 40, "No threshold: val holds 40 images, at least 117 are needed to promise 0.05"),
+        (0.05, 40, "No threshold: val holds 40 images, at least 117 are needed to guarantee 0.05"),
         (0.05, 400, "Accepted were 5.0% wrong among the answered images. Val gave the threshold"),
     ],
 )
@@ -253,6 +253,6 @@ def test_the_page_says_when_a_person_decides(
     fake = Fake(tmp_path, num_val=num_val).write()
     (tmp_path / "params.yaml").write_text(f"evaluate: {{bootstrap_samples: 100, max_risk: {max_risk}}}\n")
     fake.evaluate(monkeypatch)
-    render(Inputs(), Path("report"), ReportConfig())
+    render(ReportInputs(), Path("report"), ReportConfig())
     text = Page((tmp_path / "report/index.html").read_text(encoding="utf-8")).text
     assert words in " ".join(text.split())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ssgan.report import Inputs, story
+from ssgan.report import ReportInputs, story
 from ssgan.report.inputs import Facts, read
 from tests.support.fake_run import Fake
 
@@ -18,13 +18,13 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     root = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as monkeypatch:
         Fake(root, num_labels=40, num_unlabeled=1203, warnings=("discriminator wins",)).write().evaluate(monkeypatch)
-        return read(Inputs())
+        return read(ReportInputs())
 
 
 def changed(facts: Facts, **gain: Any) -> Facts:
     facts = copy.deepcopy(facts)
-    facts.numbers["gain"].update(gain)
-    facts.numbers["main"]["error_rate"], facts.numbers["twin"]["error_rate"] = 0.042, 0.131
+    facts.metrics["gain"].update(gain)
+    facts.metrics["main"]["error_rate"], facts.metrics["twin"]["error_rate"] = 0.042, 0.131
     return facts
 
 
@@ -58,16 +58,16 @@ def test_equal_models_are_equal(facts: Facts) -> None:
 
 def test_errors_at_zero_do_not_divide(facts: Facts) -> None:
     perfect = changed(facts, verdict="gain", share_of_errors_removed=1.0)
-    perfect.numbers["main"].update(error_rate=0.0, errors=0)
+    perfect.metrics["main"].update(error_rate=0.0, errors=0)
     assert story.tell(perfect).headline == "The unlabeled images removed all errors."
     harmed = changed(facts, verdict="harm", share_of_errors_removed=0.0)
-    harmed.numbers["twin"].update(error_rate=0.0, errors=0)
+    harmed.metrics["twin"].update(error_rate=0.0, errors=0)
     assert "without them there is no error at all" in story.tell(harmed).headline
 
 
 def test_without_a_twin_nothing_is_claimed(facts: Facts) -> None:
     alone = copy.deepcopy(facts)
-    alone.numbers.update(gain=None, twin=None)
+    alone.metrics.update(gain=None, twin=None)
     told = story.tell(alone)
     assert told.verdict == "unknown"
     assert "is not known: no supervised twin was trained" in told.lead
@@ -75,7 +75,7 @@ def test_without_a_twin_nothing_is_claimed(facts: Facts) -> None:
 
 def test_a_supervised_run_claims_no_unlabeled_images(facts: Facts) -> None:
     alone = copy.deepcopy(facts)
-    alone.numbers.update(gain=None, twin=None)
+    alone.metrics.update(gain=None, twin=None)
     alone.manifest["config"]["method"]["name"] = "supervised"
     told = story.tell(alone)
     assert told.title == "Labels alone"
@@ -84,7 +84,7 @@ def test_a_supervised_run_claims_no_unlabeled_images(facts: Facts) -> None:
 
 def test_labeled_images_do_not_count_as_unlabeled(facts: Facts) -> None:
     benchmark = copy.deepcopy(facts)
-    benchmark.numbers["budget"]["labeled_and_unlabeled"] = 40
+    benchmark.metrics["budget"]["labeled_and_unlabeled"] = 40
     assert story.unlabeled_images(benchmark) == 1163
     assert "1,163 unlabeled images" in story.tell(benchmark).lead
 
@@ -93,7 +93,7 @@ def test_the_checks_notice_every_breach(facts: Facts) -> None:
     assert all(check.ok for check in story.checks(facts))
     for key in ("main_ids_seen", "twin_ids_seen", "labeled_and_test", "unlabeled_and_test", "val_and_test", "test_opened_by"):
         broken = copy.deepcopy(facts)
-        broken.numbers["budget"][key] = 7 if key != "test_opened_by" else "train"
+        broken.metrics["budget"][key] = 7 if key != "test_opened_by" else "train"
         assert [check.ok for check in story.checks(broken)].count(False) == 1, key
 
 

@@ -12,7 +12,7 @@ import pytest
 from ssgan.config import DataConfig, FolderSource, S3Source
 from ssgan.data import on_ray as ray_ingest
 from ssgan.data.images import INDEX, ingest
-from ssgan.data.sources import open_source
+from ssgan.data.sources import make_source
 from ssgan.errors import StorageError
 from ssgan.storage.s3 import s3_filesystem
 from ssgan.storage.store import filesystem
@@ -62,7 +62,7 @@ def test_objects_that_have_not_changed_are_not_read_again(s3: str, raw: Path, tm
     uploaded(raw, url)
 
     def run() -> tuple[int, int]:
-        summary = ingest(open_source(S3Source(url=url), filesystem(url)[0]), config, tmp_path / "out")
+        summary = ingest(make_source(S3Source(url=url), filesystem(url)[0]), config, tmp_path / "out")
         return summary.read, summary.decoded
 
     assert run() == (27, 25)
@@ -84,10 +84,10 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 def test_ingest_from_s3_equals_ingest_from_a_folder(
     proxy: FaultProxy, s3: str, raw: Path, tmp_path: Path, faults: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    expected = ingested(open_source(FolderSource(path=str(raw))), tmp_path / "from-folder")
+    expected = ingested(make_source(FolderSource(path=str(raw))), tmp_path / "from-folder")
     uploaded(raw, s3)
     injected = [proxy.add(kind, method="GET", **options) for kind, options in faults]
-    found = ingested(open_source(S3Source(url=s3), impatient_filesystem()), tmp_path / "from-s3")
+    found = ingested(make_source(S3Source(url=s3), impatient_filesystem()), tmp_path / "from-s3")
     assert found == expected
     assert [fault.hits for fault in injected] == [options["times"] for _, options in faults]
 
@@ -96,10 +96,10 @@ def test_a_flipped_byte_is_noticed(proxy: FaultProxy, s3: str, raw: Path, tmp_pa
     """As far as objects were uploaded with a checksum, which modern clients do."""
     if keys["AWS_REQUEST_CHECKSUM_CALCULATION"] == "when_required":
         pytest.skip("this server stores no checksums with objects")
-    expected = ingested(open_source(FolderSource(path=str(raw))), tmp_path / "from-folder")
+    expected = ingested(make_source(FolderSource(path=str(raw))), tmp_path / "from-folder")
     uploaded(raw, s3)
     fault = proxy.add("corrupt", method="GET", path="png", after=100, times=3)
-    assert ingested(open_source(S3Source(url=s3), impatient_filesystem()), tmp_path / "from-s3") == expected
+    assert ingested(make_source(S3Source(url=s3), impatient_filesystem()), tmp_path / "from-s3") == expected
     assert fault.hits == 3
 
 
@@ -109,7 +109,7 @@ def test_storage_that_stays_away_ends_the_stage_instead_of_losing_images(
     uploaded(raw, s3)
     proxy.add("status", code=503, s3code="SlowDown", method="GET", path="cat/05")
     with pytest.raises(StorageError, match=r"05\.png"):
-        ingested(open_source(S3Source(url=s3), impatient_filesystem()), tmp_path / "from-s3")
+        ingested(make_source(S3Source(url=s3), impatient_filesystem()), tmp_path / "from-s3")
     assert not content(tmp_path / "from-s3")
 
 
@@ -118,11 +118,11 @@ def test_storage_that_stays_away_ends_the_stage_instead_of_losing_images(
 def test_tasks_of_ray_read_s3_themselves(s3: str, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The credentials are those of the workers' environment; ``test_ray_ingest_tasks`` shows that none are sent."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    expected = ingested(open_source(FolderSource(path=str(raw))), tmp_path / "from-folder")
+    expected = ingested(make_source(FolderSource(path=str(raw))), tmp_path / "from-folder")
     uploaded(raw, s3)
     source = S3Source(url=s3)
     config = DataConfig(image_size=16, channels=3)
-    ingest(open_source(source, filesystem(s3)[0]), config, tmp_path / "by-ray", elsewhere=ray_ingest.elsewhere(source))
+    ingest(make_source(source, filesystem(s3)[0]), config, tmp_path / "by-ray", remote_pool=ray_ingest.ray_pool(source))
     assert outputs(tmp_path / "by-ray") == expected
 
 

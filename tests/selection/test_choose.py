@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssgan.errors import DataError
-from ssgan.selection.choose import Rules, Selection, select
-from ssgan.selection.pool import best, census, describe
+from ssgan.selection.choose import Selection, SelectionRules, select
+from ssgan.selection.pool import best, score_images, summarize_pool
 from ssgan.selection.scoring import entropy, probabilities, uncertainty, unit
 from ssgan.selection.shares import Shares
 from tests.support.pools import CLASSES, U8, look, noise, pool
 
-RULES = Rules(Shares(30, 5, 10), 0, 4, 6.0)
+RULES = SelectionRules(Shares(30, 5, 10), 0, 4, 6.0)
 
 
 def ids(images: U8) -> list[str]:
@@ -28,7 +28,7 @@ def ids(images: U8) -> list[str]:
 
 
 def run(
-    folder: Path, unlabeled: U8, rules: Rules = RULES, labeled: U8 | None = None, without: set[str] | None = None
+    folder: Path, unlabeled: U8, rules: SelectionRules = RULES, labeled: U8 | None = None, without: set[str] | None = None
 ) -> Selection:
     return select(pool(folder, unlabeled, labeled), look, 1.5, CLASSES, without or set(), rules)
 
@@ -82,7 +82,7 @@ def test_near_duplicates_are_chosen_once_and_never_of_a_labeled_image(tmp_path: 
     distinct = noise(50, 0)
     nearly = np.clip(distinct.astype(int) + 1, 0, 255).astype(np.uint8)  # one grey level brighter
     labeled = np.clip(distinct[:6].astype(int) + 2, 0, 255).astype(np.uint8)
-    found = run(tmp_path, np.concatenate([distinct, nearly]), Rules(Shares(60, 0, 0), 0, 4, 6.0), labeled=labeled)
+    found = run(tmp_path, np.concatenate([distinct, nearly]), SelectionRules(Shares(60, 0, 0), 0, 4, 6.0), labeled=labeled)
     twin_of = dict(zip(ids(nearly), ids(distinct), strict=True))
     chosen = [twin_of.get(pick.sha256, pick.sha256) for pick in found.picks]
     assert len(chosen) == len(set(chosen)) == 44
@@ -104,7 +104,7 @@ def test_the_score_is_uncertainty_times_the_distance_from_all_that_will_be_label
 def test_near_duplicates_of_another_slice_are_not_chosen(tmp_path: Path) -> None:
     distinct = noise(30, 0)
     nearly = np.clip(distinct.astype(int) + 1, 0, 255).astype(np.uint8)
-    found = run(tmp_path, np.concatenate([distinct, nearly]), Rules(Shares(40, 5, 4), 0, 4, 6.0))
+    found = run(tmp_path, np.concatenate([distinct, nearly]), SelectionRules(Shares(40, 5, 4), 0, 4, 6.0))
     twin_of = dict(zip(ids(nearly), ids(distinct), strict=True))
     control = {twin_of.get(one, one) for one in names(found, "control")}
     chosen = [twin_of.get(one, one) for one in (*names(found, "unknown"), *names(found, "uncertain"))]
@@ -114,7 +114,7 @@ def test_near_duplicates_of_another_slice_are_not_chosen(tmp_path: Path) -> None
 
 def test_the_best_of_each_predicted_class_stay(tmp_path: Path) -> None:
     images = noise(90, 0)
-    block = describe(np.array(ids(images)), images, look, 1.5)
+    block = score_images(np.array(ids(images)), images, look, 1.5)
     kept = best(block, "uncertainty", 7, per_class=True)
     for kind in range(3):
         scores = sorted(block.uncertainty[block.top[:, 0] == kind], reverse=True)[:7]
@@ -126,7 +126,7 @@ def test_no_class_takes_more_than_twice_its_share_while_others_have_some(tmp_pat
     images = noise(2000, 0)
     predicted = look(images).logits.argmax(axis=1)
     lopsided = images[np.concatenate([np.flatnonzero(predicted == 0)[:500], np.flatnonzero(predicted > 0)[:40]])]
-    rules = Rules(Shares(30, 0, 0), 0, 4, 6.0)
+    rules = SelectionRules(Shares(30, 0, 0), 0, 4, 6.0)
     found = run(tmp_path / "a", lopsided, rules)
     assert max(Counter(pick.predicted for pick in found.picks).values()) <= 20
     assert found.beyond_share == 0
@@ -139,7 +139,7 @@ def test_the_control_group_is_a_uniform_draw(tmp_path: Path) -> None:
     """Each of 40 images is in about a quarter of 400 draws of 10; the standard deviation is 8.7."""
     images = noise(40, 0)
     files = pool(tmp_path, images)
-    counts = Counter(one for seed in range(400) for one in census(files, set(), 10, seed).control)
+    counts = Counter(one for seed in range(400) for one in summarize_pool(files, set(), 10, seed).control)
     assert len(counts) == 40
     assert all(60 < counts[one] < 140 for one in ids(images))
 
@@ -150,7 +150,7 @@ def test_images_for_val_and_test_are_a_uniform_draw_of_those_that_wait_for_a_lab
     pq.write_table(pa.table({"id": reserved, "set": ["val"] * 10 + ["test"] * 30}), tmp_path / "reserved.parquet")
 
     def drawn(seed: int, labeled: Collection[str] = ()) -> list[str]:
-        return names(select(files, look, 1.5, CLASSES, labeled, Rules(Shares(10, 0, 5, 8), seed, 4, 6.0)), "held_out")
+        return names(select(files, look, 1.5, CLASSES, labeled, SelectionRules(Shares(10, 0, 5, 8), seed, 4, 6.0)), "held_out")
 
     counts = Counter(one for seed in range(100) for one in drawn(seed))
     assert counts.keys() == set(reserved)
@@ -161,7 +161,7 @@ def test_images_for_val_and_test_are_a_uniform_draw_of_those_that_wait_for_a_lab
 def test_no_model_looks_at_images_for_val_and_test(tmp_path: Path) -> None:
     files = pool(tmp_path, noise(60, 0))
     pq.write_table(pa.table({"id": ["r0", "r1"], "set": ["val", "test"]}), tmp_path / "reserved.parquet")
-    found = select(files, look, 1.5, CLASSES, set(), Rules(Shares(10, 0, 5, 2), 0, 4, 6.0))
+    found = select(files, look, 1.5, CLASSES, set(), SelectionRules(Shares(10, 0, 5, 2), 0, 4, 6.0))
     picks = [pick for pick in found.picks if pick.slice == "held_out"]
     assert {(pick.predicted, pick.probability, pick.score, pick.reason) for pick in picks} == {
         (None, None, None, "drawn at random, for val and test")
@@ -171,7 +171,11 @@ def test_no_model_looks_at_images_for_val_and_test(tmp_path: Path) -> None:
 
 def test_reasons_are_words_and_the_control_group_has_no_score(tmp_path: Path) -> None:
     for pick in run(tmp_path, noise(400, 0)).picks:
-        words = {"uncertain": "the model is torn: ", "unknown": "may be no known class, place ", "control": "drawn at random"}
+        words = {
+            "uncertain": "the model is uncertain: ",
+            "unknown": "may be no known class, place ",
+            "control": "drawn at random",
+        }
         assert pick.reason.startswith(words[pick.slice])
         assert (pick.score is None) == (pick.slice == "control")
         if pick.slice == "uncertain":

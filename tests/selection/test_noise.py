@@ -87,7 +87,7 @@ def test_an_image_that_is_alone_in_its_class_is_not_judged() -> None:
     label = images.label.copy()
     label[0] = 3
     found = audit(images._replace(label=label), [*CLASSES, "dog"], np.arange(90))
-    assert found.alone == 1
+    assert found.unjudged == 1
     assert 0 not in {suspect.row for suspect in found.suspects}
 
 
@@ -121,7 +121,7 @@ def test_the_table_is_a_queue_and_the_sheet_escapes_what_it_shows(tmp_path: Path
     }
     rows = list(csv.DictReader(io.StringIO(table(found.suspects, votes))))
     assert [row["sha256"] for row in rows] == [suspect.sha256 for suspect in found.suspects]
-    assert rows[0]["votes"] == "eva: ant; somebody: bee"
+    assert rows[0]["votes"] == "eva: ant; unknown: bee"
     assert "label" not in rows[0]  # nobody imports guesses by accident
     page = sheet(found, images.pixels, tmp_path / "suspects.csv", 3)
     assert page.count("<img") == 3

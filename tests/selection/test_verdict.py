@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ssgan.selection.verdict import Count, describe, judge, newcombe
+from ssgan.selection.verdict import SliceCount, describe, judge, newcombe
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_picks_that_the_model_gets_wrong_more_often_beat_the_random_ones() -> No
         record(160, 20, 20), labels(uncertain=(90, 160), unknown=(10, 20), control=(2, 20)) | {"other": "bee"}, str, 0.95
     )
     assert verdict.answer == "better"
-    assert verdict.picks == Count(180, 180, 100)
+    assert verdict.picks == SliceCount(180, 180, 100)
     assert verdict.difference == pytest.approx(100 / 180 - 2 / 20)
     assert verdict.interval == newcombe(100, 180, 2, 20, 0.95)
     said = describe(verdict, 0.95)
@@ -58,7 +58,7 @@ def test_worse_picks_and_too_few_labels_are_called_by_their_names() -> None:
 
 def test_a_class_that_the_model_does_not_know_is_wrong_and_named() -> None:
     verdict = judge(record(2, 2, 2), {"uncertain0": "ant", "unknown0": "cow", "unknown1": "cow", "control0": "ant"}, str, 0.95)
-    assert verdict.slices["unknown"] == Count(2, 2, 2)
+    assert verdict.slices["unknown"] == SliceCount(2, 2, 2)
     assert verdict.foreign == {"cow": 2}
     assert "classes that the model does not know: cow (2)" in describe(verdict, 0.95)
 
@@ -67,8 +67,8 @@ def test_images_for_val_and_test_are_counted_but_judge_nobody() -> None:
     made = record(2, 0, 2)
     made["picks"] += [{"sha256": f"held{i}", "slice": "held_out", "predicted": None} for i in range(3)]
     verdict = judge(made, labels(uncertain=(1, 2), control=(0, 2)) | {"held0": "bee", "held1": "cow"}, str, 0.95)
-    assert verdict.slices["held_out"] == Count(3, 2, 0)
-    assert verdict.picks == Count(2, 2, 1)
+    assert verdict.slices["held_out"] == SliceCount(3, 2, 0)
+    assert verdict.picks == SliceCount(2, 2, 1)
     assert verdict.foreign == {"cow": 1}
     assert "for val, test         3        2  (not asked)" in describe(verdict, 0.95)
 
@@ -77,6 +77,6 @@ def test_a_class_that_was_renamed_since_is_still_the_same_class() -> None:
     verdict = judge(
         record(1, 0, 1), {"uncertain0": "formica", "control0": "bee"}, {"ant": "formica", "bee": "bee"}.__getitem__, 0.95
     )
-    assert verdict.picks == Count(1, 1, 0)
-    assert verdict.slices["control"] == Count(1, 1, 1)
+    assert verdict.picks == SliceCount(1, 1, 0)
+    assert verdict.slices["control"] == SliceCount(1, 1, 1)
     assert verdict.foreign == {}

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from ssgan.config import FolderSource, ImageSpec
 from ssgan.data import schema
-from ssgan.labelpage.images import Images
+from ssgan.labelpage.images import QueueImages
 from ssgan.labelpage.journal import Journal
 from ssgan.labelpage.originals import originals
 from ssgan.labelpage.server import Server
@@ -76,7 +76,7 @@ def serve(folder: Path, classes: list[str], n: int = 10, original: Callable[[str
     queue = list(files)
     journal = Journal(Ledger(folder / "labels"), "eva")
     raw = originals(FolderSource(path=str(folder / "raw")), MAX_BYTES)
-    images = Images(queue, folder / "images", original or raw)
+    images = QueueImages(queue, folder / "images", original or raw)
     with Server(Session(queue, classes, journal, frozenset()), images, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -176,7 +176,7 @@ class RegistryContract:
         registry.add(version)
         with pytest.raises(ConfigError, match="no version m-0000"):
             registry.find("m-0000" if not version.id.startswith("m-0000") else "m-1111")
-        with pytest.raises(ConfigError, match="no folder here, no version"):
+        with pytest.raises(ConfigError, match="is not a folder here, nor a version"):
             registry.find("no/such/thing")
 
     def test_the_card_tells_how_a_model_came_to_its_names(self, registry: Registry, version: Version, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class ImageSource(Protocol):
         """The bytes of one file. Raises Rejected (this file is bad) or StorageError (the storage is)."""
 
 
-def open_source(config: Source, bucket: AbstractFileSystem | None = None) -> ImageSource:
+def make_source(config: Source, bucket: AbstractFileSystem | None = None) -> ImageSource:
     """The source that ``data.source`` describes.
 
     Args:

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from ssgan.data.sources import Item
 
 
-class Part(NamedTuple):
+class ArraySplit(NamedTuple):
     """One official split."""
 
     split: str  # train or test
-    images: npt.NDArray[np.uint8]  # (N, H, W) grey or (N, H, W, 3) RGB
+    images: npt.NDArray[np.uint8]  # (N, H, W) gray or (N, H, W, 3) RGB
     labels: list[int]  # positions in the class list
 
 
@@ -29,7 +29,7 @@ class Arrays:
     folder = None
     threads = 0
 
-    def __init__(self, name: str, classes: list[str], parts: list[Part]) -> None:
+    def __init__(self, name: str, classes: list[str], parts: list[ArraySplit]) -> None:
         self.name = name
         self._classes = classes
         self._parts = {part.split: part for part in parts}

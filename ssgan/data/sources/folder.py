@@ -60,7 +60,7 @@ class Folder:
                 raise Rejected("vanished", "it was listed, but is gone") from None
             if error.errno in _OF_THE_FILE:
                 raise Rejected("unreadable", f"{error.strerror}") from None
-            raise StorageError(f"{self.folder}/{item.path} cannot be read ({error}); mend the storage and run again") from error
+            raise StorageError(f"{self.folder}/{item.path} cannot be read ({error}); fix the storage and run again") from error
 
 
 def read_file(path: str, max_bytes: int) -> bytes:

@@ -19,7 +19,7 @@ from ssgan.errors import DataError, StorageError
 
 ATTEMPTS = 5
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
-_BUGS = (TypeError, AttributeError, NameError, AssertionError)  # no retry mends them, and storage is not to blame
+_BUGS = (TypeError, AttributeError, NameError, AssertionError)  # no retry fixes them, and storage is not to blame
 T = TypeVar("T")
 
 
@@ -52,10 +52,10 @@ class Bucket:
         files = [
             (key[start:], info.get("size"), _stamp(info)) for key, info in found.items() if info.get("type", "file") == "file"
         ]
-        # A key that ends with "/" is what consoles write to show an empty folder; it is no file.
+        # A key that ends with "/" is what consoles write to show an empty folder; it is not a file.
         files = [file for file in files if file[0] and not file[0].endswith("/")]
         if not files:
-            raise DataError(f"{self.name} holds no object; correct data.source.url, or upload images there")
+            raise DataError(f"{self.name} contains no objects; correct data.source.url, or upload images there")
         return sorted(files, key=lambda file: file[0].split("/"))
 
     @cached_property

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssgan.data.sources import ImageSource, Item
-from ssgan.data.sources.arrays import Arrays, Part
+from ssgan.data.sources.arrays import Arrays, ArraySplit
 from ssgan.data.sources.folder import Folder
 from ssgan.errors import DataError
 
@@ -67,7 +67,7 @@ def _mnist(dataset: str, root: str) -> ImageSource:
         images, labels = _idx(f"{folder}/{prefix}-images-idx3-ubyte"), _idx(f"{folder}/{prefix}-labels-idx1-ubyte")
         if images.ndim != 3 or labels.shape != images.shape[:1]:
             raise ValueError(f"{prefix}: images {images.shape} do not match labels {labels.shape}")
-        parts.append(Part(split, images, labels.tolist()))
+        parts.append(ArraySplit(split, images, labels.tolist()))
     return Arrays(dataset, FASHION if dataset == "FashionMNIST" else DIGITS, parts)
 
 
@@ -92,7 +92,7 @@ def _svhn(dataset: str, root: str) -> ImageSource:
     for split in ("train", "test"):
         content = loadmat(f"{root}/{split}_32x32.mat", appendmat=False)
         images = np.ascontiguousarray(content["X"].transpose(3, 0, 1, 2))
-        parts.append(Part(split, images, (content["y"].ravel() % 10).tolist()))  # the files say 10 for the digit 0
+        parts.append(ArraySplit(split, images, (content["y"].ravel() % 10).tolist()))  # the files say 10 for the digit 0
     return Arrays(dataset, DIGITS, parts)
 
 
@@ -102,7 +102,7 @@ def _cifar10(dataset: str, root: str) -> ImageSource:
     for split, names in (("train", [f"data_batch_{i}" for i in range(1, 6)]), ("test", ["test_batch"])):
         batches = [_unpickle(f"{folder}/{name}") for name in names]
         images = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        parts.append(Part(split, np.ascontiguousarray(images), [label for batch in batches for label in batch["labels"]]))
+        parts.append(ArraySplit(split, np.ascontiguousarray(images), [label for batch in batches for label in batch["labels"]]))
     return Arrays(dataset, CIFAR10, parts)
 
 

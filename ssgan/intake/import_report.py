@@ -1,4 +1,4 @@
-"""An import in words and as JSON."""
+"""An import as text and as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def describe(found: Import, name: str) -> str:
     """A table of what is in the file: each kind with its count, a few examples, and what to do about it."""
     items = found.review.items
     total = sum(map(len, items.values()))
-    lines = [f"{name}: {total} labels ({found.read.kind})"]
+    lines = [f"{name}: {total} labels ({found.parsed.kind})"]
     for kind, members in items.items():
         if members:
             shown = "; ".join(f"{one.text} ({one.where})" if one.where else one.text for one in members[:EXAMPLES])
@@ -41,10 +41,10 @@ def as_json(found: Import, name: str, written: str | None, queue: str | None) ->
     """The same for scripts. ``batch``: id of what was written, null if nothing was."""
     return {
         "file": name,
-        "format": found.read.kind,
+        "format": found.parsed.kind,
         "needs_a_person": found.review.needs_a_person,
         "counts": {kind.value: len(items) for kind, items in found.review.items.items()},
-        "skipped": found.read.skipped,
+        "skipped": found.parsed.skipped,
         "items": {
             kind.value: [{"text": one.text, "where": one.where, "image": one.vote.image if one.vote else None} for one in items]
             for kind, items in found.review.items.items()

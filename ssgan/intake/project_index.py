@@ -1,4 +1,4 @@
-"""What the project knows before labels come in: its images, its classes, and the test set of today."""
+"""What an import looks up in the project: its images, its classes, and the present test set."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ssgan.data import classes, schema
-from ssgan.data.classes import Registry
+from ssgan.data.classes import ClassRegistry
 from ssgan.data.split_files import load_duplicates
 from ssgan.errors import DataError
-from ssgan.intake.said import Said
+from ssgan.intake.raw_label import RawLabel
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")  # Label Studio puts this before the names of uploaded files
 
 
 @dataclass(frozen=True)
-class Known:
+class ProjectIndex:
     """path: of each image, by id. ids: of each path, those of copies too. test: label of each image in the test set, as
     the split wrote it. registry: classes.json."""
 
     path: dict[str, str]
     ids: dict[str, str]
     test: dict[str, str]
-    registry: Registry
+    registry: ClassRegistry
 
-    def image(self, said: Said, by_end: bool) -> tuple[str | None, str]:
-        """The id of the image that a label is about (None: it was not ingested), and what was left away before its path.
+    def resolve(self, label: RawLabel, by_suffix: bool) -> tuple[str | None, str]:
+        """The id of a label's image (None: it was not ingested), and the prefix that was stripped from its path.
 
-        by_end: tools write URLs and paths of their own machine, so leave away beginnings until an ingested path is left.
+        by_suffix: tools write URLs and paths of their own machine, so strip folders until an ingested path is left.
         """
-        if said.sha256:
-            return (said.sha256 if said.sha256 in self.path else None), ""
-        whole = said.path.removeprefix("./")
-        found = next((name for name in (_ends(whole) if by_end else [whole]) if name in self.ids), None)
+        if label.sha256:
+            return (label.sha256 if label.sha256 in self.path else None), ""
+        whole = label.path.removeprefix("./")
+        found = next((name for name in (_path_suffixes(whole) if by_suffix else [whole]) if name in self.ids), None)
         return (None, "") if found is None else (self.ids[found], whole.removesuffix(found))
 
-    def shown(self, image: str) -> str:
-        """An image for people: its path, else the beginning of its id."""
+    def display_name(self, image: str) -> str:
+        """Its path, else the beginning of its id."""
         return self.path.get(image) or image[:12]
 
     def find(self, image: str) -> list[str]:
-        """Ids that a person may mean: by a path or the beginning of an id."""
+        """Ids that match a path or the beginning of an id."""
         if image in self.ids:
             return [self.ids[image]]
         return sorted(one for one in self.path if one.startswith(image.lower())) if len(image) >= 4 else []
 
 
-def _ends(path: str) -> list[str]:
+def _path_suffixes(path: str) -> list[str]:
     """Paths under which an image may have been ingested: whole, then without its first folders."""
     split = urlsplit(path)
     local = parse_qs(split.query).get("d")  # Label Studio: /data/local-files/?d=cat/1.png
@@ -62,7 +62,7 @@ def _ends(path: str) -> list[str]:
     return [*names, uploaded[1]] if uploaded else names
 
 
-def load_known(images: Path, duplicates: Path, test: Path, registry: Path) -> Known:
+def load_project_index(images: Path, duplicates: Path, test: Path, registry: Path) -> ProjectIndex:
     """Read what there is; before the first split there is no test set.
 
     Raises:
@@ -75,7 +75,7 @@ def load_known(images: Path, duplicates: Path, test: Path, registry: Path) -> Kn
     copies = load_duplicates(duplicates if duplicates.exists() else None)
     ids = dict(zip(copies["path"].to_pylist(), copies["id"].to_pylist(), strict=True))
     ids |= {name: image for image, name in path.items()}
-    return Known(path, ids, _test_labels(test) if test.is_dir() else {}, classes.load(registry))
+    return ProjectIndex(path, ids, _test_labels(test) if test.is_dir() else {}, classes.load(registry))
 
 
 def _test_labels(folder: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One label as a file gives it, before anybody asked which image that is or whether the class exists."""
+"""One label as a file gives it, before it is resolved to an image and to a class."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 
-class Format(StrEnum):
-    """What labels can come in as."""
+class LabelFormat(StrEnum):
+    """Formats that labels can be imported from."""
 
     csv = "csv"
     folders = "folders"
@@ -16,10 +16,10 @@ class Format(StrEnum):
     coco = "coco"
 
 
-class Said(NamedTuple):
+class RawLabel(NamedTuple):
     """One label. ``sha256`` or ``path`` is not empty; ``annotator``, ``time`` and ``settles`` may be (see ledger.Vote).
 
-    path: as the file says it; a URL where a tool writes URLs. where: the place in the file, for messages.
+    path: as written in the file; a URL where a tool writes URLs. where: the place in the file, for messages.
     """
 
     sha256: str
@@ -32,8 +32,8 @@ class Said(NamedTuple):
 
 
 @dataclass
-class Read:
-    """All that a file says.
+class ParsedFile:
+    """The content of a label file.
 
     kind: name of the format. fingerprint: hex sha256 of the content. time: when the content last changed, ISO 8601.
     skipped: what is no vote, with counts (lines without a label, skipped tasks, ...).
@@ -43,7 +43,7 @@ class Read:
     kind: str
     fingerprint: str
     time: str
-    said: list[Said] = field(default_factory=list)
+    labels: list[RawLabel] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 

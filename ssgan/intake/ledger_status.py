@@ -1,4 +1,4 @@
-"""The ledger in numbers: what ``ssgan labels status`` shows."""
+"""Counts of the whole ledger: what ``ssgan labels status`` shows."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from itertools import combinations
 from typing import Any
 
 from ssgan.ledger.state import State
-from ssgan.ledger.store import Files
+from ssgan.ledger.store import LedgerFiles
 from ssgan.ledger.vote import Vote
 
 SHOWN = 10  # newest batches and events
 
 
-def overview(files: Files, state: State, classes: list[str]) -> dict[str, Any]:
+def ledger_status(files: LedgerFiles, state: State, classes: list[str]) -> dict[str, Any]:
     """Counts of everything. ``agreement``: of each pair of annotators, images that both voted on, and how many alike."""
     undone = files.undone
     labels = Counter(state.labels.values())
-    strange = undecided(state, classes)
+    undecided_names = undecided(state, classes)
     return {
         "images_with_votes": len(state.votes),
         "labeled": len(state.labels),
         "conflicts": len(state.conflicts),
         "votes": sum(map(len, state.votes.values())),
-        "classes": {name: labels[name] for name in [*classes, *strange]},
-        "undecided_classes": strange,
+        "classes": {name: labels[name] for name in [*classes, *undecided_names]},
+        "undecided_classes": undecided_names,
         "agreement": agreement(state.votes.values()),
         "contradictions": state.taxonomy.contradictions,
         "batches": [_batch(name, votes, undone.get(name)) for name, votes in _by_time(files)],
@@ -37,11 +37,11 @@ def overview(files: Files, state: State, classes: list[str]) -> dict[str, Any]:
 
 
 def undecided(state: State, classes: list[str]) -> list[str]:
-    """Classes that votes name, though nobody decided that they are classes."""
+    """Names used by votes that no decision has made a class."""
     return sorted({vote.label for votes in state.votes.values() for vote in votes} - set(classes))
 
 
-def _by_time(files: Files) -> list[tuple[str, list[Vote]]]:
+def _by_time(files: LedgerFiles) -> list[tuple[str, list[Vote]]]:
     return sorted(files.votes.items(), key=lambda item: (max(vote.time for vote in item[1]), item[0]))
 
 
@@ -57,8 +57,8 @@ def _batch(name: str, votes: list[Vote], undone: str | None) -> dict[str, Any]:
 
 
 def agreement(by_image: Iterable[list[Vote]]) -> list[dict[str, Any]]:
-    """How often two annotators, each by the newest vote, say the same of one image. Decisions are left out: who decides has
-    seen what the others said."""
+    """How often two annotators, each by the newest vote, say the same of one image. Decisions are left out: whoever decides has
+    seen the other votes."""
     both: Counter[tuple[str, str]] = Counter()
     alike: Counter[tuple[str, str]] = Counter()
     for votes in by_image:
@@ -69,21 +69,21 @@ def agreement(by_image: Iterable[list[Vote]]) -> list[dict[str, Any]]:
     return [{"annotators": list(pair), "images": n, "alike": alike[pair]} for pair, n in sorted(both.items())]
 
 
-def describe(numbers: dict[str, Any]) -> str:
-    """The numbers for people."""
+def describe(status: dict[str, Any]) -> str:
+    """The status as text."""
     lines = [
-        f"{numbers['votes']} votes on {numbers['images_with_votes']} images: {numbers['labeled']} labeled, "
-        f"{numbers['conflicts']} in conflict" + (" (`ssgan labels conflicts`)" if numbers["conflicts"] else "")
+        f"{status['votes']} votes on {status['images_with_votes']} images: {status['labeled']} labeled, "
+        f"{status['conflicts']} in conflict" + (" (`ssgan labels conflicts`)" if status["conflicts"] else "")
     ]
-    width = max(map(len, numbers["classes"]), default=0)
-    lines += [f"  {name:<{width}} {count:>7}" for name, count in numbers["classes"].items()]
+    width = max(map(len, status["classes"]), default=0)
+    lines += [f"  {name:<{width}} {count:>7}" for name, count in status["classes"].items()]
     lines += [
         f"  {' and '.join(pair['annotators'])}: {pair['alike']} of {pair['images']} images alike"
-        for pair in numbers["agreement"]
+        for pair in status["agreement"]
     ]
-    lines += [f"  {name!r} is a class by votes only; nobody decided on it" for name in numbers["undecided_classes"]]
-    lines += [f"CONTRADICTION: event {text}; `ssgan labels undo` one of the two" for text in numbers["contradictions"]]
-    lines += _listed("batches", numbers["batches"], _batch_line) + _listed("events", numbers["events"], _event_line)
+    lines += [f"  {name!r} is used by votes, but is not a class; no event added it" for name in status["undecided_classes"]]
+    lines += [f"CONTRADICTION: event {text}; `ssgan labels undo` one of the two" for text in status["contradictions"]]
+    lines += _listed("batches", status["batches"], _batch_line) + _listed("events", status["events"], _event_line)
     return "\n".join(lines)
 
 
