@@ -1,17 +1,11 @@
 """The ``ssgan`` command. Thin: each command calls the library or a stage and says in plain words how it went.
 
     app.py       the list of commands, errors, exit codes
-    stages.py    ingest, split, train, evaluate, report, summary
-    project.py   init
-    checks.py    doctor
-    plan.py      plan
-    predict.py   predict
-    export.py    export
-    remove.py    remove
-    tune.py      tune, tune apply
-    models.py    compare, promote, models
+    stages.py    ingest, split, train, evaluate, report
+    NAME.py      the command NAME, or the group of commands
 
-Modules import what is heavy (torch, Ray, pyarrow) inside their functions, so that ``ssgan --help`` answers at once.
+A command's module is imported when the command is asked for, and it imports what is heavy (torch, Ray, pyarrow) inside its
+functions, so that ``ssgan COMMAND --help`` answers at once.
 """
 
 from ssgan.cli.app import main
