@@ -9,7 +9,12 @@ that is gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import ray
@@ -67,6 +72,35 @@ class Controller(TrainController):  # type: ignore[misc]
     """Ray Train's, with these workers."""
 
     worker_group_cls = Workers
+    interrupted = False
+
+    async def _step(self) -> Any:
+        """The next step, unless Ctrl-C came: where it meets C code it turns into a SystemError, which Ray Train would retry."""
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return await super()._step()
+
+
+@contextlib.contextmanager
+def noting_signals(controller: Controller) -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM do what they did before, and the controller knows of them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        controller.interrupted = True
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    main = threading.current_thread() is threading.main_thread()
+    ours = [number for number, handler in before.items() if main and handler is signal.default_int_handler]
+    try:
+        for number in ours:
+            signal.signal(number, note)
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
 
 
 class Trainer(TorchTrainer):  # type: ignore[misc]
@@ -79,7 +113,8 @@ class Trainer(TorchTrainer):  # type: ignore[misc]
         loop = asyncio.new_event_loop()  # asyncio.run would hold Ctrl-C back until what blocks the loop has returned
         try:
             controller = Controller(callbacks=kept, **settings)
-            loop.run_until_complete(controller.run())
+            with noting_signals(controller):
+                loop.run_until_complete(controller.run())
             return controller.get_result()
         finally:
             loop.close()
