@@ -2,9 +2,10 @@
 
     app.py       the list of commands, errors, exit codes
     stages.py    ingest, split, train, evaluate, report
-    NAME.py      ssgan NAME, for every other command
+    NAME.py      the command NAME, or the group of commands
 
-Modules import what is heavy (torch, Ray, pyarrow) inside their functions, so that ``ssgan --help`` answers at once.
+A command's module is imported when the command is asked for, and it imports what is heavy (torch, Ray, pyarrow) inside its
+functions, so that ``ssgan COMMAND --help`` answers at once.
 """
 
 from ssgan.cli.app import main

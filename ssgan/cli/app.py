@@ -2,38 +2,74 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ssgan import __version__
-from ssgan.cli import stages
-from ssgan.cli.audit import audit
-from ssgan.cli.circles import circles
-from ssgan.cli.compare import compare
-from ssgan.cli.doctor import doctor
-from ssgan.cli.export import export
-from ssgan.cli.init import init
-from ssgan.cli.jobs import jobs
-from ssgan.cli.label import label
-from ssgan.cli.labels import labels
-from ssgan.cli.models import models
-from ssgan.cli.next import next_app
-from ssgan.cli.plan import plan
-from ssgan.cli.predict import predict
-from ssgan.cli.promote import promote
-from ssgan.cli.publish import publish
-from ssgan.cli.remove import remove
-from ssgan.cli.submit import submit
-from ssgan.cli.summary import summary
-from ssgan.cli.tune import tune
 from ssgan.errors import Exit, SsganError
 
+COMMANDS = {  # name -> function, or group of commands, in ssgan/cli; in the order of the list that --help prints
+    "init": "init.init",
+    "doctor": "doctor.doctor",
+    "ingest": "stages.ingest",
+    "split": "stages.split",
+    "train": "stages.train",
+    "evaluate": "stages.evaluate",
+    "report": "stages.report",
+    "summary": "summary.summary",
+    "plan": "plan.plan",
+    "predict": "predict.predict",
+    "export": "export.export",
+    "remove": "remove.remove",
+    "publish": "publish.publish",
+    "submit": "submit.submit",
+    "circles": "circles.circles",
+    "label": "label.label",
+    "compare": "compare.compare",
+    "promote": "promote.promote",
+    "audit": "audit.audit",
+    "jobs": "jobs.jobs",
+    "tune": "tune.tune",
+    "labels": "labels.labels",
+    "next": "next.next_app",
+    "models": "models.models",
+}
+
+
+class Commands(TyperGroup):
+    """Imports a command when it is asked for: its help page costs what this one command imports."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: dict[str, Any] = dict.fromkeys(COMMANDS)
+
+    def get_command(self, context: Any, name: str) -> Any:
+        """The command of this name, or None."""
+        if name in COMMANDS and self.commands[name] is None:
+            self.commands[name] = _load(name)
+        return self.commands.get(name)
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = COMMANDS[name].partition(".")
+    found = getattr(importlib.import_module(f"ssgan.cli.{module}"), attribute)
+    owner = typer.Typer(rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        owner.add_typer(found, name=name)
+    else:
+        owner.command(name)(found)
+    return typer.main.get_group(owner).commands[name]
+
+
 app = typer.Typer(
+    cls=Commands,
     help="From raw images and few labels to a trusted classifier, by semi-supervised GANs.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or parameters, 3 a person has to decide. "
     "Start with `ssgan init`, or with `ssgan doctor`.",
@@ -43,27 +79,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("init")(init)
-app.command("doctor")(doctor)
-for _stage in (stages.ingest, stages.split, stages.train, stages.evaluate, stages.report):
-    app.command(_stage.__name__)(_stage)
-app.command("summary")(summary)
-app.command("plan")(plan)
-app.command("predict")(predict)
-app.command("export")(export)
-app.command("remove")(remove)
-app.command("publish")(publish)
-app.command("submit")(submit)
-app.add_typer(jobs, name="jobs")
-app.command("circles")(circles)
-app.add_typer(tune, name="tune")
-app.add_typer(labels, name="labels")
-app.add_typer(next_app, name="next")
-app.command("label")(label)
-app.command("compare")(compare)
-app.command("promote")(promote)
-app.add_typer(models, name="models")
-app.command("audit")(audit)
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from ssgan.errors import Exit, TrainingError
 CONNECT_SECONDS = 5.0
 SHUTDOWN_SECONDS = 30.0  # that Ray may take to shut down after Ctrl-C; mostly it takes three
 OBJECT_STORE_BYTES = 200 << 20  # nothing large goes through it when training
+SERVICES = "ray.dashboard.optional_deps"  # what Ray tries to import to see whether it has its extra `default`
 
 # How Ray behaves where ssgan uses it: token authentication, no usage statistics, a quiet terminal.
 ENVIRONMENT = {
@@ -24,6 +26,7 @@ ENVIRONMENT = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's tables; ssgan prints its own progress
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # files that no one reads
@@ -55,9 +58,13 @@ def connected(object_store_bytes: int = OBJECT_STORE_BYTES) -> Iterator[Any]:
     address = os.environ.get("RAY_ADDRESS") or "local"
     _require_reachable(address)
     on_term = signal.getsignal(signal.SIGTERM)
-    local: dict[str, Any] = {"object_store_memory": object_store_bytes} if address == "local" else {}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+        if address == "local":
+            with minimal():
+                ray.init(address, object_store_memory=object_store_bytes, include_dashboard=False, **quiet)
+        else:
+            ray.init(address, **quiet)
     except ConnectionError as error:
         raise TrainingError(
             f"RAY_ADDRESS is {address!r}, but no Ray cluster answers there ({error}); start it or unset it"
@@ -71,6 +78,25 @@ def connected(object_store_bytes: int = OBJECT_STORE_BYTES) -> Iterator[Any]:
         raise
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def minimal() -> Iterator[None]:
+    """A Ray that starts inside has no autoscaler, nothing that sends logs to the driver, and no service of the dashboard.
+
+    Nobody would ask them, and the first worker waits for most of them. Ray runs so where it is installed without its extra
+    ``default``; ``ray start`` has options for the first two, ``ray.init`` has none.
+    """
+    from ray._private import parameter
+
+    original = parameter.RayParams
+    parameter.RayParams = functools.partial(original, no_monitor=True, include_log_monitor=False)
+    sys.modules[SERVICES] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        parameter.RayParams = original
+        del sys.modules[SERVICES]
 
 
 def on_node(node_id: str) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
 
 from ssgan.errors import DataError
 from ssgan.evaluation.comparison import wilson
@@ -80,6 +79,8 @@ def _none(why: str) -> Threshold:
 
 def upper_bound(wrong: int, total: int, alpha: float) -> float:
     """One-sided upper bound of a proportion that fails with probability ``alpha`` at most (Clopper & Pearson 1934)."""
+    from scipy.special import betaincinv  # takes a while, and only a promise (evaluate.max_risk) needs it
+
     return 1.0 if wrong >= total else float(betaincinv(wrong + 1, total - wrong, 1 - alpha))
 
 

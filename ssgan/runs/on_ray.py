@@ -67,11 +67,8 @@ def train_roles(run: Run, roles: Sequence[Role], on_progress: OnProgress) -> Non
 def _fit(assignment: WorkerSettings, gpu: bool) -> str | None:
     """Run the workers to their end. Returns why that failed, or None."""
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
-    from ray.train.torch import TorchTrainer
 
-    class Trainer(TorchTrainer):  # type: ignore[misc]
-        def _register_sigint_handler(self, controller: Any) -> None:
-            """Not Ray's own handler: it ends this process with code 0 or 1 and without a word."""
+    from ssgan.cluster.trainer import Trainer
 
     train = assignment.run.config.train
     workers = train.num_workers if train.min_workers is None else (train.min_workers, train.num_workers)
@@ -85,7 +82,7 @@ def _fit(assignment: WorkerSettings, gpu: bool) -> str | None:
                 storage_path=ray_storage,
                 # The controller fails where workers do not come up in time, as when Ray still counts on a node that is gone.
                 failure_config=FailureConfig(max_failures=train.max_failures, controller_failure_limit=train.max_failures),
-                logging_config=LoggingConfig(log_level="ERROR"),
+                logging_config=LoggingConfig(log_level="CRITICAL"),  # what there is to say, we say
             ),
         )
         try:

@@ -56,3 +56,33 @@ def test_a_node_answers_and_the_mailbox_opens_before_torch_is_loaded() -> None:
 @pytest.mark.parametrize("module", ["ssgan.cli", "ssgan.cli.app"])
 def test_the_command_line_answers_before_anything_heavy_is_loaded(module: str) -> None:
     assert loaded_by(module) == set()
+
+
+def test_help_and_usage_errors_load_nothing_heavy() -> None:
+    """Of every command and of every command of a group, one after the other in one Python."""
+    heavy = {*HEAVY, "pandas"} - {"pydantic"}  # Typer itself checks values with that
+    code = f"""
+import contextlib, io, json, sys
+import typer
+from ssgan.cli.app import app, run
+group = typer.main.get_command(app)
+loaded = {{}}
+for name in group.commands:
+    command = group.get_command(None, name)
+    for words in ([name], *([name, below] for below in getattr(command, "commands", ()))):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            codes = [run([*words, "--help"]), run([*words, "--no-such-option"])]
+        loaded[" ".join(words)] = codes, sorted({heavy!r} & sys.modules.keys())
+print(json.dumps(loaded))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert {"doctor", "train", "jobs logs", "labels import", "next", "next status", "tune apply"} <= set(found)
+    assert {name: result for name, result in found.items() if result != [[0, 2], []]} == {}
+
+
+def test_a_command_is_imported_when_it_is_asked_for() -> None:
+    code = "import sys\nfrom ssgan.cli.app import run\nrun(['doctor', '--help'])\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = {name for name in done.stdout.split() if name.startswith("ssgan.cli.")}
+    assert modules == {"ssgan.cli.app", "ssgan.cli.doctor"}

@@ -22,7 +22,7 @@ from ssgan.exporting import deployed as deployed_module
 from ssgan.exporting import export
 from ssgan.exporting.check import TOLERANCE, check
 from ssgan.exporting.export import export_model
-from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, ExportFormat
+from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, ExportFormat, Outputs
 from ssgan.model import Model, load_model
 from tests.support.data import blobs, write_set
 from tests.support.model_folder import CLASSES, write_model

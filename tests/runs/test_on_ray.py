@@ -62,13 +62,15 @@ def test_a_killed_worker_changes_no_bit(splits: SplitFiles, tmp_path: Path) -> N
     reference.mkdir()
     run_ranks(train_on_rank, 2, tmp_path, splits.root, str(reference))
 
-    storage, killed, events = tmp_path / "ray", list[int](), list[tuple[Role, int]]()
+    storage, killed, events, actors = tmp_path / "ray", list[int](), list[tuple[Role, int]](), set[str]()
     others = descendants("raylet")  # of clusters that other tests share
     killer = threading.Thread(target=kill_a_worker, args=(storage, killed))
     killer.start()
 
     def on_progress(role: Role, event: ProgressEvent) -> None:
         events.append((role, event.step))
+        with contextlib.suppress(psutil.Error):  # one that ends meanwhile
+            actors.update(process.name()[:15] for process in descendants("ray::"))  # so much the kernel keeps
 
     ray_train.train_roles(run_of(ray_config(storage, num_workers=2), splits), ["main"], on_progress)
     killer.join()
@@ -76,6 +78,9 @@ def test_a_killed_worker_changes_no_bit(splits: SplitFiles, tmp_path: Path) -> N
     assert same(final_weights(reference), final_weights(storage))
     assert events[-1] == ("main", STEPS), "progress reaches the driver"
     assert descendants("raylet") == others, "the local Ray ends with the run"
+    assert "ray::RayTrainWo" in actors
+    unwanted = {"ray::TrainContr", "ray::DatasetMan", "ray::PlacementG", "ray::_Autoscali"}
+    assert not actors & unwanted, "each actor is a process, and a wait at the start"
 
 
 @pytest.mark.parametrize(
