@@ -25,6 +25,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,7 +102,7 @@ def prepare(checkout: Path, folder: Path) -> Build:
 def parts(backends: Sequence[str], stages: bool) -> list[tuple[str, Callable[[Build], Figures]]]:
     """What is measured: a prefix of the figures' names, and the function that measures a build once."""
     trainings: list[tuple[str, Callable[[Build], Figures]]] = [
-        (f"train, {backend}", lambda build, backend=backend: train(build, backend)) for backend in backends
+        (f"train, {backend}", partial(train, backend=backend)) for backend in backends
     ]
     commands = [("help", help_page), ("import typer", lambda build: build.call("python", "-c", "import typer"))]
     return [*trainings, *commands, *([("five stages", five_stages)] if stages else [])]
