@@ -3,7 +3,7 @@
 Ray Train itself makes the controller an actor, with a second one that removes the placement group should the controller die,
 a third one for data sets of Ray Data and a fourth one for resources. It gives the workers an environment of their own, so that
 no process that Ray holds ready can be used. A driver of ours lives as long as its run, and Ray removes what belongs to a driver
-that is gone.
+that is gone (decision 0017).
 """
 
 from __future__ import annotations
