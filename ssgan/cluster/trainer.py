@@ -29,7 +29,7 @@ from ray.train.v2._internal.execution.worker_group import WorkerGroup
 NOT_NEEDED = (PlacementGroupCleanerCallback, DatasetsCallback)
 
 
-class Workers(WorkerGroup):  # type: ignore[misc]
+class DriverWorkers(WorkerGroup):  # type: ignore[misc]
     """Workers whose controller is no actor."""
 
     def _init_train_context_on_workers(self, workers: list[Any], sync_actor: Any, arguments: dict[str, list[Any]]) -> None:
@@ -71,7 +71,7 @@ class FixedSize(FixedScalingPolicy):  # type: ignore[misc]
 class Controller(TrainController):  # type: ignore[misc]
     """Ray Train's, with these workers."""
 
-    worker_group_cls = Workers
+    worker_group_cls = DriverWorkers
     interrupted = False
 
     async def _step(self) -> Any:
@@ -103,7 +103,7 @@ def noting_signals(controller: Controller) -> Iterator[None]:
             signal.signal(number, before[number])
 
 
-class Trainer(TorchTrainer):  # type: ignore[misc]
+class DriverTrainer(TorchTrainer):  # type: ignore[misc]
     """Runs the controller in this process. Ctrl-C stays KeyboardInterrupt, which Ray's own handler would make code 0 or 1."""
 
     def _initialize_and_run_controller(self, callbacks: list[Any], **settings: Any) -> Any:

@@ -68,12 +68,12 @@ def _fit(assignment: WorkerSettings, gpu: bool) -> str | None:
     """Run the workers to their end. Returns why that failed, or None."""
     from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig, TrainingFailedError
 
-    from ssgan.cluster.trainer import Trainer
+    from ssgan.cluster.trainer import DriverTrainer
 
     train = assignment.run.config.train
     workers = train.num_workers if train.min_workers is None else (train.min_workers, train.num_workers)
     with tempfile.TemporaryDirectory(prefix="ssgan-ray-") as ray_storage:
-        trainer = Trainer(
+        trainer = DriverTrainer(
             _worker,
             train_loop_config={"assignment": assignment},
             scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu, resources_per_worker={"CPU": assignment.threads}),

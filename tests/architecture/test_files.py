@@ -12,6 +12,7 @@ import pytest
 from tests.support.closure import ROOT
 
 LONGEST, LONGEST_STAGE, LONGEST_TEST = 300, 60, 450  # lines
+FIRST_READING = 700  # lines of the files that the README names
 
 # In pieces, so that this file does not contain what it forbids.
 INDEX = "|".join(["py" + r"pi\.org", "python" + "hosted", "download" + r"\.pytorch", "index" + "-url", "find" + "-links"])
@@ -72,10 +73,12 @@ def test_locks_pin_and_hash_every_package_and_name_no_address(lock: str) -> None
     assert "://" not in (ROOT / lock).read_text()
 
 
-def test_the_files_to_read_first_exist() -> None:
+def test_the_files_to_read_first_exist_and_fit_in_one_sitting() -> None:
     section = (ROOT / "README.md").read_text().split("## Six files to read first")[1].split("\n## ")[0]
     files = re.findall(r"^\d\. \[`([^`]+)`\]\(([^)]+)\)", section, re.MULTILINE)
     assert len(files) == 6
+    lines = sum(len((ROOT / link).read_text().splitlines()) for _, link in files)
+    assert lines <= FIRST_READING, f"{lines} lines are no reading for one sitting"
     for shown, link in files:
         assert shown == link
         assert (ROOT / link).is_file(), link
