@@ -105,12 +105,12 @@ def test_a_killed_prediction_goes_on_and_does_nothing_twice() -> None:
 
 SLOW = """
 import sys, time
-from ssgan.prediction import folder as prediction_folder
-publish = prediction_folder._publish
-def slow(part, to):
+from ssgan import atomic
+sync = atomic.sync
+def slow(path):
     time.sleep(0.02)  # so that kills fall between the bytes of a part and its name too
-    publish(part, to)
-prediction_folder._publish = slow
+    sync(path)
+atomic.sync = slow
 from ssgan.cli.app import run
 sys.exit(run(sys.argv[1:]))
 """
@@ -160,7 +160,7 @@ def test_a_list_that_was_changed_does_not_go_on(capsys: pytest.CaptureFixture[st
     assert run(COMMAND) == 0
     pq.write_table(pq.read_table(OUT / "inputs.parquet").slice(1), OUT / "inputs.parquet")
     assert run(COMMAND) == 1
-    assert "is not the list that this run began with" in capsys.readouterr().err
+    assert "is not the list that this run started with" in capsys.readouterr().err
 
 
 def test_a_folder_of_something_else_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:

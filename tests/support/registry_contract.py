@@ -185,6 +185,6 @@ class RegistryContract:
         fetch_with_card(registry, "champion", tmp_path / "model")
         text = (tmp_path / "model/README.md").read_text()
         assert text.startswith((version.folder / "README.md").read_text())
-        assert r"| champion | nobody | Ada \| Eve | forced | a \<b\>trial\</b\> |" in text
-        with pytest.raises(ConfigError, match="nobody is 'staging'"):
+        assert r"| champion | none | Ada \| Eve | forced | a \<b\>trial\</b\> |" in text
+        with pytest.raises(ConfigError, match="no model is named 'staging'"):
             fetch_with_card(registry, "staging", tmp_path / "other")
