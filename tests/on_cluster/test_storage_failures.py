@@ -19,8 +19,8 @@ from tests.support.world import World
 
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-TRAIN: dict[str, Any] = {"steps": 2000, "val_every": 500, "checkpoint_every": 100}
-STEP_1 = "step 1/2,000"
+TRAIN: dict[str, Any] = {"steps": 8000, "val_every": 2000, "checkpoint_every": 100}
+STEP_1 = "step 1/8,000"
 OUTAGE_S = 6.0
 
 
@@ -42,9 +42,12 @@ def test_storage_that_fails_costs_no_bit(project: Project, proxy: FaultProxy, wo
     submitter = project.start("ssgan", "train")
     known = [project.wait_for_checkpoint(submitter)]
     try:
-        what_passes_is_told(project, proxy, submitter, known)
+        what_passes_costs_nothing(project, proxy, submitter, known)
     finally:
         world.write_credentials(world.keys["AWS_ACCESS_KEY_ID"], world.keys["AWS_SECRET_ACCESS_KEY"])
+    with world.paused():  # so that steps are left for what comes next
+        what_passed_is_told(submitter)
+        proxy.add("status", code=400, s3code="ExpiredToken")
     credentials_that_nobody_renews_end_the_job_with_the_remedy(proxy, submitter)
     storage_that_stays_away_ends_the_next_job(project, known)
 
@@ -54,7 +57,7 @@ def test_storage_that_fails_costs_no_bit(project: Project, proxy: FaultProxy, wo
     assert same(project.weights(), final_weights(reference(project, tmp_path / "here", **TRAIN)))
 
 
-def what_passes_is_told(project: Project, proxy: FaultProxy, submitter: Command, known: list[str]) -> None:
+def what_passes_costs_nothing(project: Project, proxy: FaultProxy, submitter: Command, known: list[str]) -> None:
     """A server that is away, one that throttles, and keys that expire.
 
     The nodes have their keys from a file; storage stops to take them, and some seconds later the file holds others.
@@ -70,17 +73,19 @@ def what_passes_is_told(project: Project, proxy: FaultProxy, submitter: Command,
     known = project.keys(f"checkpoints/{known[0].split('/')[1]}/main")
     world.write_credentials(*world.renewed)
     project.wait_for_another_checkpoint(submitter, known)
-    assert "rank 0 on " in submitter.output
+
+
+def what_passed_is_told(submitter: Command) -> None:
     for reason in (
         "storage cannot be reached, or hung up",
         "storage is slow (503 SlowDown)",
         "the credentials have expired (400 ExpiredToken)",
     ):
         submitter.wait_for_text(re.escape(f"{reason}, attempt 2 of 12, waiting"))
+    assert "rank 0 on " in submitter.output
 
 
 def credentials_that_nobody_renews_end_the_job_with_the_remedy(proxy: FaultProxy, submitter: Command) -> None:
-    proxy.add("status", code=400, s3code="ExpiredToken")
     clock = Clock("credentials expire, nobody renews them")
     code, output = submitter.finish()
     clock.note(f"code {code}")
