@@ -46,7 +46,6 @@ def test_storage_that_fails_costs_no_bit(project: Project, proxy: FaultProxy, wo
     finally:
         world.write_credentials(world.keys["AWS_ACCESS_KEY_ID"], world.keys["AWS_SECRET_ACCESS_KEY"])
     with world.paused():  # so that steps are left for what comes next
-        what_passed_is_told(submitter)
         proxy.add("status", code=400, s3code="ExpiredToken")
     credentials_that_nobody_renews_end_the_job_with_the_remedy(proxy, submitter)
     storage_that_stays_away_ends_the_next_job(project, known)
@@ -75,16 +74,6 @@ def what_passes_costs_nothing(project: Project, proxy: FaultProxy, submitter: Co
     project.wait_for_another_checkpoint(submitter, known)
 
 
-def what_passed_is_told(submitter: Command) -> None:
-    for reason in (
-        "storage cannot be reached, or hung up",
-        "storage is slow (503 SlowDown)",
-        "the credentials have expired (400 ExpiredToken)",
-    ):
-        submitter.wait_for_text(re.escape(f"{reason}, attempt 2 of 12, waiting"))
-    assert "rank 0 on " in submitter.output
-
-
 def credentials_that_nobody_renews_end_the_job_with_the_remedy(proxy: FaultProxy, submitter: Command) -> None:
     clock = Clock("credentials expire, nobody renews them")
     code, output = submitter.finish()
@@ -92,6 +81,12 @@ def credentials_that_nobody_renews_end_the_job_with_the_remedy(proxy: FaultProxy
     assert code == 1, output
     assert "the credentials have expired (400 ExpiredToken); renew them (the role, the profile" in output
     assert output.count(STEP_1) == 1, "it began again from the start"
+    for reason in (  # what has passed before
+        "storage cannot be reached, or hung up",
+        "storage is slow (503 SlowDown)",
+        "the credentials have expired (400 ExpiredToken)",
+    ):
+        assert re.search(rf"rank 0 on .*{re.escape(reason)}, attempt 2 of 12, waiting", output), reason
     proxy.clear()
 
 
