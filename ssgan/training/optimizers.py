@@ -14,6 +14,7 @@ Letters: O outputs of a layer, I inputs (of a convolution: input channels times 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, cast
@@ -24,11 +25,23 @@ from torch import Tensor, nn
 from ssgan.core.method import Phase, SemiSupervisedMethod
 from ssgan.nets.weight_norm import WeightNorm
 
-Optimizers = dict[str, torch.optim.Adam]
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: of the quintic whose iteration brings singular values near 1
 ITERATIONS = 5
 MOMENTUM = 0.6  # for runs of some thousand steps
+
+
+class EagerAdam(torch.optim.Adam):
+    """torch's Adam without torch's compiler, which its optimizers load on first use: a second of every start."""
+
+    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
+    load_state_dict = inspect.unwrap(torch.optim.Adam.load_state_dict)
+    state_dict = inspect.unwrap(torch.optim.Adam.state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
+
+
+Optimizers = dict[str, EagerAdam]
 
 
 def trainable(method: SemiSupervisedMethod, phase: Phase) -> list[nn.Parameter]:
@@ -41,12 +54,12 @@ def make_optimizers(method: SemiSupervisedMethod) -> Optimizers:
     return {phase.name: _optimizer(method, phase) for phase in method.phases()}
 
 
-def _optimizer(method: SemiSupervisedMethod, phase: Phase) -> torch.optim.Adam:
+def _optimizer(method: SemiSupervisedMethod, phase: Phase) -> EagerAdam:
     adam = asdict(phase.optimizer) | {"fused": True}
     parameters = trainable(method, phase)
     layers = hidden_weights(method.nets[method.classifier]) if method.classifier in phase.trains else []
     if not method.config.muon_rate or not layers:
-        return torch.optim.Adam(parameters, **adam)
+        return EagerAdam(parameters, **adam)
     by_muon = {id(layer.weight) for layer in layers}
     return MuonAdam(layers, [p for p in parameters if id(p) not in by_muon], rate=method.config.muon_rate, **adam)
 
@@ -70,7 +83,7 @@ def orthogonalized(matrices: Tensor) -> Tensor:
     return x.mT if tall else x
 
 
-class MuonAdam(torch.optim.Adam):
+class MuonAdam(EagerAdam):
     """Adam, except for the directions V of some weight-normalized layers.
 
     With the gradient G of V, momentum m = 0.6:  B <- m B + G,  V <- sqrt(O) V / ||V|| - rate * orthogonalized(G + m B). The
@@ -118,7 +131,7 @@ class MuonAdam(torch.optim.Adam):
 
 @torch.no_grad()
 def clip_gradients_(
-    parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: torch.optim.Adam, clip: float
+    parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: EagerAdam, clip: float
 ) -> None:
     """Scale ``gradients`` (of ``parameters``, in place) so that their global norm is at most ``clip`` times its running RMS.
 

@@ -18,7 +18,7 @@ from ssgan.core.batch import Batch
 from ssgan.core.distributed import average_
 from ssgan.core.method import Phase, SemiSupervisedMethod
 from ssgan.errors import NonFiniteError
-from ssgan.training.optimizers import Optimizers, clip_gradients_, trainable
+from ssgan.training.optimizers import EagerAdam, Optimizers, clip_gradients_, trainable
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def run_step(
 def _run_phase(
     method: SemiSupervisedMethod,
     phase: Phase,
-    optimizer: torch.optim.Adam,
+    optimizer: EagerAdam,
     batch: Batch,
     lr_factor: float,
     bf16: bool,
