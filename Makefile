@@ -4,6 +4,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+WAITING := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 LOCKS := requirements-dev.lock requirements-installer.lock
 COMPILE := uv pip compile --generate-hashes --python-version 3.11 --no-header --annotation-style line
 
@@ -46,11 +47,11 @@ demo: env ## run the whole job on handwritten digits with 40 labels, and say how
 	dvc repro
 	@ssgan summary
 
-test: env ## run `make check` and all tests: first on all cores, then those that want the machine for themselves
-	@PARALLEL="$(PARALLEL)" .ci/test
+test: env ## run `make check` and all tests, those at the end that want the machine for themselves
+	@PARALLEL="$(PARALLEL)" WAITING="$(WAITING)" .ci/test
 
 quick: env ## run the tests while you work: those that are neither slow nor exclusive and need neither S3 nor Ray
-	pytest $(PARALLEL) -m "not (slow or exclusive or s3)"
+	pytest $(PARALLEL) -m "not (slow or exclusive or s3 or ray)"
 
 check: env ## ruff, mypy and the rules of import
 	ruff check .

@@ -23,13 +23,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells make background 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Ray wants the machine for itself. Slow files begin first, or one process would run them when the others are done; those
-    that share a Ray cluster come last, for it would take time from the cluster of tests/on_cluster while that is up."""
-    for item in items:
-        if item.get_closest_marker("ray"):
-            item.add_marker("exclusive")
+    """Slow files begin first, or one process would run them when the others are done; those that share a Ray cluster come
+    last, for it would take time from the cluster of tests/on_cluster while that is up."""
     if hasattr(config, "workerinput"):  # one of several processes
         slow = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in slow)

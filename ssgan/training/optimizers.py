@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from ssgan.core.method import Phase, SemiSupervisedMethod
 from ssgan.nets.weight_norm import WeightNorm
 
-
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: of the quintic whose iteration brings singular values near 1
 ITERATIONS = 5
 MOMENTUM = 0.6  # for runs of some thousand steps
@@ -130,9 +129,7 @@ class MuonAdam(EagerAdam):
 
 
 @torch.no_grad()
-def clip_gradients_(
-    parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: EagerAdam, clip: float
-) -> None:
+def clip_gradients_(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: EagerAdam, clip: float) -> None:
     """Scale ``gradients`` (of ``parameters``, in place) so that their global norm is at most ``clip`` times its running RMS.
 
     The running RMS is the root of the summed second moments that Adam holds, bias-corrected: with v_t and beta2 of Kingma & Ba

@@ -39,7 +39,7 @@ def test_unlabeled_points_help_over_draws() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        rows = [[train(variant, draw(8, seed), 800, seed)[-1] for variant in VARIANTS] for seed in range(3)]
+        rows = [[train(variant, draw(8, seed), 400, seed)[-1] for variant in VARIANTS] for seed in range(3)]
     finally:
         torch.set_num_threads(threads)
     alone, imitating, complement = ([row[i] for row in rows] for i in range(3))
