@@ -129,7 +129,9 @@ class MuonAdam(EagerAdam):
 
 
 @torch.no_grad()
-def clip_gradients_(parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: torch.optim.Adam, clip: float) -> None:
+def clip_gradients_(
+    parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], adam: torch.optim.Adam, clip: float
+) -> None:
     """Scale ``gradients`` (of ``parameters``, in place) so that their global norm is at most ``clip`` times its running RMS.
 
     The running RMS is the root of the summed second moments that Adam holds, bias-corrected: with v_t and beta2 of Kingma & Ba
