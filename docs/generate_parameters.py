@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 
 from ssgan import methods
 from ssgan.config import Config, ImageSpec, MethodConfig, NetConfig, Problem
+from ssgan.players.fitted import FittedMethod
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 HEAD = """# Parameters
@@ -82,6 +83,8 @@ def methods_page() -> str:
 
 def _phases(name: str) -> str:
     """Phases of a step in their order, with the optimiser of each."""
+    if issubclass(methods.module(name).Method, FittedMethod):
+        return "Fitted at once, on features only (`features.backbone`); `train.steps` does not count."
     problem = Problem(ImageSpec(1, 28, "fit"), 10, NetConfig(width=0.01))
     config = methods.resolve_config(name, {})
     method = methods.build(name, config, problem)

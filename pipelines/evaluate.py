@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-
 from ssgan import evaluation
-from ssgan.config import EvaluateConfig, load
+from ssgan.config import load
 from ssgan.data import classes as registry
 from ssgan.data import schema
+from ssgan.evaluation.rows import three_rows
+from ssgan.features.by_id import inputs_of
+from ssgan.features.files import stored
+from ssgan.features.nearest import nearest_images
 from ssgan.model import Model, load_model
 
-SPLITS, TRAIN = Path("data/splits"), Path("runs/train")
+SPLITS, FEATURES, TRAIN = Path("data/splits"), Path("data/features"), Path("runs/train")
+KEPT = evaluation.KEPT_IMAGES
 
 
 def run() -> None:
     """Verify first, then load, then judge: a changed file or a leak stops the stage before there is a number."""
-    config = load().evaluate
+    parameters = load()
+    config = parameters.evaluate
     manifest = evaluation.verify_run(TRAIN)
-    folders = {role: evaluation.trained_model(TRAIN, manifest, role, config.checkpoint) for role in ("main", "twin")}
+    folders = {role: evaluation.trained_model(TRAIN, manifest, role, config.checkpoint) for role in ("main", "twin", "auto")}
     ids = {name: schema.read_set(SPLITS / name, columns=["id"])["id"].to_pylist() for name in schema.SETS}
     proof = evaluation.prove_budget(manifest, ids, twin=folders["twin"] is not None)
 
@@ -30,25 +34,24 @@ def run() -> None:
     classes: list[str] = schema.read_metadata(test.schema, str(SPLITS / "test"))["classes"]
     former = registry.load(SPLITS / "classes.json").former
     models = {role: _load(folder, classes, former) for role, folder in folders.items() if folder}
-    judged = {role: _judge(model, val, test, classes, config) for role, model in models.items()}
+    features = stored(parameters.features, FEATURES)
+    inputs = inputs_of(models["main"], features)
+    judged = {role: evaluation.judge_sets(model, inputs, val, test, config) for role, model in models.items()}
 
     counts = {name: len(values) for name, values in ids.items()}
     about = {"run_id": manifest["run_id"], "classes": classes}
     numbers = evaluation.metrics(judged["main"], judged.get("twin"), proof, config, counts, about)
-    generated = models["main"].sample(evaluation.KEPT_IMAGES)
+    if features:
+        numbers["rows"] = three_rows(judged, manifest, config)
+    main = models["main"]
+    generated = nearest_images(main, inputs, schema.read_set(SPLITS / "unlabeled"), KEPT) if features else main.sample(KEPT)
     evaluation.write_all(test, judged["main"], judged.get("twin"), numbers, generated, TRAIN)
     print(evaluation.describe(numbers))
+    if features:
+        print(f"  {numbers['rows']['answer']}")
 
 
 def _load(folder: Path, classes: list[str], former: dict[str, list[str]]) -> Model:
     model = load_model(folder)
     evaluation.require_same_classes(model.classes, classes, str(folder), former)
     return model
-
-
-def _judge(
-    model: Model, val: pa.Table, test: pa.Table, classes: list[str], config: EvaluateConfig
-) -> evaluation.ModelEvaluation:
-    spec = schema.spec_of(schema.read_metadata(test.schema, str(SPLITS / "test")))
-    logits, val_logits = (model.predict_logits(schema.pixels_to_numpy(table["pixels"], spec)) for table in (test, val))
-    return evaluation.judge(logits, test["label"].to_numpy(), val_logits, val["label"].to_numpy(), classes, config)

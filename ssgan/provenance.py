@@ -1,8 +1,9 @@
-"""The two hashes that artefacts are checked by, and what two descriptions of one thing differ in."""
+"""The hashes that artefacts are checked by, and what two descriptions of one thing differ in."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,11 @@ def file_sha256(path: Path) -> str:
 def ids_sha256(ids: Iterable[str]) -> str:
     """Hex sha256 over the sorted ids, one per line: two sets of ids are equal if and only if these are."""
     return hashlib.sha256("".join(f"{one}\n" for one in sorted(ids)).encode()).hexdigest()
+
+
+def json_sha256(value: Any) -> str:
+    """Hex sha256 of a value as JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:

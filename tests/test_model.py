@@ -14,6 +14,7 @@ from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.model import Model, load_model
 from ssgan.players.two import TwoPlayerMethod
+from tests.support.methods import stepped
 from tests.support.pools import noise
 
 NET = NetConfig(family="mlp", width=0.1, latent_dim=10)
@@ -31,7 +32,7 @@ def untrained(folder: Path, name: str, **options: object) -> Model:
     return load_model(folder)
 
 
-@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize("name", stepped())
 def test_logits_are_those_of_predict_and_features_explain_them(name: str, tmp_path: Path) -> None:
     model, images = untrained(tmp_path, name), noise(23, 0)
     outputs = model.outputs(images, batch=10)

@@ -13,7 +13,7 @@ from benchmarks.mnist.run import Cell, Line, device, draw, line, test_set
 from benchmarks.mnist.stacked import Stacked, stack_batches, stacked_optimizers
 from ssgan.data.files import SplitFiles
 from ssgan.storage.store import open_store
-from ssgan.training import experiment
+from ssgan.training import derived, experiment
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.context import Run, RunContext
 from ssgan.training.loop import one_step
@@ -47,9 +47,9 @@ def _train(run: Cell, files: list[SplitFiles], folder: Path) -> Trainer:
     context = RunContext(open_store(str(folder / "store")), device(), lambda role, event: None)
     starts = [experiment.prepared(Run(run.key, {}, run.config, f), "main", context) for f in files]
     stacked = Stacked([trainer.method for trainer, _ in starts])
-    trainer = Trainer(stacked, stacked_optimizers(stacked), experiment.average_of(stacked, run.steps), torch.zeros(0))
+    trainer = Trainer(stacked, stacked_optimizers(stacked), derived.average_of(stacked, run.steps), torch.zeros(0))
     bf16, _ = in_bf16(run.config.train.precision, device())
-    plan = experiment.plan_of(run.config, stacked.config, bf16)
+    plan = derived.plan_of(run.config, stacked.config, bf16)
     stacked.nets.train()
     for batches in zip(*(b.iterate(0, run.steps) for _, b in starts), strict=True):
         one_step(trainer, plan, stack_batches(batches))

@@ -19,12 +19,15 @@ def audit(
     """Rank the labels of the labeled and the val set that look wrong: a table and a page. Nothing is changed."""
     from ssgan import config as parameters
     from ssgan.data.files import SplitFiles
+    from ssgan.features.by_id import predict_by_id
+    from ssgan.features.files import stored
     from ssgan.model import load_model
     from ssgan.selection import audit as audits
     from ssgan.selection import sheet
 
-    split, files, loaded = parameters.load().split, SplitFiles("data/splits"), load_model(model)
-    labeled = audits.read(files, loaded.outputs)
+    config, files = parameters.load(), SplitFiles("data/splits")
+    split = config.split
+    labeled = audits.read(files, predict_by_id(load_model(model), stored(config.features, Path("data/features"))))
     group = audits.near_duplicates(files, labeled, split.near_duplicate_bits, split.near_duplicate_rmse)
     found = audits.audit(labeled, files.classes(), group)
     sheet.write(out, found, labeled.pixels, open_ledger(ledger).state(split.label_policy).votes, show)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
@@ -15,6 +15,9 @@ import yaml
 from ssgan import __version__, templates
 from ssgan.errors import ConfigError, SsganError
 from ssgan.storage import is_s3
+
+if TYPE_CHECKING:
+    from ssgan.project.advice import Seen
 
 # name in the project -> name of the template: DVC would read a second dvc.yaml, and tools skip names with a leading dot
 FILES = {
@@ -50,14 +53,17 @@ def init(
         typer.Option(help="CSV with columns (path or sha256) and label, or a label ledger (a folder); empty: class folders."),
     ] = "",
     image_size: Annotated[
-        int | None, typer.Option(help="Pixels: side of the squares that images become. 32, or the recipe's.")
+        int | None, typer.Option(help="Pixels: side of the squares that images become. By the images, or the recipe's.")
     ] = None,
-    channels: Annotated[int | None, typer.Option(min=1, max=3, help="1 gray, 3 RGB. 3, or the recipe's.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, max=3, help="1 gray, 3 RGB. By the images, or the recipe's.")] = None,
     recipe: Annotated[str, typer.Option(help=f"Parameters for known data: {', '.join(templates.recipe_names())}.")] = "",
 ) -> None:
     """Write a project: params.yaml, dvc.yaml, ignore files, README, and set DVC up. Nothing is overwritten."""
     from ssgan.config import Config, parse
     from ssgan.data.labels import is_ledger
+    from ssgan.project.advice import advise
+    from ssgan.project.trial import seconds
+    from ssgan.report.story import duration
 
     taken = [name for name in FILES if (folder / name).exists()]
     if taken:
@@ -74,8 +80,10 @@ def init(
     }
     own = {key: value for key, value in (("image_size", image_size), ("channels", channels)) if value is not None}
     texts = {name: templates.fill(template, choices) for name, template in FILES.items()}
-    texts["params.yaml"] = _with_recipe(texts["params.yaml"], recipe, own)
-    parse(Config, yaml.safe_load(texts["params.yaml"]), "ssgan init")  # before anything is written
+    seen = None if recipe or is_s3(images) else _seen(folder, images)
+    advice = None if recipe else advise(seen)
+    texts["params.yaml"] = _with_sections(texts["params.yaml"], advice.sections if advice else templates.recipe(recipe), own)
+    config = parse(Config, yaml.safe_load(texts["params.yaml"]), "ssgan init")  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
     git = _set_up_dvc(folder)
     for name, text in texts.items():
@@ -84,6 +92,12 @@ def init(
     if labels and is_ledger(folder / labels):
         _start_ledger(folder / labels)
     typer.echo(f"project written to {folder.absolute()}" + ("" if git else " (without git: `dvc exp` needs it)"))
+    for line in advice.why if advice else ():
+        typer.echo(line)
+    if seen:
+        typer.echo(
+            f"time: about {duration(seconds(config, seen.listed, seen.classes))} here for features and training, by a trial"
+        )
     put = "" if is_s3(images) or _holds_files(folder / images) else f"put images into {images}, "
     typer.echo(f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro")
 
@@ -95,9 +109,18 @@ def _start_ledger(folder: Path) -> None:
         (folder / "README.md").write_text(templates.fill("ledger.md", {}), encoding="utf-8")
 
 
-def _with_recipe(text: str, name: str, own: dict[str, int]) -> str:
-    """The parameters with those of a recipe, and over both what the user asked for on the command line (of ``data``)."""
-    sections = templates.recipe(name) if name else {}
+def _seen(folder: Path, images: str) -> Seen | None:
+    """What a look at the images found; None where there are none yet."""
+    from ssgan.config import FolderSource
+    from ssgan.data.sources import make_source
+    from ssgan.project.advice import look
+
+    path = folder / images
+    return look(make_source(FolderSource(path=str(path)))) if _holds_files(path) else None
+
+
+def _with_sections(text: str, sections: dict[str, dict[str, Any]], own: dict[str, int]) -> str:
+    """The parameters with those of some sections, and over both what the user asked for on the command line (of ``data``)."""
     return templates.laid_over(text, {**sections, "data": {**sections.get("data", {}), **own}})
 
 

@@ -48,6 +48,8 @@ def choose(
     from ssgan.data.classes import load
     from ssgan.data.files import SplitFiles
     from ssgan.evaluation.published import published
+    from ssgan.features.by_id import predict_by_id
+    from ssgan.features.files import stored
     from ssgan.intake.importing import class_names
     from ssgan.model import load_model
     from ssgan.provenance import file_sha256
@@ -69,7 +71,8 @@ def choose(
     labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
     shares = divide(budget, control, unknown, held_out, len(waiting(splits, labeled)))
     rules = SelectionRules(shares, seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
-    picked = select(splits, loaded.outputs, facts.temperature, loaded.classes, labeled, rules)
+    predict = predict_by_id(loaded, stored(config.features, Path("data/features")))
+    picked = select(splits, predict, facts.temperature, loaded.classes, labeled, rules)
     weights = file_sha256(model / "model.safetensors")
     chooser = outputs.Chooser(facts.model_id, weights, facts.temperature, facts.note, loaded.classes)
     paths = outputs.paths_of(Path("data/images"), [pick.sha256 for pick in picked.picks])

@@ -11,6 +11,7 @@ import typer
 from ssgan.storage import is_s3
 
 if TYPE_CHECKING:
+    from ssgan.features.files import FeatureFiles
     from ssgan.prediction.classify import PredictionResult
 
 SHOWN = 10  # rejected files named on the terminal; all of them stand in the file
@@ -50,9 +51,17 @@ def predict(
 
     _check_inputs(source, pool)
     _make_room(out, overwrite)
-    inputs = PoolInputs(pool) if pool else FileInputs(source or "")
+    inputs = PoolInputs(pool, _features()) if pool else FileInputs(source or "")
     done = classify(PredictionRequest(inputs, model, metrics, top_k, part_files, workers is Workers.ray), out)
     _say(done, out)
+
+
+def _features() -> FeatureFiles | None:
+    """Of the project in this folder, if it has any."""
+    from ssgan.config import load
+    from ssgan.features.files import stored
+
+    return stored(load().features, Path("data/features")) if Path("params.yaml").is_file() else None
 
 
 def _check_inputs(source: str | None, pool: Path | None) -> None:

@@ -14,6 +14,6 @@ def publish() -> None:
     from ssgan.runs.publish import POINTER
     from ssgan.runs.publish import publish as put
 
-    pointer = put(load().storage.url, Path("data/splits"))
+    pointer = put(load(), Path("data/splits"))
     POINTER.write_text(json.dumps(pointer, indent=1) + "\n")
     typer.echo(f"published as {pointer['key']}; now: ray job submit --working-dir . -- python -m ssgan.runs.job")

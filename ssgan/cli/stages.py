@@ -1,4 +1,4 @@
-"""``ssgan ingest``, ``split``, ``train``, ``evaluate``, ``report``: the stages of dvc.yaml, in the current folder."""
+"""``ssgan ingest``, ``features``, ``split``, ``train``, ``evaluate``, ``report``: the stages of dvc.yaml, in this folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ import importlib
 def ingest() -> None:
     """Raw images -> data/images, data/rejected.parquet, data/duplicates.parquet."""
     _run("ingest")
+
+
+def features() -> None:
+    """Features of the backbone that params.yaml names, of images that have none -> data/features."""
+    _run("features")
 
 
 def split() -> None:

@@ -40,11 +40,14 @@ def describe(metrics: dict[str, Any]) -> str:
         "harm": "the unlabeled images did harm",
     }[gain["verdict"]]
     interval = f"{metrics['confidence']:.0%} interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f}"
+    rows = metrics.get("rows")
+    same = "linear probe" if rows else "same network"
     return "\n".join(
         [
             *lines,
-            f"its supervised twin    {error('twin')} (same network, same {labels} labels, no unlabeled images)",
+            f"its supervised twin    {error('twin')} ({same}, same {labels} labels, no unlabeled images)",
             f"difference             {100 * gain['error_rate']:>5.1f} percentage points, {interval}: {verdict}",
+            *([rows["answer"]] if rows else []),
             f"report: {REPORT}",
         ]
     )

@@ -7,6 +7,7 @@ Hyperparameters of a method live with the method (``ssgan/methods/NAME.py``, cla
 ``method.options``.
 
     data.py    raw images to the four sets: data, split
+    features.py  features of a pretrained backbone
     model.py   what is learned: method, net, augment
     train.py   how and where: train, loader, storage, cluster
     judge.py   evaluate, gate, report
@@ -26,6 +27,7 @@ from ssgan.config.data import (
     SplitConfig,
     TorchvisionSource,
 )
+from ssgan.config.features import FeaturesConfig, FeatureSpec
 from ssgan.config.judge import EvaluateConfig, GateConfig, ReportConfig
 from ssgan.config.model import AugmentConfig, MethodConfig, MethodSelection, NetConfig, Problem
 from ssgan.config.train import ClusterConfig, LoaderConfig, Precision, StorageConfig, TrainConfig
@@ -40,6 +42,8 @@ __all__ = [
     "DigitsSource",
     "Draw",
     "EvaluateConfig",
+    "FeatureSpec",
+    "FeaturesConfig",
     "FolderSource",
     "GateConfig",
     "ImageSpec",

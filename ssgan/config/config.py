@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ssgan.config.base import Strict
 from ssgan.config.data import DataConfig, SplitConfig
 from ssgan.config.explain import explain
+from ssgan.config.features import FeaturesConfig
 from ssgan.config.judge import EvaluateConfig, GateConfig, ReportConfig
 from ssgan.config.model import AugmentConfig, MethodSelection, NetConfig
 from ssgan.config.train import ClusterConfig, LoaderConfig, StorageConfig, TrainConfig
@@ -24,6 +25,7 @@ class Config(Strict):
     """The whole of ``params.yaml``."""
 
     data: DataConfig = DataConfig()
+    features: FeaturesConfig = FeaturesConfig()
     split: SplitConfig = SplitConfig()
     method: MethodSelection = MethodSelection()
     net: NetConfig = NetConfig()

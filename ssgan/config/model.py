@@ -9,6 +9,8 @@ from pydantic import Field
 
 from ssgan.config.base import Strict
 from ssgan.config.data import ImageSpec
+from ssgan.config.features import FeatureSpec
+from ssgan.errors import ConfigError
 
 
 class MethodConfig(Strict):
@@ -53,11 +55,20 @@ class NetConfig(Strict):
 
 @dataclass(frozen=True)
 class Problem:
-    """What a method is asked to learn: image shape, number of classes K, networks to use."""
+    """What a method is asked to learn: shape of an input (an image, or a feature vector), number of classes K, networks."""
 
-    image: ImageSpec
+    input: ImageSpec | FeatureSpec
     num_classes: int
     net: NetConfig
+
+    @property
+    def image(self) -> ImageSpec:
+        """Shape of the images, for what learns on pixels only. Raises ConfigError where the problem is one of features."""
+        if isinstance(self.input, FeatureSpec):
+            raise ConfigError(
+                f"`net.family` is {self.net.family!r}, which learns on pixels, but features.backbone is set; set it to head"
+            )
+        return self.input
 
 
 class AugmentConfig(Strict):

@@ -67,10 +67,12 @@ def strong(x: Tensor, seed: int, *, stroke: bool = False) -> Tensor:
     """Distort each image heavily: affine map, contrast, brightness, and a gray square over a part of it.
 
     (N, C, S, S) in [0, 1] -> the same shape and range. In the place of RandAugment and cutout in Sohn et al. 2020, section 2.3.
-    With ``stroke`` half of the images are crossed by a line first.
+    With ``stroke`` half of the images are crossed by a line first. Of feature vectors, (N, P): noise and dropout.
     """
     if x.shape[0] == 0:
         return x
+    if x.ndim == 2:
+        return _noisy_features(x, fold(seed, "strong"))
     if stroke:
         x = crossed(x, seed)
     size = x.shape[-1]
@@ -83,6 +85,16 @@ def strong(x: Tensor, seed: int, *, stroke: bool = False) -> Tensor:
     pixels = torch.arange(size, device=x.device) + 0.5
     rows, columns = ((pixels - center[:, i : i + 1]).abs() < CUTOUT * size / 2 for i in (0, 1))
     return torch.where((rows[:, :, None] & columns[:, None, :]).unsqueeze(1), 0.5, x)
+
+
+FEATURE_NOISE, FEATURE_DROPOUT = 0.5, 0.2  # of vectors of length sqrt(P): root mean square 1
+
+
+def _noisy_features(x: Tensor, seed: int) -> Tensor:
+    """(N, P) -> the same with Gaussian noise, and a share of the values set to 0."""
+    uniform = global_rand(x.shape[0], 2 * x.shape[1], seed, x.device)
+    noise = torch.special.ndtri(uniform[:, : x.shape[1]].clamp(1e-6, 1 - 1e-6))
+    return (x + FEATURE_NOISE * noise) * (uniform[:, x.shape[1] :] >= FEATURE_DROPOUT)
 
 
 # Of a stroke, shares of the image's side: where its middle may lie, how long and wide it is.

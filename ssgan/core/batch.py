@@ -15,7 +15,8 @@ from torch import Tensor
 class Batch:
     """This rank's part of the global batch of one step.
 
-    Images are float32 in [0, 1] with shape (N, C, S, S); networks bring them into the range that they work in.
+    Images are float32 in [0, 1] with shape (N, C, S, S); networks bring them into the range that they work in. Where a run
+    learns on features, (N, P) vectors stand in the place of images everywhere.
     """
 
     x_l: Tensor  # (L, C, S, S) labeled images

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import fsspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
@@ -19,6 +21,28 @@ from ssgan.data import schema
 from ssgan.errors import DataError
 
 
+class Features(Protocol):
+    """Feature vectors of a backbone by id, in the place of pixels (``ssgan/features/files.py``)."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What they depend on besides the images."""
+
+    @property
+    def backbone(self) -> Any:
+        """The record of the backbone."""
+
+    @property
+    def views(self) -> int:
+        """V."""
+
+    def groups(self) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]]:
+        """Ids (n, 32) and features (n, V * D), one part after the other."""
+
+    def read(self, ids: Sequence[str], views: int | None = None) -> npt.NDArray[np.float16]:
+        """(N, V, D) in the given order."""
+
+
 @dataclass(frozen=True)
 class SplitFiles:
     """The folder that holds ``labeled``, ``unlabeled``, ``val`` and ``test``.
@@ -26,10 +50,12 @@ class SplitFiles:
     Attributes:
         root: path without protocol.
         fs: any fsspec file system; the edge makes the one for S3.
+        features: what a run learns on in the place of the pixels, if anything.
     """
 
     root: str
     fs: fsspec.AbstractFileSystem = field(default_factory=LocalFileSystem)
+    features: Features | None = None
 
     def shards(self, name: str) -> list[str]:
         """Paths of the Parquet files of one set, in order. Raises DataError if there is none."""
@@ -50,6 +76,16 @@ class SplitFiles:
     def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A whole set in memory."""
         return pa.concat_tables([file.read(columns=columns) for file in self._each(name)])
+
+    def inputs(self, name: str, views: int | None = None) -> npt.NDArray[Any]:
+        """What a run learns on, a whole set in memory: (N, C, S, S) uint8 images, or (N, V, D) float16 features."""
+        if self.features:
+            return self.features.read(self.ids(name), views)
+        return schema.pixels_to_numpy(self.read(name, ["pixels"])["pixels"], self.image_spec())
+
+    def ids(self, name: str) -> list[str]:
+        """Ids of a set, in order."""
+        return list(self.read(name, ["id"])["id"].to_pylist())
 
     def reserved(self) -> list[str]:
         """Ids of the images that join val or test once they have a label. Raises DataError where no split has written them."""
@@ -89,6 +125,8 @@ def data_version(files: SplitFiles) -> str:
     digest = hashlib.sha256(json.dumps(files.metadata(), sort_keys=True).encode())
     summary = f"{files.root}/split.json"
     digest.update(files.fs.cat_file(summary) if files.fs.exists(summary) else b"")
+    if files.features:
+        digest.update(json.dumps(files.features.identity, sort_keys=True).encode())
     for name in ("labeled", "val"):
         table = files.read(name, ["id", "label"])
         digest.update(repr(sorted(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))).encode())

@@ -1,12 +1,13 @@
 """The one batch iterator, with two ways behind it: the unlabeled set as uint8 on the device when it fits
 ``loader.memory_budget``, else streaming by row groups. Both are deterministic, rank-partitioned and resumable.
 
-The labeled set is always in memory. Images leave as float32 in [0, 1].
+The labeled set is always in memory. Images leave as float32 in [0, 1]. Feature vectors are always in memory; they leave as the
+space that the run learns in has them (``Batches.space``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,10 +18,9 @@ from torch import Tensor
 from ssgan.config import AugmentConfig, LoaderConfig
 from ssgan.core.augment import augment
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold, rank, world_size
+from ssgan.core.distributed import fold, global_rand, rank, world_size
 from ssgan.data.files import SplitFiles
 from ssgan.data.sampler import Stream, part
-from ssgan.data.schema import pixels_to_numpy
 from ssgan.data.streaming import StreamingImages
 
 INIT_IMAGES = 500  # images of the data-dependent initialization, as in the Improved GAN code
@@ -82,21 +82,42 @@ class Batches:
     def __init__(self, files: SplitFiles, request: BatchRequest, loader: LoaderConfig, device: torch.device) -> None:
         self._files, self._request, self._loader, self._device = files, request, loader, device
         self._spec = files.image_spec()
-        table = files.read("labeled", ["label", "pixels"])
-        self._x = torch.from_numpy(pixels_to_numpy(table["pixels"], self._spec).copy()).to(device)
-        self._y = torch.from_numpy(table["label"].to_numpy().astype(np.int64)).to(device)
+        self._x = self._read("labeled")
+        self._y = torch.from_numpy(files.read("labeled", ["label"])["label"].to_numpy().astype(np.int64)).to(device)
         self._labeled = Stream(len(self._y), request.labeled, request.seed, "labeled")
         self.num_labeled = len(self._y)
         self.seen = torch.zeros(self.num_labeled, dtype=torch.bool, device=device)
         self.num_unlabeled = files.num_rows("unlabeled") if request.streams else 0
-        self.streaming = self.num_unlabeled * self._spec.bytes > loader.memory_budget
-        self._pool = self._read_pool() if request.streams and not self.streaming else None
-        names = ("unlabeled-1", "unlabeled-2")[: request.streams]
-        self._streams = [self._unlabeled(name, request.unlabeled, rank(), world_size()) for name in names]
+        self.streaming = files.features is None and self.num_unlabeled * self._spec.bytes > loader.memory_budget
+        self._pool = self._read("unlabeled") if request.streams and not self.streaming else None
+        self._streams = self._make_streams()
 
-    def _read_pool(self) -> Tensor:
-        pixels = self._files.read("unlabeled", ["pixels"])["pixels"]
-        return torch.from_numpy(pixels_to_numpy(pixels, self._spec).copy()).to(self._device)
+    def _make_streams(self) -> list[Unlabeled]:
+        names = ("unlabeled-1", "unlabeled-2")[: self._request.streams]
+        return [self._unlabeled(name, self._request.unlabeled, rank(), world_size()) for name in names]
+
+    def _read(self, name: str, space: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """A set on the device: (N, C, S, S) uint8 images; or (N, V, P) features, once there is a space, and nothing before."""
+        if self._files.features is None:
+            return torch.from_numpy(self._files.inputs(name).copy()).to(self._device)
+        if space is None:
+            return torch.zeros((0, 1, 1), device=self._device)
+        raw = torch.from_numpy(self._files.inputs(name))
+        views = raw.shape[1]
+        parts = [space(part.flatten(0, 1).to(self._device)) for part in torch.split(raw, 4096)]
+        return torch.cat([part.view(-1, views, part.shape[1]) for part in parts])
+
+    def enter(self, space: Callable[[Tensor], Tensor]) -> None:
+        """Read the features anew and bring them into a space, (N, D) -> (N, P)."""
+        with torch.no_grad():
+            self._x = self._read("labeled", space)
+            self._pool = self._read("unlabeled", space) if self._request.streams else None
+        self._streams = self._make_streams()
+
+    def everything(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All labeled feature vectors (L, P), their classes (L,), and all unlabeled ones (U, P), plain views."""
+        unlabeled = self._x[:0, 0] if self._pool is None else self._pool[:, 0]
+        return self._x[:, 0], self._y, unlabeled
 
     def _unlabeled(self, name: str, batch: int, rank: int, world: int) -> Unlabeled:
         seed, loader = self._request.seed, self._loader
@@ -114,7 +135,8 @@ class Batches:
         if self._request.streams:
             x_u = self._unlabeled("init", min(INIT_IMAGES, self.num_unlabeled), 0, 1).read(0)
         seed = fold(self._request.seed, "init")
-        return Batch(_float(self._x[rows]), self._y[rows], _float(x_u), _float(self._empty()), -1, seed)
+        x_l, x_u, x_u2 = (_float(x) for x in (self._x[rows], x_u, self._empty()))
+        return Batch(x_l, self._y[rows], x_u, x_u2, -1, seed)
 
     def _labeled_order(self) -> Tensor:
         stream = Stream(self.num_labeled, min(INIT_IMAGES, self.num_labeled), self._request.seed, "init-labeled")
@@ -133,10 +155,14 @@ class Batches:
         if self._request.second_view:
             x_u *= 2
         x_u += [self._empty()] * 2
-        images = [_float(x) for x in (self._x.index_select(0, rows), x_u[0], x_u[1])]
-        if self._request.augment is not None:
-            images = [augment(x, self._request.augment, fold(seed, i)) for i, x in enumerate(images)]
-        return Batch(images[0], self._y[rows], images[1], images[2], step, seed)
+        read = (self._x.index_select(0, rows), x_u[0], x_u[1])
+        if self._request.augment is None:
+            x_l, x_u1, x_u2 = map(_float, read)
+        elif self._files.features:
+            x_l, x_u1, x_u2 = (_any_view(x, fold(seed, i)) for i, x in enumerate(read))
+        else:
+            x_l, x_u1, x_u2 = (augment(_float(x), self._request.augment, fold(seed, i)) for i, x in enumerate(read))
+        return Batch(x_l, self._y[rows], x_u1, x_u2, step, seed)
 
     def _empty(self) -> Tensor:
         return self._x[:0]
@@ -147,5 +173,11 @@ def _index(stream: Stream, step: int, rank: int, world: int, device: torch.devic
 
 
 def _float(x: Tensor) -> Tensor:
-    """uint8 -> float32 in [0, 1]."""
-    return x * (1.0 / 255.0)
+    """(N, C, S, S) uint8 -> float32 in [0, 1]; (N, V, P) -> (N, P), the plain view."""
+    return x * (1.0 / 255.0) if x.dtype == torch.uint8 else x[:, 0]
+
+
+def _any_view(x: Tensor, seed: int) -> Tensor:
+    """(N, V, P) -> (N, P), of each image any view."""
+    number = (x.shape[1] * global_rand(x.shape[0], 1, fold(seed, "view"), x.device)).long()
+    return x.gather(1, number.unsqueeze(2).expand(-1, 1, x.shape[2])).squeeze(1)

@@ -74,13 +74,13 @@ def _read_manifest(run: Path) -> dict[str, Any]:
 
 
 def trained_model(run: Path, manifest: dict[str, Any], role: str, checkpoint: str) -> Path | None:
-    """The model folder of ``role`` ("main" or "twin"), or None where no twin was trained.
+    """The model folder of ``role`` ("main", "twin" or "auto"), or None where that one was not trained.
 
     Raises:
         CheckpointError: the folder is missing though the manifest speaks of it, or was never written.
     """
     covered = {name for name in manifest["files"] if name.startswith(f"{role}/")}
-    if role == "twin" and (not manifest.get("twin", True) or not covered):
+    if (role == "twin" and not manifest.get("twin", True)) or (role != "main" and not covered):
         return None
     folder = run / role / checkpoint
     if f"{role}/{checkpoint}/model.safetensors" not in covered:

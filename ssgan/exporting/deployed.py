@@ -25,7 +25,8 @@ class Deployed(nn.Module):
     def __init__(self, model: Model, temperature: float, threshold: float | None) -> None:
         super().__init__()
         self._logits, self._shape = model.logits, model.image.shape
-        self.nets = nn.ModuleDict(dict(model.nets.items())).requires_grad_(False)
+        nets = {**model.nets, "backbone": model.network} if model.backbone else dict(model.nets.items())
+        self.nets = nn.ModuleDict(nets).requires_grad_(False)
         self.temperature, self.threshold = temperature, threshold
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -71,6 +72,7 @@ def about(model: Model, published: Published) -> dict[str, str]:
         "model_id": published.model_id,
         "method": model.method,
         "image": model.image._asdict(),
+        "backbone": model.backbone.describe() if model.backbone else None,
         "ssgan": __version__,
     }
     return {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}

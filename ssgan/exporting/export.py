@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -60,7 +61,7 @@ def export_model(
         raise CheckpointError(
             f"the probabilities would be {facts.note}; evaluate the model first, or add --uncalibrated to export it as it is"
         )
-    shown, checked_on = _images(images, loaded.image)
+    shown, checked_on = _images(images, loaded.image, loaded.backbone is not None)
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=to.parent) as building:
         part = Path(building) / to.name  # the name goes into some formats
@@ -71,13 +72,23 @@ def export_model(
     return Exported(to, to.stat().st_size, facts, checked_on, difference)
 
 
-def _images(folder: Path, spec: ImageSpec) -> tuple[npt.NDArray[np.uint8], str]:
+def _enlarged(images: npt.NDArray[np.uint8], spec: ImageSpec) -> npt.NDArray[np.uint8]:
+    """(N, C, S, S) -> (N, 3, B, B): what is stored is smaller than what a backbone takes, but real images all the same."""
+    size = (spec.image_size, spec.image_size)
+    color = np.broadcast_to(images, (len(images), 3, *images.shape[2:]))
+    large = [cv2.resize(np.ascontiguousarray(one.transpose(1, 2, 0)), size, interpolation=cv2.INTER_CUBIC) for one in color]
+    return np.stack(large).transpose(0, 3, 1, 2).astype(np.uint8)
+
+
+def _images(folder: Path, spec: ImageSpec, on_features: bool) -> tuple[npt.NDArray[np.uint8], str]:
     """(N, C, S, S) uint8 to check on, and a word on what they are. Raises DataError, CheckpointError."""
     if not folder.is_dir():
         noise = np.random.default_rng(0).integers(0, 256, (CHECKED, *spec.shape), np.uint8)
         return noise, f"{CHECKED} images of noise ({folder} does not exist)"
     table = schema.read_set(folder, columns=["pixels"]).slice(0, CHECKED)
     theirs = schema.spec_of(schema.read_metadata(table.schema, str(folder)))
+    if on_features:
+        return _enlarged(schema.pixels_to_numpy(table["pixels"], theirs), spec), f"{len(table)} images of {folder}, enlarged"
     if theirs.shape != spec.shape:
         raise CheckpointError(
             f"{folder} holds images of shape {theirs.shape}, the model takes {spec.shape}; name others by --images"

@@ -60,7 +60,7 @@ class Method(SemiSupervisedMethod):
         self.nets["discriminator"] = family.classifier(problem, 1)
         self.nets["generator"] = family.generator(problem)
         self.default_clip = default_clip(family, config)
-        num_features = self._features(torch.zeros(1, *problem.image.shape)).shape[1]
+        num_features = self._features(torch.zeros(1, *problem.input.shape)).shape[1]
         self.nets["classifier"] = nn.Linear(num_features, problem.num_classes)
 
     @torch.no_grad()

@@ -159,4 +159,4 @@ class Method(TwoPlayerMethod):
 def _every_second_strong(x: Tensor, seed: int, stroke: bool) -> Tensor:
     """(L, C, S, S) -> the same with every second image of the global batch strongly changed."""
     number = rank() * x.shape[0] + torch.arange(x.shape[0], device=x.device)
-    return torch.where((number % 2 == 0).view(-1, 1, 1, 1), strong(x, seed, stroke=stroke), x)
+    return torch.where((number % 2 == 0).view(-1, *[1] * (x.ndim - 1)), strong(x, seed, stroke=stroke), x)

@@ -25,6 +25,8 @@ from ssgan.data.remote import RemoteJob, folder_identity, open_job, remote_job
 from ssgan.data.sources import ImageSource, Item, make_source, text
 from ssgan.data.workers import DecodeJob, prepared
 from ssgan.errors import ConfigError, DataError
+from ssgan.features.by_id import inputs_of
+from ssgan.features.files import FeatureFiles
 from ssgan.prediction.score import PartResult, Scorer, part_result
 from ssgan.provenance import file_sha256
 from ssgan.storage import is_s3
@@ -156,17 +158,21 @@ def _predict_files(scorer: Scorer, job: DecodeJob, rows: pa.Table, workers: int 
 
 
 class PoolInputs:
-    """The images in a folder of shards: data/images, or a set of data/splits. A row of its list is a slice of a shard."""
+    """The images in a folder of shards: data/images, or a set of data/splits. A row of its list is a slice of a shard.
 
-    def __init__(self, folder: Path) -> None:
-        self.name, self.place = str(folder), os.path.abspath(folder)
+    Args:
+        features: of these images, where the model learned on such.
+    """
+
+    def __init__(self, folder: Path, features: FeatureFiles | None = None) -> None:
+        self.name, self.place, self._features = str(folder), os.path.abspath(folder), features
 
     def listing(self, spec: ImageSpec, part_files: int) -> pa.Table:
         """Raises DataError: no shard there, or images of another shape than ``spec``."""
         found: list[tuple[str, str, int, int]] = []
         for shard in schema.shards(Path(self.name)):
             theirs = schema.spec_of(schema.read_metadata(pq.read_schema(shard), str(shard)))
-            if theirs != spec:
+            if theirs != spec and self._features is None:
                 raise DataError(f"{shard} holds images {theirs}, the model takes {spec}; name the pool of that model")
             rows, digest = pq.read_metadata(shard).num_rows, file_sha256(shard)
             found += [(shard.name, digest, start, min(start + part_files, rows)) for start in range(0, rows, part_files)]
@@ -182,11 +188,13 @@ class PoolInputs:
     def predict(self, scorer: Scorer, rows: pa.Table) -> PartResult:
         """Raises DataError where a shard is gone or shorter."""
         batches: list[pa.RecordBatch] = []
+        inputs_for = inputs_of(scorer.model, self._features)
         for row in rows.to_pylist():
-            ids, paths, pixels = _slice(Path(self.place) / row["shard"], scorer.model.image, row["start"], row["stop"])
+            ids, paths, pixels = _slice(Path(self.place) / row["shard"], row["start"], row["stop"])
+            inputs = inputs_for(ids, pixels)
             for at in range(0, len(ids), POOL_BATCH):
                 some = slice(at, at + POOL_BATCH)
-                batches.append(scorer.rows(ids[some], paths[some], pixels[some]))
+                batches.append(scorer.rows(ids[some], paths[some], inputs[some]))
         return part_result(scorer, batches, [])
 
     def on_node(self, spec: ImageSpec) -> PartPredictor:
@@ -202,7 +210,7 @@ class _PoolOnNode(NamedTuple):
         return self.pool.predict(scorer, rows)
 
 
-def _slice(shard: Path, spec: ImageSpec, start: int, stop: int) -> tuple[list[str], list[str | None], npt.NDArray[np.uint8]]:
+def _slice(shard: Path, start: int, stop: int) -> tuple[list[str], list[str | None], npt.NDArray[np.uint8]]:
     """Ids, paths (None where the set has none) and pixels of some rows, reading no row group but theirs."""
     file = pq.ParquetFile(shard)
     ends = np.cumsum([file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups)])
@@ -212,6 +220,7 @@ def _slice(shard: Path, spec: ImageSpec, start: int, stop: int) -> tuple[list[st
     table = table.slice(start - (int(ends[first - 1]) if first else 0), stop - start)
     ids: list[str] = table["id"].to_pylist()
     paths: list[str | None] = table["path"].to_pylist() if "path" in names else [None] * len(ids)
+    spec = schema.spec_of(schema.read_metadata(file.schema_arrow, str(shard)))
     return ids, paths, schema.pixels_to_numpy(table["pixels"], spec)
 
 

@@ -28,9 +28,9 @@ class Scorer:
     published: Published
     top_k: int
 
-    def rows(self, ids: list[str], paths: list[str | None], pixels: npt.NDArray[np.uint8]) -> pa.RecordBatch:
-        """Answers for N images (N, C, S, S)."""
-        logits = self.model.predict_logits(pixels).astype(np.float64)
+    def rows(self, ids: list[str], paths: list[str | None], inputs: npt.NDArray[Any]) -> pa.RecordBatch:
+        """Answers for N images (N, C, S, S), or their features (N, D)."""
+        logits = self.model.predict_logits(inputs).astype(np.float64)
         probability = np.exp(log_softmax(logits, self.published.temperature))
         order = np.argsort(-probability, axis=1, kind="stable")[:, : self.top_k]
         columns: list[Any] = [ids, paths]

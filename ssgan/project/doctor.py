@@ -50,7 +50,7 @@ def examine(params: Path) -> list[Check]:
     if config is not None:
         chosen = config
         checks += [_guard("source", lambda: _source(chosen)), _guard("labels", lambda: _labels(chosen))]
-        checks += [_guard("storage", lambda: _storage(chosen))]
+        checks += [_guard("backbone", lambda: _backbone(chosen)), _guard("storage", lambda: _storage(chosen))]
     return checks
 
 
@@ -229,6 +229,22 @@ def _labels(config: Config) -> Check:
     if not Path(table).is_file():
         return Check("labels", "fail", f"split.labels is {table}, which does not exist", "correct split.labels")
     return Check("labels", "ok", table)
+
+
+def _backbone(config: Config) -> Check:
+    """What methods learn on: the weights are here, and the networks fit."""
+    if config.features.backbone is None:
+        return Check("backbone", "ok", "none: methods learn from pixels")
+    from ssgan import backbones
+
+    backbone, weights = backbones.find(config.features)
+    if config.net.family != "head":
+        found = f"{backbone.name}, but net.family is {config.net.family}, which learns from pixels"
+        return Check("backbone", "fail", found, "set net.family to head, or features.backbone to null")
+    found = f"{backbone.name}, {backbone.size} pixels, {backbone.dimension} numbers, license {backbone.license}; {weights.name}"
+    if backbone.restricted:
+        return Check("backbone", "note", found, "read the license before you use the model outside of research")
+    return Check("backbone", "ok", found)
 
 
 def _storage(config: Config) -> Check:

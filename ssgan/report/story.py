@@ -12,7 +12,7 @@ from ssgan.evaluation.comparison import p_text
 from ssgan.report.inputs import Facts
 
 DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-SUPERVISED = "supervised"  # the method that uses no unlabeled image
+SUPERVISED = ("supervised", "linear_probe")  # methods that use no unlabeled image
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def tell(facts: Facts) -> Story:
             f"{start}. Whether the unlabeled images helped is not known: no supervised twin was trained (train.twin is false)."
         )
         return Story("unknown", "Gain not measured", headline, lead, _scope(n))
-    lead = f"{start}; the same network trained on the {labels} labels alone gets {percent(n['twin']['error_rate'])} wrong."
+    other = "a linear probe" if facts.manifest.get("backbone") else "the same network"
+    lead = f"{start}; {other} trained on the {labels} labels alone gets {percent(n['twin']['error_rate'])} wrong."
     badge, headline = _verdict(n)
     return Story(n["gain"]["verdict"], badge, headline, lead, f"{_chance(n)} {_scope(n)}")
 
@@ -88,7 +89,7 @@ def unlabeled_images(facts: Facts) -> int:
 
 def labels_only(facts: Facts) -> bool:
     """Whether the run itself is the supervised comparison."""
-    return bool(_parameters(facts).get("method.name") == SUPERVISED)
+    return _parameters(facts).get("method.name") in SUPERVISED
 
 
 def _parameters(facts: Facts) -> dict[str, Any]:
@@ -162,6 +163,7 @@ def ran(facts: Facts) -> list[tuple[str, str]]:
     rows = [
         ("Source", ": ".join(str(part) for part in source if part)),
         ("Image size", f"{size} × {size}, {'gray' if channels == 1 else 'color'}" if size else ""),
+        ("Backbone", f"{m['backbone']['name']}, {m['backbone']['license']}" if m.get("backbone") else ""),
         ("Method", str(known.get("method.name") or "").replace("_", " ")),
         ("Networks", str(known.get("net.family") or "")),
         ("Steps", number(m["steps"]) if "steps" in m else ""),

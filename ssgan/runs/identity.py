@@ -11,7 +11,7 @@ from typing import Any
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles, data_version
 from ssgan.provenance import ids_sha256
-from ssgan.training.context import TWIN, Run
+from ssgan.training.context import AUTO, PROBE, TWIN, Run
 from ssgan.training.roles import role_method, roles
 
 PACKAGE = Path(__file__).parents[1]
@@ -26,6 +26,8 @@ CODE = (
     "data/sampler.py",
     "data/schema.py",
     "data/streaming.py",
+    "features/space.py",
+    "fitting",
     "methods/__init__.py",
     "nets",
     "players",
@@ -48,7 +50,7 @@ EXECUTION = {
 
 def code_files(method: str) -> list[Path]:
     """The source files behind a training, sorted."""
-    named = [PACKAGE / part for part in CODE] + [PACKAGE / f"methods/{name}.py" for name in sorted({method, TWIN})]
+    named = [PACKAGE / part for part in CODE] + [PACKAGE / f"methods/{name}.py" for name in sorted({method, TWIN, PROBE, AUTO})]
     return sorted({file for path in named for file in (path.rglob("*.py") if path.is_dir() else [path])})
 
 
@@ -92,6 +94,7 @@ def params(config: Config) -> dict[str, Any]:
         "method": {role: {"name": name, **resolved.model_dump()} for role, (name, resolved) in methods.items()},
         "net": config.net.model_dump(),
         "augment": config.augment.model_dump(),
+        "features": config.features.model_dump(include={"dimensions"}) if config.features.backbone else None,
         "loader": config.loader.model_dump(),
         "train": {k: v for k, v in config.train.model_dump().items() if k not in EXECUTION},
     }

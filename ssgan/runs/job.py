@@ -29,7 +29,7 @@ def train() -> None:
     """Train what is not finished. Raises TrainingError where this would be another run than the one that was submitted."""
     config = load()
     print(overview(config), flush=True)
-    run = run_of(config, locate_splits(config.storage.url, SPLITS), start=submitted_start(config))
+    run = run_of(config, locate_splits(config, SPLITS), start=submitted_start(config))
     require_submission(SUBMISSION, run.id, run.identity)
     store = open_store(config.storage.url)
     train_here(run, store, ProgressLine(config.train.log_every_seconds))

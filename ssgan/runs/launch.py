@@ -48,7 +48,7 @@ def train(config: Config, splits: Path, out: Path, on_progress: OnProgress) -> d
 
 def requested_run(config: Config, splits: Path, out: Path) -> Run:
     """The run that these parameters ask for; the model that it starts from is in storage then. ``out``: the last training."""
-    files = locate_splits(config.storage.url, splits)
+    files = locate_splits(config, splits)
     return run_of(config, files, start=publish_start(config, out, open_once(config.storage.url)))
 
 
@@ -143,6 +143,8 @@ def _manifest(run: Run, summaries: dict[Role, dict[str, Any]], folder: Path) -> 
         "distinct_labeled_ids_seen": {role: s["distinct_labeled_ids_seen"] for role, s in summaries.items()},
         "best_step": {role: s["best_step"] for role, s in summaries.items()},
         "twin": "twin" in summaries,
+        "backbone": features.backbone.describe() if (features := run.files.features) else None,
+        "fitted": {role: s["fitted"] for role, s in summaries.items() if "fitted" in s},
         "seconds": {role: s["seconds"] for role, s in summaries.items()},
         "versions": {**main["versions"], "ray": version("ray"), "ssgan": version("ssgan")},
         "files": {str(f.relative_to(folder)): _entry(f) for f in sorted(folder.rglob("*")) if f.is_file()},

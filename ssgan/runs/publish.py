@@ -12,19 +12,22 @@ from typing import Any
 
 import yaml
 
+from ssgan.config import Config, FeaturesConfig
 from ssgan.data.files import SplitFiles, data_version
 from ssgan.errors import ConfigError, DataError
+from ssgan.features.files import FeatureFiles, stored, write_subset
 from ssgan.storage import is_s3
 from ssgan.storage.store import filesystem
 from ssgan.storage.write_once import open_once
 
 PREFIX = "splits"
 SETS = ("labeled", "unlabeled", "val")
+FEATURES = "features"  # of these sets, beside them
 LOCK = Path("dvc.lock")
 POINTER = Path("published.json")  # in the project's folder: tells a job which data to take
 
 
-def publish(storage_url: str, splits: Path) -> dict[str, Any]:
+def publish(config: Config, splits: Path) -> dict[str, Any]:
     """Put the sets that training reads into storage, unless they are there already.
 
     Returns:
@@ -34,13 +37,15 @@ def publish(storage_url: str, splits: Path) -> dict[str, Any]:
         ConfigError: storage is a folder of this machine, which no cluster can read.
         DataError: there are no splits.
     """
-    require_shared(storage_url)
-    files = SplitFiles(str(splits.absolute()))
+    require_shared(config.storage.url)
+    files = _local(config.features, splits)
     version = data_version(files)
-    key, store = f"{PREFIX}/{version[:16]}", open_once(storage_url)
+    key, store = f"{PREFIX}/{version[:16]}", open_once(config.storage.url)
     if key not in store.keys(PREFIX):
         with tempfile.TemporaryDirectory(prefix="ssgan-publish-") as folder:
             _link(splits, Path(folder))
+            if files.features:
+                write_subset(files.features, [one for name in SETS for one in files.ids(name)], Path(folder, FEATURES))
             store.keep(Path(folder), key)  # two submitters at once write the same bytes
     return {"key": key, "data": version, "lock": _locked(splits)}
 
@@ -72,14 +77,19 @@ def _link(splits: Path, folder: Path) -> None:
             link.symlink_to(path.absolute())
 
 
-def locate_splits(storage_url: str, splits: Path, pointer: Path = POINTER) -> SplitFiles:
+def _local(config: FeaturesConfig, splits: Path) -> SplitFiles:
+    """The splits of this folder, with the features that a run learns on, if any."""
+    return SplitFiles(str(splits.absolute()), features=stored(config, splits.absolute().with_name("features")))
+
+
+def locate_splits(config: Config, splits: Path, pointer: Path = POINTER) -> SplitFiles:
     """The splits of this folder or, in a job that was sent without them, those that the pointer names.
 
     Raises:
         DataError: neither is there, or storage holds other data than the pointer says.
     """
     if splits.is_dir():
-        return SplitFiles(str(splits.absolute()))
+        return _local(config.features, splits)
     try:
         published = json.loads(pointer.read_text())
     except FileNotFoundError:
@@ -88,12 +98,13 @@ def locate_splits(storage_url: str, splits: Path, pointer: Path = POINTER) -> Sp
         ) from None
     if LOCK.exists() and published["lock"] != _locked(splits):
         raise DataError(f"{pointer} is older than the splits that {LOCK} names; run `ssgan publish` and submit again")
-    fs, root = filesystem(storage_url)
-    files = SplitFiles(f"{root}/{published['key']}", fs)
+    fs, root = filesystem(config.storage.url)
+    where = f"{root}/{published['key']}"
+    files = SplitFiles(where, fs, FeatureFiles(f"{where}/{FEATURES}", fs) if config.features.backbone else None)
     found = data_version(files)
     if found != published["data"]:
         raise DataError(
-            f"{storage_url}/{published['key']} holds data {found[:16]}, but {pointer} names {published['data'][:16]}; "
+            f"{config.storage.url}/{published['key']} holds data {found[:16]}, but {pointer} names {published['data'][:16]}; "
             "run `ssgan publish` and submit again"
         )
     return files

@@ -65,7 +65,7 @@ def _folder(start_from: str, out: Path, role: Role) -> Path:
     folder = main if role == "main" else main.absolute().parents[1] / role / main.name
     if all((folder / name).is_file() for name in FILES):
         return folder
-    if role == "twin":
+    if role != "main":
         raise CheckpointError(
             f"train.start_from is {start_from!r}, but there is no supervised twin in {folder}, and a twin that starts afresh "
             "would flatter the method; set train.twin to false, or train.start_from to null"

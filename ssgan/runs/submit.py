@@ -44,7 +44,7 @@ def submit(run: Run, splits: Path, entrypoint: str = TRAIN) -> tuple[Jobs, Job, 
         if known and known[-1].live:
             return jobs, known[-1], True
         attempt = 1 + max((job.attempt for job in known), default=0)
-        pointer = publish(config.storage.url, splits)
+        pointer = publish(config, splits)
         submission = {"run": run.id, "attempt": attempt, "identity": run.identity, "versions": versions()}
         with tempfile.TemporaryDirectory(prefix="ssgan-upload-") as folder:
             bundle.write(Path(folder), config.cluster, pointer, submission)

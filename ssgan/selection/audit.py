@@ -77,7 +77,7 @@ def read(files: SplitFiles, predict: PredictOutputs) -> Labeled:
         sets += [name] * len(images)
         pixels.append(images)
         label.append(table["label"].to_numpy().astype(np.int64))
-        features.append(unit(predict(images).features))
+        features.append(unit(predict(table["id"].to_pylist(), images).features))
     order = np.argsort(ids)
     return Labeled(
         [ids[i] for i in order],

@@ -81,7 +81,7 @@ def select(
     There are fewer uncertain or unknown picks than asked for where all that is left is a near-duplicate of another image.
 
     Args:
-        look: what the model says of (N, C, S, S) uint8 images.
+        predict: what the model says of images, by ids and stored pixels (N, C, S, S) uint8.
         labeled: ids of images that have a label already, in the labeled set or elsewhere; they are left out.
 
     Raises:
@@ -139,8 +139,8 @@ def _choose(
 def _labeled(together: ScoredImages, files: SplitFiles, predict: PredictOutputs, bits: int) -> tuple[Floats, U8]:
     """Distance of each candidate to the nearest labeled image (M,), and the labeled images that may be near-duplicates."""
     nearest, similar_labeled = np.full(len(together), np.inf), [together.pixels[:0]]
-    for _, pixels in stream(files, "labeled"):
-        nearest = np.minimum(nearest, distance(together.features, unit(predict(pixels).features)))
+    for ids, pixels in stream(files, "labeled"):
+        nearest = np.minimum(nearest, distance(together.features, unit(predict(ids.tolist(), pixels).features)))
         similar_labeled.append(pixels[alike(pixels, together.pixels, bits)])
     return nearest, np.concatenate(similar_labeled)
 

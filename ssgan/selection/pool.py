@@ -10,7 +10,7 @@ Letters: N images of a block, K classes, F features, C, S, S of one image.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ class Outputs(Protocol):
     def features(self) -> F32: ...
 
 
-PredictOutputs = Callable[[U8], Outputs]
+PredictOutputs = Callable[[Sequence[str], U8], Outputs]  # of images by their ids (N,) and stored pixels (N, C, S, S)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ScoredImages:
 
 def score_images(ids: Ids, pixels: U8, predict: PredictOutputs, temperature: float) -> ScoredImages:
     """Score N > 0 images."""
-    outputs = predict(pixels)
+    outputs = predict(ids.tolist(), pixels)
     p = probabilities(outputs.logits, temperature)
     top = top_two(p)
     return ScoredImages(ids, pixels, unit(outputs.features), top, np.take_along_axis(p, top, 1), uncertainty(p), entropy(p))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ssgan.data.files import SplitFiles
     from ssgan.training.history import Record
 
-Role = Literal["main", "twin"]
-TWIN = "supervised"
+Role = Literal["main", "twin", "auto"]
+TWIN, PROBE, AUTO = "supervised", "linear_probe", "auto"  # methods: the twin on pixels, that on features, and the choice there
 
 
 class FolderStore(Protocol):

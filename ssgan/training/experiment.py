@@ -8,22 +8,18 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ssgan import methods
-from ssgan.config import Config, MethodConfig, Problem
 from ssgan.core.distributed import broadcast_, fold, rank, solo, summed
-from ssgan.core.method import SemiSupervisedMethod
-from ssgan.data.files import SplitFiles
-from ssgan.data.loaders import Batches, BatchRequest
-from ssgan.data.schema import pixels_to_numpy
+from ssgan.data.loaders import Batches
 from ssgan.errors import NonFiniteError
+from ssgan.players.fitted import FittedMethod
 from ssgan.training.checkpoint import Checkpoints, Trainer
 from ssgan.training.context import ProgressEvent, Role, Run, RunContext, checkpoints_prefix, start_key
-from ssgan.training.ema import Average
+from ssgan.training.derived import add_space, average_of, plan_of, problem_of, request_of, space_of, val_set_of
 from ssgan.training.history import Board, Record
-from ssgan.training.loop import TrainingPlan, ValSet, fit
+from ssgan.training.loop import fit, fit_at_once
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.precision import in_bf16
 from ssgan.training.result import store_result, summary_of
@@ -41,8 +37,7 @@ def train(run: Run, role: Role, context: RunContext) -> None:
         _train(run, role, context, ())
     except NonFiniteError as error:
         summed(torch.zeros(()))  # no rank looks for a checkpoint before rank 0 has stored the last one
-        # Once: a fault of the machine passes, and a training that diverges does so again in the same step, because every
-        # random number is a function of the step.
+        # Once: a training that diverges does so again in the same step, for every random number is a function of the step.
         _train(run, role, context, (f"{error}; going back to the last checkpoint, once",))
 
 
@@ -53,6 +48,8 @@ def _train(run: Run, role: Role, context: RunContext, warnings: tuple[str, ...])
     checkpoints = Checkpoints(context.store, checkpoints_prefix(run.id, role), identity, config.train.keep_checkpoints)
     bf16, notes = in_bf16(config.train.precision, context.device)
     warnings += (*notes, *checkpoints.resume(trainer))
+    if run.files.features and trainer.progress.step:
+        batches.enter(space_of(trainer.method))  # that of the checkpoint: another machine may have rounded otherwise
     is_main_process = rank() == 0
     board = Board(context.board / role, trainer.progress.history) if is_main_process and context.board else None
 
@@ -72,9 +69,13 @@ def _train(run: Run, role: Role, context: RunContext, warnings: tuple[str, ...])
     if warnings:
         on_progress(ProgressEvent(trainer.progress.step, config.train.steps, 0.0, 0.0, None, warnings))
     plan = plan_of(config, trainer.method.config, bf16)
-    written = checkpoints if is_main_process else None
+    val = val_set_of(run.files, trainer.method, context.device)
     try:
-        fit(trainer, batches, plan, _val_set(run.files, context.device), written, on_progress, on_record, context.heartbeat)
+        if isinstance(trainer.method, FittedMethod):
+            fit_at_once(trainer, batches, plan, val, on_record)
+        else:
+            written = checkpoints if is_main_process else None
+            fit(trainer, batches, plan, val, written, on_progress, on_record, context.heartbeat)
     finally:
         checkpoints.finish()
     if board:
@@ -87,31 +88,8 @@ def prepared(run: Run, role: Role, context: RunContext) -> tuple[Trainer, Batche
     """A run before its first step, and its batches. Raises ConfigError where its workers cannot share the batches."""
     name, method_config = role_method(run.config, role)
     require_even_shares(run.config.train, method_config)
-    batches = Batches(run.files, _request(run.config, name, method_config), run.config.loader, context.device)
+    batches = Batches(run.files, request_of(run.config, name, method_config), run.config.loader, context.device)
     return _trainer(run, role, context, batches), batches
-
-
-def _request(config: Config, name: str, method_config: MethodConfig) -> BatchRequest:
-    method = methods.module(name).Method
-    return BatchRequest(
-        labeled=method_config.labeled_batch_size,
-        unlabeled=method_config.batch_size,
-        streams=method.unlabeled_streams,
-        second_view=method.second_view,
-        seed=config.train.seed,
-        augment=config.augment if method_config.augment else None,
-    )
-
-
-def plan_of(config: Config, method_config: MethodConfig, bf16: bool) -> TrainingPlan:
-    """How long the run is, and when it validates and writes checkpoints."""
-    t = config.train
-    return TrainingPlan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, bf16)
-
-
-def problem_of(config: Config, files: SplitFiles) -> Problem:
-    """What is to be learned: image shape and classes of the data set, networks of the config."""
-    return Problem(files.image_spec(), len(files.classes()), config.net)
 
 
 def _trainer(run: Run, role: Role, context: RunContext, batches: Batches) -> Trainer:
@@ -122,6 +100,8 @@ def _trainer(run: Run, role: Role, context: RunContext, batches: Batches) -> Tra
     problem = problem_of(run.config, run.files)
     method = methods.build(name, method_config, problem)
     method.nets.to(context.device)
+    if run.files.features:
+        batches.enter(add_space(method, run).to(context.device))
     torch.manual_seed(fold(train.seed, "init"))
     method.nets.train()
     with solo():
@@ -131,19 +111,7 @@ def _trainer(run: Run, role: Role, context: RunContext, batches: Batches) -> Tra
                 context.store.get(start_key(start), Path(folder, "start"))
                 earlier = read_earlier_model(Path(folder, "start", role), name, problem, classes)
             warm_start(method.nets, earlier, classes, batch.x_u if len(batch.x_u) else batch.x_l)
+            if run.files.features:
+                batches.enter(space_of(method))  # that of the earlier run, in which its weights mean something
     broadcast_(list(method.nets.state_dict().values()))
     return Trainer(method, make_optimizers(method), average_of(method, train.steps), batches.seen)
-
-
-def average_of(method: SemiSupervisedMethod, steps: int) -> Average:
-    """The average of weights of a run of so many steps, before the first one."""
-    c = method.config
-    images = min(c.ema_halflife_images, c.ema_max_share * steps * c.batch_size)
-    return Average({k: method.nets[k] for k in method.averaged}, max(1.0, images / c.batch_size))
-
-
-def _val_set(files: SplitFiles, device: torch.device) -> ValSet:
-    table = files.read("val", ["label", "pixels"])
-    pixels = torch.from_numpy(pixels_to_numpy(table["pixels"], files.image_spec()).copy())
-    labels = torch.from_numpy(table["label"].to_numpy().astype(np.int64))
-    return ValSet(pixels.to(device), labels.to(device))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -12,8 +13,10 @@ from torch import Tensor
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import average_, fold, rank, summed, world_size
 from ssgan.data.loaders import Batches
+from ssgan.players.fitted import FittedMethod
 from ssgan.training.checkpoint import Checkpoints, Trainer, evaluable
 from ssgan.training.context import ProgressEvent
+from ssgan.training.ema import Average
 from ssgan.training.health import Health, spread
 from ssgan.training.history import Record
 from ssgan.training.step import run_step
@@ -37,10 +40,15 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class ValSet:
-    """Labeled images for validation while training: (N, C, S, S) uint8 and (N,) int64, on the device."""
+    """Labeled images for validation while training: (N, C, S, S) uint8, or (N, P) features, and (N,) int64, on the device."""
 
     images: Tensor
     labels: Tensor
+
+    def inputs(self, start: int, stop: int) -> Tensor:
+        """Some of the images as the classifier takes them."""
+        some = self.images[start:stop]
+        return some * (1.0 / 255.0) if some.dtype == torch.uint8 else some
 
 
 class Meter:
@@ -96,7 +104,7 @@ def fit(
 
     Checkpoints are written by rank 0 (``checkpoints`` is None elsewhere); progress and records come on every rank.
     """
-    health = Health(real_spread=spread(val.images[:VAL_BATCH].float() / 255) if len(val.images) > 1 else 0.0)
+    health = Health(real_spread=spread(val.inputs(0, VAL_BATCH)) if len(val.images) > 1 else 0.0)
     progress, meter, last_event = trainer.progress, Meter(), 0.0
     iterator = batches.iterate(progress.step, plan.steps)
     trainer.method.nets.train()
@@ -120,6 +128,19 @@ def fit(
         if time.perf_counter() - last_event >= PROGRESS_SECONDS or done:
             last_event = time.perf_counter()
             on_progress(_event(progress.history, meter, progress.step, plan.steps))
+
+
+def fit_at_once(
+    trainer: Trainer, batches: Batches, plan: TrainingPlan, val: ValSet, on_record: Callable[[Record], None]
+) -> None:
+    """Fit a method that has no steps: it counts as the whole of the run."""
+    method, meter = cast(FittedMethod, trainer.method), Meter()
+    x_l, y_l, x_u = batches.everything()
+    method.fit(x_l, y_l, x_u, plan.seed)
+    batches.seen.fill_(True)
+    trainer.average = Average({}, 1.0)
+    trainer.progress.step = plan.steps
+    on_record(_record(trainer, plan, val, Health(0.0), meter))
 
 
 def one_step(trainer: Trainer, plan: TrainingPlan, batch: Batch) -> dict[str, Tensor]:
@@ -171,8 +192,7 @@ def error_rate(trainer: Trainer, val: ValSet) -> float | None:
         return None
     wrong = torch.zeros((), device=val.labels.device)
     for i in range(rank() * VAL_BATCH, len(val.labels), world_size() * VAL_BATCH):
-        x = val.images[i : i + VAL_BATCH] * (1.0 / 255.0)
-        wrong += (trainer.method.predict(x).argmax(1) != val.labels[i : i + VAL_BATCH]).sum()
+        wrong += (trainer.method.predict(val.inputs(i, i + VAL_BATCH)).argmax(1) != val.labels[i : i + VAL_BATCH]).sum()
     return float(summed(wrong)) / len(val.labels)
 
 

@@ -13,6 +13,7 @@ import torch
 
 from ssgan.core.distributed import world_size
 from ssgan.data.loaders import Batches
+from ssgan.players.fitted import FittedMethod
 from ssgan.training.checkpoint import Tensors, Trainer, evaluable, write_tensors
 from ssgan.training.context import Role, Run, RunContext, final_key
 from ssgan.training.history import write_jsonl
@@ -23,14 +24,18 @@ def store_result(run: Run, role: Role, context: RunContext, trainer: Trainer, su
     """Put it under ``final_key``; ``summary`` as of ``summary_of``. On rank 0 only."""
     progress = trainer.progress
     name, method_config = role_method(run.config, role)
+    features = run.files.features
     description = {
         "format": 1,
         "method": name,
         "method_config": method_config.model_dump(),
         "net": run.config.net.model_dump(),
-        "image": run.files.image_spec()._asdict(),
+        "image": (features.backbone.image if features else run.files.image_spec())._asdict(),
         "classes": run.files.classes(),
     }
+    if features:
+        components = min(run.config.features.dimensions, features.backbone.dimension)
+        description |= {"backbone": features.backbone.describe(), "components": components}
     last, best_step = evaluable(trainer), progress.best_step or progress.step
     with tempfile.TemporaryDirectory(prefix="ssgan-final-") as temporary:
         folder = Path(temporary)
@@ -63,5 +68,6 @@ def summary_of(trainer: Trainer, batches: Batches, device: torch.device, bf16: b
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "precision": "bf16" if bf16 else "float32",
+        **({"fitted": trainer.method.chosen} if isinstance(trainer.method, FittedMethod) else {}),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }

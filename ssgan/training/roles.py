@@ -1,15 +1,23 @@
-"""What is trained in one run: the method itself, and its supervised twin."""
+"""What is trained in one run: the method itself, its supervised twin, and, on features, the choice by folds of the labels."""
 
 from __future__ import annotations
 
 from ssgan import methods
 from ssgan.config import Config, MethodConfig
-from ssgan.training.context import TWIN, Role
+from ssgan.training.context import AUTO, PROBE, TWIN, Role
 
 
 def roles(config: Config) -> tuple[Role, ...]:
     """What is trained in one launch. A supervised run is its own twin."""
-    return ("main", "twin") if config.train.twin and config.method.name != TWIN else ("main",)
+    others: dict[Role, str] = {"twin": twin_of(config)}
+    if config.features.backbone:
+        others["auto"] = AUTO
+    return ("main", *(role for role, name in others.items() if config.train.twin and config.method.name != name))
+
+
+def twin_of(config: Config) -> str:
+    """The method that sees no unlabeled image: on features the probe."""
+    return PROBE if config.features.backbone else TWIN
 
 
 def role_method(config: Config, role: Role) -> tuple[str, MethodConfig]:
@@ -21,5 +29,8 @@ def role_method(config: Config, role: Role) -> tuple[str, MethodConfig]:
     main = methods.resolve_config(config.method.name, config.method.options)
     if role == "main":
         return config.method.name, main
+    if config.features.backbone:
+        name = AUTO if role == "auto" else PROBE
+        return name, methods.resolve_config(name, {})
     shared = {k: getattr(main, k) for k in MethodConfig.model_fields}
     return TWIN, methods.resolve_config(TWIN, shared)

@@ -48,7 +48,7 @@ def read_earlier_model(folder: Path, method: str, problem: Problem, classes: Seq
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder} is no model folder ({error.filename} is missing); correct train.start_from") from None
     theirs = _described(described["method"], described["image"], described["net"])
-    ours = _described(method, problem.image._asdict(), problem.net.model_dump())
+    ours = _described(method, problem.input._asdict(), problem.net.model_dump())
     if len(described["classes"]) == len(classes) and described["classes"] != list(classes):
         raise ConfigError(
             f"train.start_from: the model to start from knows the classes {described['classes']}, here they are "

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
-from ssgan.config import Config, DataConfig, TrainConfig
+from ssgan.config import Config, DataConfig, FeaturesConfig, TrainConfig
 from ssgan.runs.identity import EXECUTION
 from tests.support.closure import NOT_DECIDING, ROOT, closure, covers, deciding
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 TEMPLATE = yaml.safe_load((ROOT / "ssgan/templates/project/pipeline.yaml").read_text().replace("@@", ""))["stages"]
-STAGES = ("ingest", "split", "train", "evaluate", "report")
+STAGES = ("ingest", "features", "split", "train", "evaluate", "report")
+METHODS = (PARAMS["method"]["name"], "supervised", "linear_probe", "auto")  # of all roles
 LOADS_METHODS = ("train", "evaluate")  # by name, so that no import tells
 RAW = "data/raw"
 REMOVED = "removed.csv"
@@ -43,7 +45,7 @@ def code_behind(stage: str) -> set[Path]:
     """The files that decide what a stage does."""
     roots = [f"pipelines.{stage}"]
     if stage in LOADS_METHODS:
-        roots += [f"ssgan.methods.{name}" for name in (PARAMS["method"]["name"], "supervised")]
+        roots += [f"ssgan.methods.{name}" for name in METHODS]
         roots += [f"ssgan.nets.{path.stem}" for path in (ROOT / "ssgan/nets").glob("*.py") if path.stem != "__init__"]
     files = deciding(closure(*roots))
     if stage == "report":
@@ -75,9 +77,7 @@ def test_no_stage_depends_on_code_that_it_does_not_use(stage: str) -> None:
 
 
 def test_editing_a_method_that_is_not_selected_runs_nothing() -> None:
-    others = [
-        f for f in (ROOT / "ssgan/methods").glob("*.py") if f.stem not in (PARAMS["method"]["name"], "supervised", "__init__")
-    ]
+    others = [f for f in (ROOT / "ssgan/methods").glob("*.py") if f.stem not in (*METHODS, "__init__")]
     assert others
     for other in others:
         for stage in STAGES:
@@ -95,7 +95,8 @@ def test_data_flows_one_way() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_params_exist_and_name_all_that_decides_the_result(stage: str) -> None:
-    known = {f"train.{key}" for key in TrainConfig.model_fields} | {f"data.{key}" for key in DataConfig.model_fields}
+    sections: dict[str, type[BaseModel]] = {"train": TrainConfig, "data": DataConfig, "features": FeaturesConfig}
+    known = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}
     assert set(PIPELINE[stage]["params"]) <= known | set(Config.model_fields)
     if stage == "ingest":
         assert set(PIPELINE["ingest"]["params"]) == {f"data.{key}" for key in DataConfig.model_fields if key != "workers"}
@@ -143,7 +144,7 @@ def test_the_search_depends_on_all_that_decides_a_trial_and_on_no_test_set(name:
     params = set(TUNE[name]["params"])
     workers = {"train.num_workers", "train.min_workers", "train.start_from"}  # a trial is one process and starts afresh
     assert params == set(PIPELINE["train"]["params"]) - workers | {"evaluate.checkpoint", "tune"}
-    assert {"data/splits"} == {dep for dep in TUNE[name]["deps"] if dep.startswith("data/")}
+    assert {"data/features", "data/splits"} == {dep for dep in TUNE[name]["deps"] if dep.startswith("data/")}
     assert TUNE[name]["outs"] == [{"reports/tune": {"cache": False}}]
 
 

@@ -19,9 +19,10 @@ from ssgan.training import experiment
 from ssgan.training.optimizers import hidden_weights, make_optimizers
 from ssgan.training.step import run_step
 from tests.support.data import config, context, run_of, short, write_splits
+from tests.support.methods import stepped
 
 LATE = 10  # a step at which every phase runs, by ``short``
-STACKABLE = [name for name in methods.names() if name not in UNSTACKABLE]
+STACKABLE = [name for name in stepped() if name not in UNSTACKABLE]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_the_runs_of_a_stack_differ(draws: list[SplitFiles]) -> None:
 
 
 def test_what_cannot_be_stacked_is_refused(draws: list[SplitFiles]) -> None:
-    refused = [name for name in methods.names() if name not in STACKABLE]
+    refused = [name for name in stepped() if name not in STACKABLE]
     assert refused == ["teacher_gan", "vat"]
     with pytest.raises(ConfigError, match="'teacher_gan' counts the teacher's predictions beside its loss: its runs cannot be"):
         require_stackable(methods.module("teacher_gan").Method, "mlp")

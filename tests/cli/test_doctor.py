@@ -16,7 +16,22 @@ from ssgan.ledger import Ledger, Vote
 from ssgan.project import doctor
 from ssgan.project.doctor import GIB, Check, examine
 
-ALL = ["python", "torch", "ray", "cpu", "memory", "disk", "gpu", "dvc", "params", "version", "source", "labels", "storage"]
+ALL = [
+    "python",
+    "torch",
+    "ray",
+    "cpu",
+    "memory",
+    "disk",
+    "gpu",
+    "dvc",
+    "params",
+    "version",
+    "source",
+    "labels",
+    "backbone",
+    "storage",
+]
 
 
 @pytest.fixture
@@ -60,7 +75,7 @@ def test_a_failure_comes_with_its_remedy_and_exit_code_1(project: Path, capsys: 
     at = next(i for i, line in enumerate(lines) if line.startswith("FAIL"))
     assert "split.labels is labels.csv, which does not exist" in lines[at]
     assert lines[at + 1].strip() == "-> correct split.labels"
-    assert lines[-1] == "1 of 13 checks failed"
+    assert lines[-1] == "1 of 14 checks failed"
     assert run(["doctor", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
 

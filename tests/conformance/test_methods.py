@@ -5,24 +5,37 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ssgan import methods
-from ssgan.config import ImageSpec, NetConfig, Problem
+from ssgan.config import Config, ImageSpec, NetConfig, Problem
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches
 from ssgan.model import load_model
 from ssgan.nets.layers import GaussianNoise
+from ssgan.players.fitted import FittedMethod
 from ssgan.training import experiment
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.context import TWIN
 from ssgan.training.optimizers import trainable
 from ssgan.training.roles import role_method
 from ssgan.training.step import run_step
-from tests.support.data import config, context, final_weights, run_of, same, short, write_splits
+from tests.support.data import (
+    ON_FEATURES,
+    config,
+    context,
+    final_weights,
+    on_features,
+    run_of,
+    same,
+    short,
+    write_splits,
+)
 from tests.support.ranks import run_ranks
 
 pytestmark = pytest.mark.slow
@@ -30,14 +43,41 @@ CLASSES, SIZE = 3, 8
 LATE = 10  # a step at which every phase runs and every term is there, by ``short``
 
 
-def small_trainer(name: str, files: SplitFiles, **options: int) -> tuple[Trainer, Batches]:
-    c = config(method=short(name, **options))
-    return experiment.prepared(run_of(c, files), "main", context(Path(files.root)))
+def small_trainer(name: str, files: SplitFiles, **options: Any) -> tuple[Trainer, Batches]:
+    return experiment.prepared(run_of(settings(name, files, **options), files), "main", context(Path(files.root)))
+
+
+def settings(name: str, files: SplitFiles, train: dict[str, Any] | None = None, **options: Any) -> Config:
+    """A short run of a method on pixels or, where the files have such, on features."""
+    return config(**(ON_FEATURES if files.features else {}), method=short(name, **options), train=train or {})
+
+
+def fitted(name: str) -> bool:
+    """Whether the method has no steps; it learns on features only."""
+    return issubclass(methods.module(name).Method, FittedMethod)
+
+
+STEPPED = [name for name in methods.names() if not fitted(name)]
 
 
 @pytest.fixture(params=methods.names())
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(params=STEPPED)
+def stepped(request: pytest.FixtureRequest) -> str:
+    """A method that is trained in steps."""
+    return str(request.param)
+
+
+@pytest.fixture(params=[f"{name}-{kind}" for name in methods.names() for kind in ("pixels", "features")])
+def case(request: pytest.FixtureRequest, splits: SplitFiles) -> tuple[str, SplitFiles]:
+    """A method and what it learns on."""
+    name, kind = str(request.param).split("-")
+    if kind == "pixels" and fitted(name):
+        pytest.skip("learns on features only")
+    return name, on_features(splits) if kind == "features" else splits
 
 
 def test_docstring_names_its_paper_and_its_cost(name: str) -> None:
@@ -46,8 +86,8 @@ def test_docstring_names_its_paper_and_its_cost(name: str) -> None:
         assert part in text, f"{name} lacks {part!r}"
 
 
-def test_terms_are_finite_scalars_with_a_total(name: str, splits: SplitFiles) -> None:
-    trainer, batches = small_trainer(name, splits)
+def test_terms_are_finite_scalars_with_a_total(case: tuple[str, SplitFiles]) -> None:
+    trainer, batches = small_trainer(*case)
     batch = next(batches.iterate(LATE, LATE + 1))
     for phase in trainer.method.phases():
         terms = phase.loss(batch)
@@ -57,8 +97,8 @@ def test_terms_are_finite_scalars_with_a_total(name: str, splits: SplitFiles) ->
             assert torch.isfinite(value), key
 
 
-def test_a_phase_moves_only_what_it_trains(name: str, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer, batches = small_trainer(name, splits)
+def test_a_phase_moves_only_what_it_trains(case: tuple[str, SplitFiles], monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer, batches = small_trainer(*case)
     monkeypatch.setattr(trainer.method, "after_step", lambda batch: None)
     batch = next(batches.iterate(LATE, LATE + 1))
     for phase in trainer.method.phases():
@@ -71,8 +111,8 @@ def test_a_phase_moves_only_what_it_trains(name: str, splits: SplitFiles, monkey
         assert all(p.grad is None for p in trainer.method.nets.parameters())
 
 
-def test_gradients_reach_every_trained_network(name: str, splits: SplitFiles) -> None:
-    trainer, batches = small_trainer(name, splits)
+def test_gradients_reach_every_trained_network(case: tuple[str, SplitFiles]) -> None:
+    trainer, batches = small_trainer(*case)
     batch = next(batches.iterate(LATE, LATE + 1))
     for phase in trainer.method.phases():
         parameters = trainable(trainer.method, phase)
@@ -81,39 +121,41 @@ def test_gradients_reach_every_trained_network(name: str, splits: SplitFiles) ->
         assert sum(reached) >= 0.9 * len(reached), f"{phase.name}: {reached}"
 
 
-def test_predict_gives_one_logit_per_real_class(name: str, splits: SplitFiles) -> None:
-    trainer, _ = small_trainer(name, splits)
+def test_predict_gives_one_logit_per_real_class(case: tuple[str, SplitFiles]) -> None:
+    trainer, _ = small_trainer(*case)
     trainer.method.nets.eval()
-    x = torch.rand(7, 1, SIZE, SIZE)
+    x = torch.rand(7, *trainer.method.problem.input.shape)
     assert trainer.method.predict(x).shape == (7, CLASSES)
     assert torch.equal(trainer.method.predict(x), trainer.method.predict(x)), "evaluation mode must be deterministic"
 
 
-def test_samples_are_images(name: str, splits: SplitFiles) -> None:
-    trainer, _ = small_trainer(name, splits)
+def test_samples_are_images(case: tuple[str, SplitFiles]) -> None:
+    trainer, _ = small_trainer(*case)
     samples = trainer.method.sample(5)
     if samples is not None:
-        assert samples.shape == (5, 1, SIZE, SIZE)
-        assert samples.min() >= 0
-        assert samples.max() <= 1
+        assert samples.shape == (5, *trainer.method.problem.input.shape)
+        if not case[1].features:
+            assert samples.min() >= 0
+            assert samples.max() <= 1
 
 
-def test_same_seed_same_bits_and_other_seed_other_bits(name: str, splits: SplitFiles, tmp_path: Path) -> None:
+def test_same_seed_same_bits_and_other_seed_other_bits(case: tuple[str, SplitFiles], tmp_path: Path) -> None:
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
-        c = config(method=short(name), train={"seed": seed, "steps": 10})
-        experiment.train(run_of(c, splits), "main", context(tmp_path / folder))
+        c = settings(*case, train={"seed": seed, "steps": 10})
+        experiment.train(run_of(c, case[1]), "main", context(tmp_path / folder))
     assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
-    assert not same(final_weights(tmp_path / "a"), final_weights(tmp_path / "c"))
+    if not fitted(case[0]):  # these draw nothing but folds of the labels
+        assert not same(final_weights(tmp_path / "a"), final_weights(tmp_path / "c"))
 
 
-def test_finished_model_predicts_what_the_trainer_predicted(name: str, splits: SplitFiles, tmp_path: Path) -> None:
-    c = config(method=short(name), train={"steps": 10})
+def test_finished_model_predicts_what_the_trainer_predicted(stepped: str, splits: SplitFiles, tmp_path: Path) -> None:
+    c = config(method=short(stepped), train={"steps": 10})
     experiment.train(run_of(c, splits), "main", context(tmp_path))
     model = load_model(tmp_path / "run/main/final/last")
-    assert model.method == name
+    assert model.method == stepped
     weights = final_weights(tmp_path)
     rebuilt = methods.build(
-        name, role_method(c, "main")[1], Problem(ImageSpec(1, SIZE, "fit"), CLASSES, NetConfig(**c.net.model_dump()))
+        stepped, role_method(c, "main")[1], Problem(ImageSpec(1, SIZE, "fit"), CLASSES, NetConfig(**c.net.model_dump()))
     )
     rebuilt.nets.load_state_dict(weights)
     rebuilt.nets.eval()
@@ -123,20 +165,21 @@ def test_finished_model_predicts_what_the_trainer_predicted(name: str, splits: S
     assert torch.equal(torch.from_numpy(model.predict_logits(images.numpy())), expected)
 
 
-def test_beats_chance_on_an_easy_set(name: str, splits: SplitFiles, tmp_path: Path) -> None:
-    experiment.train(run_of(config(method=short(name), train={"steps": 60}), splits), "main", context(tmp_path))
+def test_beats_chance_on_an_easy_set(case: tuple[str, SplitFiles], tmp_path: Path) -> None:
+    name, files = case
+    steps = 200 if files.features else 60
+    experiment.train(run_of(settings(name, files, train={"steps": steps}), files), "main", context(tmp_path))
     model = load_model(tmp_path / "run/main/final/last")
-    table = splits.read("test")
-    from ssgan.data.schema import pixels_to_numpy
-
-    logits = model.predict_logits(pixels_to_numpy(table["pixels"], splits.image_spec()))
+    table, given = files.read("test"), files.inputs("test")
+    logits = model.predict_logits(given[:, 0].astype(np.float32) if files.features else given)
     error = (logits.argmax(1) != table["label"].to_numpy()).mean()
     assert error < 0.4, f"{error:.2f}; chance is 0.67"
 
 
-def weights_after_steps_without_noise(name: str, root: str, steps: int) -> dict[str, torch.Tensor]:
+def weights_after_steps_without_noise(name: str, root: str, kind: str, steps: int) -> dict[str, torch.Tensor]:
     """Run on every rank: some steps with noise and dropout off, which differ between ranks by design."""
-    trainer, batches = small_trainer(name, SplitFiles(root), labeled_batch_size=12)  # four ranks share it evenly
+    files = on_features(SplitFiles(root)) if kind == "features" else SplitFiles(root)
+    trainer, batches = small_trainer(name, files, labeled_batch_size=12)  # four ranks share it evenly
     for module in trainer.method.nets.modules():
         if isinstance(module, GaussianNoise):
             module.sigma = 0.0
@@ -147,10 +190,10 @@ def weights_after_steps_without_noise(name: str, root: str, steps: int) -> dict[
     return {k: v.clone() for k, v in trainer.method.nets.state_dict().items()}
 
 
-@pytest.mark.parametrize("world", [2, 4])
-def test_so_many_ranks_equal_one(name: str, world: int, splits: SplitFiles, tmp_path: Path) -> None:
-    one = weights_after_steps_without_noise(name, splits.root, 8)
-    ranks = run_ranks(weights_after_steps_without_noise, world, tmp_path, name, splits.root, 8)
+@pytest.mark.parametrize(("world", "kind"), [(2, "pixels"), (4, "pixels"), (2, "features")])
+def test_so_many_ranks_equal_one(stepped: str, kind: str, world: int, splits: SplitFiles, tmp_path: Path) -> None:
+    one = weights_after_steps_without_noise(stepped, splits.root, kind, 8)
+    ranks = run_ranks(weights_after_steps_without_noise, world, tmp_path, stepped, splits.root, kind, 8)
     for other in ranks[1:]:
         assert same(ranks[0], other), "ranks must hold equal weights"
     for key, value in one.items():
@@ -165,17 +208,17 @@ def test_docstring_numbers_its_deviations_or_has_none(name: str) -> None:
 
 
 @pytest.mark.parametrize("family", ["compact"])
-def test_works_with_convolutions(name: str, family: str, tmp_path: Path) -> None:
+def test_works_with_convolutions(stepped: str, family: str, tmp_path: Path) -> None:
     files = write_splits(tmp_path / "splits", size=16, channels=3)
-    c = config(method=short(name), net={"family": family, "width": 0.25}, train={"steps": 3, "val_every": 3})
+    c = config(method=short(stepped), net={"family": family, "width": 0.25}, train={"steps": 3, "val_every": 3})
     experiment.train(run_of(c, files), "main", context(tmp_path / "storage"))
     assert load_model(tmp_path / "storage/run/main/final/last").image.channels == 3
 
 
-def test_trains_in_bfloat16(name: str, splits: SplitFiles, tmp_path: Path) -> None:
+def test_trains_in_bfloat16(stepped: str, splits: SplitFiles, tmp_path: Path) -> None:
     """The products in bfloat16, weights, losses and averages in float32."""
     experiment.train(
-        run_of(config(method=short(name), train={"precision": "bf16", "steps": 120}), splits), "main", context(tmp_path)
+        run_of(config(method=short(stepped), train={"precision": "bf16", "steps": 120}), splits), "main", context(tmp_path)
     )
     weights = final_weights(tmp_path)
     assert all(bool(torch.isfinite(v).all()) for v in weights.values())

@@ -7,6 +7,7 @@ import pytest
 from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.core.method import SemiSupervisedMethod
+from tests.support.methods import stepped
 
 
 def built(name: str, family: str, **options: float) -> SemiSupervisedMethod:
@@ -43,7 +44,7 @@ def test_a_rate_that_is_named_is_taken(family: str) -> None:
 TWO_PLAYERS = ("gan", "explicit_fake", "implicit_fake", "feature_matching", "categorical_gan", "bad_gan")
 
 
-@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize("name", stepped())
 def test_two_players_are_clipped_on_convolutions(name: str) -> None:
     """Decision 0015; only there have steps been seen to run away."""
     assert built(name, "compact").gradient_clip == (2.0 if name in TWO_PLAYERS else 0.0)

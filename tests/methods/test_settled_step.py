@@ -8,6 +8,7 @@ import pytest
 
 from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
+from tests.support.methods import stepped
 
 PROBLEM = Problem(ImageSpec(1, 8, "fit"), 3, NetConfig(width=0.05, latent_dim=4))
 # When something begins or ends.
@@ -16,7 +17,7 @@ LATE = 77_777
 
 
 def waits() -> list[tuple[str, str]]:
-    return [(n, key) for n in methods.names() for key in methods.module(n).Config.model_fields if key.endswith(BEGINNINGS)]
+    return [(n, key) for n in stepped() for key in methods.module(n).Config.model_fields if key.endswith(BEGINNINGS)]
 
 
 def test_there_are_methods_that_wait() -> None:
@@ -30,7 +31,7 @@ def test_every_option_that_lets_something_wait_counts(name: str, option: str) ->
     assert methods.resolve_config(name, {option: LATE}).first_comparable_step >= LATE
 
 
-@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize("name", stepped())
 @pytest.mark.parametrize("more", [{}, {"density": "pixels"}])
 def test_all_phases_have_begun(name: str, more: dict[str, Any]) -> None:
     config = methods.resolve_config(name, {k: v for k, v in more.items() if k in methods.module(name).Config.model_fields})

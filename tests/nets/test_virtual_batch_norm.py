@@ -37,7 +37,7 @@ def test_a_row_is_normalized_with_the_reference_and_itself(shape: tuple[int, ...
             np.testing.assert_allclose(found[i, o], expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", nets.names())
+@pytest.mark.parametrize("family", [name for name in nets.names() if name != "head"])
 def test_a_generated_image_does_not_depend_on_its_batch(family: str) -> None:
     torch.manual_seed(0)
     problem = Problem(ImageSpec(3, 32, "fit"), 5, NetConfig(family=family, width=0.1, latent_dim=12))

@@ -101,8 +101,8 @@ def test_at_the_end_of_a_job_the_splits_are_read_with_the_keys_of_then(
 ) -> None:
     """What ``launch`` reads once more, hours later, to check the results: of what the driver opened when it started."""
     pointer = tmp_path / "published.json"
-    pointer.write_text(json.dumps(publish(s3, Path(splits.root))))
-    files = locate_splits(s3, tmp_path / "not here", pointer)
+    pointer.write_text(json.dumps(publish(config(storage={"url": s3}), Path(splits.root))))
+    files = locate_splits(config(storage={"url": s3}), tmp_path / "not here", pointer)
     fault = proxy.add("status", code=400, s3code="ExpiredToken", signer=keys["AWS_ACCESS_KEY_ID"])
     write_profile(profile, *READ_ONLY)
     assert labeled_ids_sha256(files) == labeled_ids_sha256(splits)

@@ -18,7 +18,7 @@ from ssgan.selection.choose import Selection, SelectionRules, select
 from ssgan.selection.pool import best, score_images, summarize_pool
 from ssgan.selection.scoring import entropy, probabilities, uncertainty, unit
 from ssgan.selection.shares import Shares
-from tests.support.pools import CLASSES, U8, look, noise, pool
+from tests.support.pools import CLASSES, U8, look, look_by_id, noise, pool
 
 RULES = SelectionRules(Shares(30, 5, 10), 0, 4, 6.0)
 
@@ -30,7 +30,7 @@ def ids(images: U8) -> list[str]:
 def run(
     folder: Path, unlabeled: U8, rules: SelectionRules = RULES, labeled: U8 | None = None, without: set[str] | None = None
 ) -> Selection:
-    return select(pool(folder, unlabeled, labeled), look, 1.5, CLASSES, without or set(), rules)
+    return select(pool(folder, unlabeled, labeled), look_by_id, 1.5, CLASSES, without or set(), rules)
 
 
 def names(selection: Selection, kind: str) -> list[str]:
@@ -63,7 +63,7 @@ def test_order_and_shards_of_the_pool_do_not_matter(tmp_path: Path) -> None:
     table = pq.read_table(whole)
     pq.write_table(table.slice(0, 7), whole.with_name("part-00000.parquet"), row_group_size=2)
     pq.write_table(table.slice(7), whole.with_name("part-00001.parquet"), row_group_size=50)
-    again = select(files, look, 1.5, CLASSES, set(), RULES)
+    again = select(files, look_by_id, 1.5, CLASSES, set(), RULES)
     assert [pick.sha256 for pick in first.picks] == [pick.sha256 for pick in again.picks]
 
 
@@ -114,7 +114,7 @@ def test_near_duplicates_of_another_slice_are_not_chosen(tmp_path: Path) -> None
 
 def test_the_best_of_each_predicted_class_stay(tmp_path: Path) -> None:
     images = noise(90, 0)
-    block = score_images(np.array(ids(images)), images, look, 1.5)
+    block = score_images(np.array(ids(images)), images, look_by_id, 1.5)
     kept = best(block, "uncertainty", 7, per_class=True)
     for kind in range(3):
         scores = sorted(block.uncertainty[block.top[:, 0] == kind], reverse=True)[:7]
@@ -150,7 +150,9 @@ def test_images_for_val_and_test_are_a_uniform_draw_of_those_that_wait_for_a_lab
     pq.write_table(pa.table({"id": reserved, "set": ["val"] * 10 + ["test"] * 30}), tmp_path / "reserved.parquet")
 
     def drawn(seed: int, labeled: Collection[str] = ()) -> list[str]:
-        return names(select(files, look, 1.5, CLASSES, labeled, SelectionRules(Shares(10, 0, 5, 8), seed, 4, 6.0)), "held_out")
+        return names(
+            select(files, look_by_id, 1.5, CLASSES, labeled, SelectionRules(Shares(10, 0, 5, 8), seed, 4, 6.0)), "held_out"
+        )
 
     counts = Counter(one for seed in range(100) for one in drawn(seed))
     assert counts.keys() == set(reserved)
@@ -161,7 +163,7 @@ def test_images_for_val_and_test_are_a_uniform_draw_of_those_that_wait_for_a_lab
 def test_no_model_looks_at_images_for_val_and_test(tmp_path: Path) -> None:
     files = pool(tmp_path, noise(60, 0))
     pq.write_table(pa.table({"id": ["r0", "r1"], "set": ["val", "test"]}), tmp_path / "reserved.parquet")
-    found = select(files, look, 1.5, CLASSES, set(), SelectionRules(Shares(10, 0, 5, 2), 0, 4, 6.0))
+    found = select(files, look_by_id, 1.5, CLASSES, set(), SelectionRules(Shares(10, 0, 5, 2), 0, 4, 6.0))
     picks = [pick for pick in found.picks if pick.slice == "held_out"]
     assert {(pick.predicted, pick.probability, pick.score, pick.reason) for pick in picks} == {
         (None, None, None, "drawn at random, for val and test")
@@ -194,7 +196,7 @@ def test_memory_depends_on_the_budget_and_not_on_the_pool(tmp_path: Path) -> Non
     for n in (2_000, 16_000):
         files = pool(tmp_path / str(n), noise(n, 0))
         tracemalloc.start()
-        select(files, look, 1.5, CLASSES, set(), RULES)
+        select(files, look_by_id, 1.5, CLASSES, set(), RULES)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]

@@ -18,7 +18,7 @@ from ssgan.selection.noise import confident_learning
 from ssgan.selection.scoring import unit
 from ssgan.selection.sheet import sheet, table, title
 from tests.support.data import blobs, write_set
-from tests.support.pools import CLASSES, SPEC, look, noise
+from tests.support.pools import CLASSES, SPEC, look, look_by_id, noise
 
 
 def test_the_example_by_hand() -> None:
@@ -104,7 +104,7 @@ def test_both_sets_are_read_and_twins_across_them_are_one_group(tmp_path: Path) 
     write_set(tmp_path / "labeled", images[:6], np.arange(6) % 3, SPEC, CLASSES)
     write_set(tmp_path / "val", np.concatenate([images[6:], images[:1] // 2 * 2]), np.arange(7) % 3, SPEC, CLASSES)
     files = SplitFiles(str(tmp_path))
-    found = read(files, look)
+    found = read(files, look_by_id)
     assert found.ids == sorted(found.ids)
     assert sorted(found.sets) == ["labeled"] * 6 + ["val"] * 7
     group = near_duplicates(files, found, 4, 6.0)

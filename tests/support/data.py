@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pyarrow.parquet as pq
 import torch
 
 from ssgan import methods
+from ssgan.backbones.record import Backbone
 from ssgan.config import Config, ImageSpec, parse
 from ssgan.data import schema
 from ssgan.data.files import SplitFiles
@@ -58,6 +61,57 @@ def write_splits(
         write_set(root / name, images, None if name == "unlabeled" else labels, spec, names)
     (root / "split.json").write_text(json.dumps({"made_by": "tests"}))
     return SplitFiles(str(root))
+
+
+class MemoryFeatures:
+    """Features of two views of every image of some splits: a fixed random projection of its pixels, and noise on the second."""
+
+    def __init__(self, splits: SplitFiles, dimension: int = 24, views: int = 2) -> None:
+        self.backbone, self.views = BACKBONE, views
+        self.identity = {"backbone": BACKBONE.identity, "views": views}
+        assert dimension == BACKBONE.dimension
+        self._rows: dict[str, npt.NDArray[np.float16]] = {}
+        random = np.random.default_rng(7)
+        for name in schema.SETS:
+            table = splits.read(name, ["id", "pixels"])
+            pixels = schema.pixels_to_numpy(table["pixels"], splits.image_spec()).reshape(len(table), -1) / 255.0 - 0.5
+            matrix = np.random.default_rng(3).normal(size=(pixels.shape[1], dimension)) / pixels.shape[1] ** 0.5
+            plain = pixels @ matrix
+            every = np.stack([plain] + [plain + random.normal(0, 0.05, plain.shape) for _ in range(views - 1)], 1)
+            self._rows |= dict(zip(table["id"].to_pylist(), every.astype(np.float16), strict=True))
+
+    def groups(self) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]]:
+        """Everything as one part."""
+        ids = np.frombuffer(bytes.fromhex("".join(self._rows)), np.uint8).reshape(-1, 32)
+        yield ids, self.read(list(self._rows)).reshape(len(ids), -1)
+
+    def read(self, ids: Sequence[str], views: int | None = None) -> npt.NDArray[np.float16]:
+        """(N, V, D)."""
+        return np.stack([self._rows[one][: views or 2] for one in ids])
+
+
+BACKBONE = Backbone(
+    name="random_projection",
+    provider="timm",
+    architecture="none",
+    sha256="0" * 64,
+    size=8,
+    resize="crop",
+    crop_share=1.0,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    pooling="avg",
+    parts=(24,),
+    license="Apache-2.0",
+    restricted=False,
+    source="tests",
+)
+ON_FEATURES: dict[str, Any] = {"features": {"backbone": "efficientnet_lite0", "dimensions": 16}, "net": {"family": "head"}}
+
+
+def on_features(splits: SplitFiles) -> SplitFiles:
+    """The same splits, for runs that learn on features."""
+    return replace(splits, features=MemoryFeatures(splits))
 
 
 def config(**changes: Any) -> Config:

@@ -163,6 +163,8 @@ class Fake:
 class FakeModel:
     """The part of the model that ``evaluate`` uses."""
 
+    backbone = None
+
     fake: Fake
     role: str
     method: str = "fake"

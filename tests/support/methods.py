@@ -11,6 +11,12 @@ from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.core.batch import Batch
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.nets.layers import GaussianNoise
+from ssgan.players.fitted import FittedMethod
+
+
+def stepped() -> list[str]:
+    """Methods that are trained in steps, and so run on pixels too."""
+    return [name for name in methods.names() if not issubclass(methods.module(name).Method, FittedMethod)]
 
 
 def build(name: str, **options: Any) -> SemiSupervisedMethod:

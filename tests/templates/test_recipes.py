@@ -31,9 +31,10 @@ def test_a_recipe_makes_a_project_whose_networks_fit_its_images(name: str, tmp_p
         assert {key: found[key] for key in values} == values
     resolve_config(config.method.name, config.method.options)
     assert config.method.name in methods.names()
-    from ssgan.config import ImageSpec
+    from ssgan.config import FeatureSpec, ImageSpec
 
-    problem = Problem(ImageSpec(config.data.channels, config.data.image_size, "fit"), 2, config.net)
+    image = ImageSpec(config.data.channels, config.data.image_size, "fit")
+    problem = Problem(FeatureSpec(config.features.dimensions) if config.features.backbone else image, 2, config.net)
     nets.family(config.net.family).classifier(problem, 2)
     nets.family(config.net.family).generator(problem)
 
@@ -56,7 +57,10 @@ def test_comments_and_all_other_lines_stay() -> None:
 
 def test_wrong_names_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", str(tmp_path / "p"), "--recipe", "cat_dogs"]) == 2
-    assert "'cat_dogs', which does not exist; choose one of cats_dogs, cifar10, mnist, svhn" in capsys.readouterr().err
+    assert (
+        "'cat_dogs', which does not exist; choose one of cats_dogs, cats_dogs_features, cifar10, mnist, svhn"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "p").exists()
     with pytest.raises(ConfigError, match=r"net\.with"):
         laid_over("net:\n  width: 1.0\n", {"net": {"with": 2}})

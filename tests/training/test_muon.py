@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssgan import methods
 from ssgan.data.files import SplitFiles
 from ssgan.nets.minibatch import add_minibatch_discrimination
 from ssgan.nets.weight_norm import WeightNormConv2d, WeightNormLinear
@@ -18,6 +17,7 @@ from ssgan.training.optimizers import MOMENTUM, MuonAdam, hidden_weights, make_o
 from ssgan.training.roles import role_method
 from ssgan.training.step import run_step
 from tests.support.data import config, context, run_of, short
+from tests.support.methods import stepped
 
 
 @pytest.mark.parametrize("shape", [(6, 20), (20, 6), (8, 8), (3, 6, 20), (3, 20, 6)])
@@ -83,7 +83,7 @@ def test_the_last_layer_is_none_of_them_behind_minibatch_discrimination_either()
     assert hidden_weights(net) == [net.first]
 
 
-@pytest.mark.parametrize("name", [name for name in methods.names() if name != "gan"])  # whose classifier has one layer
+@pytest.mark.parametrize("name", [name for name in stepped() if name != "gan"])  # whose classifier has one layer
 def test_every_method_takes_it_for_its_classifier_only(name: str, splits: SplitFiles) -> None:
     def moved_by(**options: float) -> dict[str, Tensor]:
         trainer, batches = experiment.prepared(

@@ -21,11 +21,12 @@ from ssgan.runs.identity import identity, run_id
 from ssgan.runs.start_from import publish_start
 from ssgan.storage.retries import Patience
 from ssgan.storage.write_once import open_once
-from ssgan.training import experiment
+from ssgan.training import derived, experiment
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.context import Role, RunContext
 from ssgan.training.roles import role_method
 from tests.support.data import config, context, run_of, same, short, write_splits
+from tests.support.methods import stepped
 
 
 def small(name: str, **options: Any) -> Config:
@@ -46,7 +47,7 @@ def trainer_at_step_0(c: Config, files: SplitFiles, model: Path, folder: Path) -
     return experiment.prepared(run_of(c, files, start=start), "main", surroundings)[0]
 
 
-@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize("name", stepped())
 def test_with_the_same_classes_all_weights_are_those_of_the_model(name: str, splits: SplitFiles, tmp_path: Path) -> None:
     c = small(name)
     model = trained(c, splits, tmp_path / "first")
@@ -70,7 +71,7 @@ def grown(files: SplitFiles, folder: Path, names: list[str]) -> SplitFiles:
     return SplitFiles(str(folder))
 
 
-@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize("name", stepped())
 def test_a_new_class_extends_the_head_and_changes_no_other_logit(name: str, tmp_path: Path) -> None:
     files = write_splits(tmp_path / "splits", classes=3)
     more = grown(files, tmp_path / "more", ["class-0", "new", "class-1", "class-2", "newer"])  # not only at the end
@@ -95,7 +96,7 @@ def test_a_new_class_extends_the_head_and_changes_no_other_logit(name: str, tmp_
 
 
 def _problem(c: Config, files: SplitFiles) -> Any:
-    return role_method(c, "main")[1], experiment.problem_of(c, files)
+    return role_method(c, "main")[1], derived.problem_of(c, files)
 
 
 @torch.no_grad()

@@ -1,0 +1,217 @@
+"""What each method is worth on features: test error over label budgets and draws, paired with the linear probe.
+
+Each project is a folder in which ``ssgan ingest`` and ``ssgan features`` have run, on images whose class folders are all there.
+Labels are drawn at random, as many of each class; the test set is the official one, or a fifth of the images by a hash of their
+ids. Every method sees the same labels, the same unlabeled images (all that are not test) and the same space. Options were fixed
+before, on draws from 100 on. Rows and seconds go to a JSON file, the table to the terminal.
+
+    python -m benchmarks.features_table pets=/path/to/project --budgets 1 2 5 10 20 50 --draws 10 --out features.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor, nn
+
+from ssgan import methods
+from ssgan.config import FeatureSpec, NetConfig, Problem
+from ssgan.core.batch import Batch
+from ssgan.core.distributed import fold
+from ssgan.core.method import Phase
+from ssgan.data.sampler import Stream
+from ssgan.features.files import FeatureFiles
+from ssgan.features.space import Space
+from ssgan.players.fitted import FittedMethod
+from ssgan.training.ema import Average
+from ssgan.training.loop import linear_tail
+from ssgan.training.optimizers import make_optimizers
+from ssgan.training.step import run_step
+
+COMPONENTS = 128
+PROBE = "linear_probe"
+
+
+class Data(NamedTuple):
+    """Vectors (N, V, P) of a set of images, and their classes (N,)."""
+
+    train: Tensor
+    train_y: npt.NDArray[np.int64]
+    test: Tensor
+    test_y: npt.NDArray[np.int64]
+    classes: int
+
+
+class Row(NamedTuple):
+    """A method with options, as the table shows it."""
+
+    title: str
+    method: str
+    options: dict[str, Any]
+    steps: int = 0  # 0: fitted at once
+    control: bool = False  # fakes are real vectors whose coordinates come from different images
+
+
+GAN = {"batch_size": 100, "labeled_batch_size": 50, "lr_tail": 0.5, "learning_rate": 1e-3}
+ROWS = (
+    Row("linear probe (labels alone)", PROBE, {}),
+    Row("label spreading", "label_spreading", {}),
+    Row("self-training, equal shares", "self_training", {}),
+    Row("Gaussian mixture", "gaussian_mixture", {}),
+    Row("auto", "auto", {}),
+    Row("MLP (labels alone)", "supervised", {"labeled_batch_size": 50, "lr_tail": 0.5}, 1000),
+    Row("control: shuffled features as fakes", "feature_matching", GAN, 1000, control=True),
+    Row("feature matching GAN", "feature_matching", GAN, 1000),
+    Row("bad GAN", "bad_gan", {**GAN, "density_start": 200}, 1000),
+    Row("FixMatch", "fixmatch", {"batch_size": 100, "labeled_batch_size": 50, "lr_tail": 0.5, "threshold": 0.8}, 1000),
+)
+
+
+def load(project: Path) -> Data:
+    """The images of a project that have a class folder, in the space of those that are not test."""
+    names = ["id", "folder_class", "official_split"]
+    table: dict[str, list[Any]] = {name: [] for name in names}
+    for path in sorted((project / "data/images").glob("*.parquet")):
+        for name, values in pq.read_table(path, columns=names).to_pydict().items():
+            table[name] += values
+    classes = sorted({name for name in table["folder_class"] if name})
+    y = np.array([classes.index(name) for name in table["folder_class"]])
+    official = np.array(table["official_split"], dtype=object)
+    by_hash = np.array([int(one[:8], 16) % 5 == 0 for one in table["id"]])
+    test = official == "test" if (official == "test").any() else by_hash
+    (folder,) = (path for path in (project / "data/features").iterdir() if path.is_dir())
+    files = FeatureFiles(str(folder))
+    raw = torch.from_numpy(files.read(table["id"]))
+    space = Space(files.backbone.dimension, COMPONENTS)
+    space.fit(raw[~test][:, 0])
+    vectors = torch.cat([space(part.flatten(0, 1)).unflatten(0, part.shape[:2]) for part in torch.split(raw, 4096)])
+    return Data(vectors[~test], y[~test], vectors[test], y[test], len(classes))
+
+
+def drawn(y: npt.NDArray[np.int64], per_class: int, draw: int) -> npt.NDArray[np.int64]:
+    """Rows of the labels: ``per_class`` of each class."""
+    random = np.random.default_rng(draw)
+    return np.concatenate([random.choice(np.flatnonzero(y == k), per_class, replace=False) for k in range(y.max() + 1)])
+
+
+class Shuffled(nn.Module):
+    """Of real vectors, each coordinate from another image: fakes without a generator."""
+
+    def __init__(self, pool: Tensor) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, z: Tensor) -> Tensor:
+        rows = (z[:, :1] * 0 + torch.rand(len(z), self.pool.shape[1])).mul(len(self.pool)).long()
+        x = self.pool.gather(0, rows)
+        return nn.functional.normalize(x, dim=1) * x.shape[1] ** 0.5
+
+
+def error(row: Row, data: Data, labels: npt.NDArray[np.int64], seed: int) -> float:
+    """Test error of a method with these labels."""
+    torch.manual_seed(fold(seed, "weights"))
+    problem = Problem(FeatureSpec(data.train.shape[2]), data.classes, NetConfig(family="head"))
+    method = methods.build(row.method, methods.resolve_config(row.method, row.options), problem)
+    x_l, y_l = data.train[labels], torch.from_numpy(data.train_y[labels])
+    if isinstance(method, FittedMethod):
+        method.fit(x_l[:, 0], y_l, data.train[:, 0], seed)
+    else:
+        _train(row, method, x_l, y_l, data.train, seed)
+    with torch.no_grad():
+        method.nets.eval()
+        return float((method.predict(data.test[:, 0]).argmax(1).numpy() != data.test_y).mean())
+
+
+def _train(row: Row, method: Any, x_l: Tensor, y_l: Tensor, pool: Tensor, seed: int) -> None:
+    """The steps of a method, and at the end its averaged weights."""
+    if row.control:
+        method.nets["generator"] = Shuffled(pool[:, 0])
+        phases: Sequence[Phase] = [phase for phase in method.phases() if phase.name == "discriminator"]
+        method.phases = lambda: phases
+    c, labeled = method.config, method.config.labeled_batch_size
+    streams = [Stream(len(pool), c.batch_size, seed, name) for name in ("unlabeled-1", "unlabeled-2")]
+    of_labels = Stream(len(x_l), labeled, seed, "labeled")
+    method.nets.train()
+    method.init(Batch(x_l[:, 0], y_l, pool[:500, 0], pool[:0, 0], -1, fold(seed, "init")))
+    optimizers = make_optimizers(method)
+    average = Average({name: method.nets[name] for name in method.averaged}, 0.05 * row.steps)
+    for step in range(row.steps):
+        rows, one, two = (torch.from_numpy(stream.indices(step)) for stream in (of_labels, *streams))
+        x_u2 = _view(pool[one] if method.second_view else pool[two], step)
+        torch.manual_seed(fold(seed, "noise", step))
+        batch = Batch(x_l[rows, 0], y_l[rows], pool[one, 0], x_u2, step, fold(seed, "step", step))
+        run_step(method, optimizers, batch, linear_tail(step, row.steps, c.lr_tail))
+        average.update()
+    for name, value in method.nets.state_dict().items():
+        value.copy_(average.tensors.get(name, value))
+
+
+def _view(x: Tensor, step: int) -> Tensor:
+    """(N, V, P) -> (N, P): another view in every step."""
+    return x[:, step % x.shape[1]]
+
+
+def table(results: dict[str, dict[str, list[float]]], budgets: Sequence[int], seconds: dict[str, float]) -> str:
+    """A line for each method: mean and standard deviation of the test error, and points fewer than the probe."""
+    lines = [f"{'test error, %; in brackets points fewer than the probe':52}" + "".join(f"{b:>26}" for b in budgets)]
+    for title, columns in results.items():
+        cells = [_cell(columns[str(b)], results[ROWS[0].title][str(b)]) for b in budgets]
+        lines.append(f"{title:44}{seconds[title]:6.1f} s" + "".join(f"{cell:>26}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _cell(errors: list[float], probe: list[float]) -> str:
+    e, gain = 100 * np.array(errors), 100 * (np.array(probe) - np.array(errors))
+    half = 2.26 * gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else float("nan")  # t of nine degrees of freedom
+    return f"{e.mean():.2f} ± {e.std(ddof=1):.2f} ({gain.mean():+.1f} ± {half:.1f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("projects", nargs="+", help="NAME=FOLDER")
+    parser.add_argument("--budgets", nargs="+", type=int, default=[1, 2, 5, 10, 20, 50], help="labels per class")
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="number of the first draw")
+    parser.add_argument("--rows", nargs="+", help="parts of titles; all where not given")
+    parser.add_argument("--out", type=Path, default=Path("features_table.json"))
+    arguments = parser.parse_args()
+    rows = [row for row in ROWS if not arguments.rows or any(part in row.title for part in (*arguments.rows, "linear probe"))]
+    found = {}
+    for given in arguments.projects:
+        name, _, folder = given.partition("=")
+        data, first = load(Path(folder)), arguments.first
+        results, seconds = measured(rows, data, arguments.budgets, range(first, first + arguments.draws), print)
+        found[name] = {"errors": results, "seconds": seconds}
+        arguments.out.write_text(json.dumps(found, indent=1))
+        print(f"\n{name}: {len(data.train):,} images, {len(data.test):,} test, {data.classes} classes; labels per class:")
+        print(table(results, arguments.budgets, seconds), flush=True)
+
+
+def measured(
+    rows: Sequence[Row], data: Data, budgets: Sequence[int], draws: range, say: Callable[[str], None]
+) -> tuple[dict[str, dict[str, list[float]]], dict[str, float]]:
+    """Test errors by title and budget, one for each draw, and CPU seconds of a run by title."""
+    results: dict[str, dict[str, list[float]]] = {row.title: {str(b): [] for b in budgets} for row in rows}
+    seconds = dict.fromkeys(results, 0.0)
+    for budget in budgets:
+        for draw in draws:
+            labels = drawn(data.train_y, budget, draw)
+            for row in rows:
+                begun = time.process_time()
+                results[row.title][str(budget)].append(error(row, data, labels, draw))
+                seconds[row.title] += (time.process_time() - begun) / (len(budgets) * len(draws))
+        say(f"{budget} labels per class: done")
+    return results, seconds
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Stage ``features``: originals of data/images -> data/features/<backbone>, metrics/features.json.
+
+DVC leaves what is there before a run (``persist: true``): only images that this backbone has never seen are read. Without
+``features.backbone`` there is nothing to do, and methods learn on pixels.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+from ssgan.config import Config, load
+
+OUT, METRICS = Path("data/features"), Path("metrics/features.json")
+
+
+def run() -> None:
+    """Read params.yaml, make what is missing, write the metrics and say what happened."""
+    config = load()
+    OUT.mkdir(parents=True, exist_ok=True)
+    found = features(config) if config.features.backbone else {"backbone": None}
+    METRICS.parent.mkdir(exist_ok=True)
+    METRICS.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def features(config: Config) -> dict[str, object]:
+    """Features of the backbone of ``features``. Returns the metrics."""
+    from ssgan import backbones
+    from ssgan.data.decode import DecodeLimits
+    from ssgan.data.sources import make_source
+    from ssgan.features.extract import FeatureJob, extract
+    from ssgan.features.progress import ProgressLine
+    from ssgan.machine import cores
+
+    backbone, weights = backbones.find(config.features)
+    network = backbones.load(backbone, weights)
+    source, c = make_source(config.data.source), config.features
+    job = FeatureJob(
+        source, network, c.views, DecodeLimits.of(config.data), c.batch_size, c.workers or max(cores(), source.threads)
+    )
+    done = extract(job, Path("data/images"), OUT / backbone.key, ProgressLine(partial(print, flush=True)))
+    speed = f", {done.computed / done.seconds:,.0f} images/s" if done.computed else ""
+    print(
+        f"features: {backbone.name}, {backbone.dimension} numbers, views {c.views}, of {done.images:,} images; "
+        f"{done.computed:,} new{speed}; {done.kept} of {done.shards} shards as they were"
+    )
+    return {"backbone": backbone.key, "images": done.images, "dimension": backbone.dimension, "views": c.views}

@@ -1,0 +1,106 @@
+"""Pretrained networks whose features are learned on: one file per provider, after which a backbone is named.
+
+A provider defines two functions:
+
+    record(architecture, weights)   -> Backbone     what is known of it, the sha256 of the local file of weights included
+    build(backbone, weights)        -> Trunk        (N, 3, S, S) normalized -> [(N, d), ...], one tensor for each of ``parts``
+
+    record.py   the frozen record that travels with features, models and exports
+    network.py  from uint8 images to feature vectors
+    embedded.py the backbone that comes with the installation
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Protocol, cast
+
+from torch import Tensor, nn
+
+from ssgan.backbones import embedded
+from ssgan.backbones.network import Network
+from ssgan.backbones.record import Backbone
+from ssgan.config import FeaturesConfig
+from ssgan.errors import ConfigError
+from ssgan.provenance import file_sha256
+
+PROVIDERS = ("onnx", "timm", "torchvision")
+
+__all__ = ["PROVIDERS", "Backbone", "Network", "find", "load", "weights_of"]
+
+
+class Trunk(Protocol):
+    def __call__(self, x: Tensor) -> list[Tensor]: ...
+
+
+class Provider(Protocol):
+    """What a file of this package defines."""
+
+    def record(self, architecture: str, weights: Path) -> Backbone: ...
+
+    def build(self, backbone: Backbone, weights: Path) -> nn.Module: ...
+
+
+def provider(name: str) -> Provider:
+    """The file of this package of that name."""
+    return cast(Provider, importlib.import_module(f"ssgan.backbones.{name}"))
+
+
+def find(config: FeaturesConfig) -> tuple[Backbone, Path]:
+    """The record of ``features.backbone``, and the local file of its weights. Raises ConfigError where there is none."""
+    name = config.backbone
+    if name is None:
+        raise ConfigError(f"`features.backbone` is null; name one, such as {embedded.NAME} (`ssgan backbones list`)")
+    if name == embedded.NAME and config.weights is None:
+        return embedded.record(), embedded.weights()
+    kind, separator, architecture = name.partition(":")
+    if kind not in PROVIDERS or not separator:
+        raise ConfigError(
+            f"`features.backbone` is {name!r}, which is not known; write {embedded.NAME}, or PROVIDER:ARCHITECTURE with one of "
+            f"{', '.join(PROVIDERS)}, such as timm:convnext_tiny.in12k_ft_in1k"
+        )
+    weights = _weights(name, config.weights)
+    return provider(kind).record(architecture, weights), weights
+
+
+def load(backbone: Backbone, weights: Path) -> Network:
+    """The network, in evaluation mode. Raises ConfigError where the file of weights is another one than the record says."""
+    found = file_sha256(weights)
+    if found != backbone.sha256:
+        raise ConfigError(
+            f"{weights} has sha256 {found[:12]}..., but backbone {backbone.name} was used with {backbone.sha256[:12]}...; "
+            "bring back the file that it was used with"
+        )
+    return Network(backbone, provider(backbone.provider).build(backbone, weights)).eval()
+
+
+def weights_of(backbone: Backbone) -> Path:
+    """The local file of a backbone's weights: embedded, in the cache, or named in params.yaml. Raises ConfigError."""
+    if backbone.name == embedded.NAME:
+        return embedded.weights()
+    return _weights(f"{backbone.provider}:{backbone.architecture}", configured_weights(backbone))
+
+
+def configured_weights(backbone: Backbone) -> str | None:
+    """``features.weights`` of the project in this folder, if it is of this backbone."""
+    from ssgan.config import load as load_config
+
+    if not Path("params.yaml").is_file():
+        return None
+    config = load_config().features
+    return config.weights if config.backbone == f"{backbone.provider}:{backbone.architecture}" else None
+
+
+def _weights(name: str, path: str | None) -> Path:
+    from ssgan.backbones.fetch import cached
+
+    found = Path(path) if path else cached(name)
+    if found is None:
+        raise ConfigError(
+            f"the weights of backbone {name!r} are not on this machine; run `ssgan backbones fetch {name}` where there is a "
+            "network, or set features.weights to a local file"
+        )
+    if not found.is_file():
+        raise ConfigError(f"`features.weights` is {str(found)!r}, which is not a file; give the path of the weights")
+    return found

@@ -1,0 +1,89 @@
+"""Are unlabeled images worth anything here, on top of the backbone? Three models on the same test images, compared in pairs.
+
+    probe    the labels alone: logistic regression on the features
+    auto     the choice by folds of the labels among probe, label spreading and self-training
+    method   what ``method.name`` names
+
+Letters: N test images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ssgan.config import EvaluateConfig
+from ssgan.evaluation.comparison import Gain, compare, p_text
+from ssgan.evaluation.judge import ModelEvaluation, round_floats
+
+GANS = (
+    "bad_gan",
+    "categorical_gan",
+    "explicit_fake",
+    "feature_matching",
+    "gan",
+    "implicit_fake",
+    "teacher_gan",
+    "triple_gan",
+    "ugan",
+)
+
+
+def three_rows(judged: dict[str, ModelEvaluation], manifest: dict[str, Any], config: EvaluateConfig) -> dict[str, Any]:
+    """What the report says of the three: errors, paired gains, and the answer as sentences.
+
+    Args:
+        judged: by role: main, twin (the probe), auto; the last two are missing where main is the same.
+        manifest: of the training.
+    """
+    method = manifest["config"]["method"]["name"]
+    chosen = manifest["fitted"].get("auto" if "auto" in judged else "main", {}).get("chosen")
+    probe, auto, main = judged.get("twin", judged["main"]), judged.get("auto", judged["main"]), judged["main"]
+    of_unlabeled = _gain(auto, probe, config)
+    rows = {"probe": _row(probe), "auto": {**_row(auto), "chosen": chosen, "over_probe": _of(of_unlabeled)}}
+    said = [_unlabeled_sentence(of_unlabeled, chosen)]
+    if main is not probe and main is not auto:
+        over_probe, over_auto = _gain(main, probe, config), _gain(main, auto, config)
+        rows["method"] = {**_row(main), "name": method, "over_probe": _of(over_probe), "over_auto": _of(over_auto)}
+        said.append(_method_sentence(over_probe, over_auto, method))
+    found: dict[str, Any] = round_floats({**rows, "answer": " ".join(said)})
+    return found
+
+
+def _row(model: ModelEvaluation) -> dict[str, Any]:
+    return {key: model.metrics[key] for key in ("error_rate", "error_rate_low", "error_rate_high", "errors")}
+
+
+def _of(gain: Gain) -> dict[str, Any]:
+    """As JSON; the difference under the name of what it is a difference of."""
+    value = asdict(gain)
+    return {"error_rate": value.pop("value"), **value}
+
+
+def _gain(model: ModelEvaluation, other: ModelEvaluation, config: EvaluateConfig) -> Gain:
+    return compare(model.right, other.right, config.bootstrap_samples, config.confidence)
+
+
+def _unlabeled_sentence(gain: Gain, chosen: str | None) -> str:
+    if chosen == "linear_probe":
+        return "Folds of the labels favor the probe: they show no use of the unlabeled images here."
+    by = f" (by {chosen.replace('_', ' ')})" if chosen else ""
+    return {
+        "gain": f"The unlabeled images are worth {points(gain)} here{by}.",
+        "none": f"The unlabeled images make no measurable difference here{by}: {points(gain)}.",
+        "harm": f"The unlabeled images do harm here{by}: {points(gain)}; use the probe.",
+    }[gain.verdict]
+
+
+def _method_sentence(over_probe: Gain, over_auto: Gain, method: str) -> str:
+    kind = "The GAN" if method in GANS else "The method"
+    beside = {"gain": "better than", "none": "level with", "harm": "worse than"}
+    return (
+        f"{kind} {method} is {beside[over_probe.verdict]} the probe ({points(over_probe)}) and {beside[over_auto.verdict]} the "
+        f"automatic choice ({points(over_auto)})."
+    )
+
+
+def points(gain: Gain) -> str:
+    """The gain in points of test error, its interval and its p-value."""
+    return f"{100 * gain.value:+.1f} points, {100 * gain.low:+.1f} to {100 * gain.high:+.1f}, {p_text(gain.mcnemar_p)}"

@@ -1,0 +1,170 @@
+"""The shards of one backbone's features: ``data/features/<backbone>/NNNNN.parquet``, aligned with those of ``data/images``.
+
+A row is an id (32 bytes) and V views of D float16 as fixed-size binary: lists would read ten times slower. Pages have
+checksums. The metadata holds the backbone's record. Letters: N images, V views, D dimension of a view.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import unhexlify
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from ssgan import atomic, backbones
+from ssgan.backbones.record import Backbone
+from ssgan.config import FeaturesConfig
+from ssgan.data.digests import NONE, DigestMap, Digests, digests, from_binary
+from ssgan.data.files import Features
+from ssgan.errors import DataError
+
+FORMAT = 1
+KEY = b"ssgan-features"
+ID_BYTES = 32
+ROW_GROUP_BYTES = 4 << 20
+
+Half = npt.NDArray[np.float16]
+
+
+def layout(backbone: Backbone, views: int) -> pa.Schema:
+    """The schema of a shard."""
+    about = {"format": FORMAT, "backbone": backbone.describe(), "views": views}
+    fields = [
+        pa.field("id", pa.binary(ID_BYTES), nullable=False),
+        pa.field("features", pa.binary(views * backbone.dimension * 2), nullable=False),
+    ]
+    return pa.schema(fields, metadata={KEY: json.dumps(about, sort_keys=True).encode()})
+
+
+def write_shard(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """A shard, in place as a whole; each table becomes a row group."""
+    options = {"compression": "NONE", "use_dictionary": False, "write_statistics": ["id"], "write_page_checksum": True}
+    with atomic.replaced(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
+        for table in tables:
+            writer.write_table(table)
+
+
+@dataclass(frozen=True)
+class FeatureFiles:
+    """The folder of one backbone's features.
+
+    Attributes:
+        root: path without protocol.
+        fs: any fsspec file system.
+    """
+
+    root: str
+    fs: fsspec.AbstractFileSystem = field(default_factory=LocalFileSystem)
+
+    @cached_property
+    def shards(self) -> list[str]:
+        """Paths, in order. Raises DataError if there is none."""
+        found = sorted(self.fs.glob(f"{self.root}/*.parquet"))
+        if not found:
+            raise DataError(f"{self.root} holds no features; run `dvc repro features`")
+        return found
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        with self.fs.open(self.shards[0], "rb") as file:
+            raw = (pq.read_schema(file).metadata or {}).get(KEY)
+        value: dict[str, Any] = json.loads(raw) if raw else {}
+        if value.get("format") != FORMAT:
+            raise DataError(f"{self.root} was not written by this version of ssgan; delete it and run `dvc repro features`")
+        return value
+
+    @property
+    def backbone(self) -> Backbone:
+        return Backbone.of(self.about["backbone"])
+
+    @property
+    def views(self) -> int:
+        return int(self.about["views"])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What features depend on besides the images."""
+        return {"backbone": self.backbone.identity, "views": self.views}
+
+    def read(self, ids: Sequence[str], views: int | None = None) -> Half:
+        """(N, V, D) features of images in the given order; ``views``: how many of the first ones.
+
+        Raises DataError where an image has none, or a shard is damaged.
+        """
+        dimension, stored = self.backbone.dimension, self.views
+        views = views or stored
+        places = DigestMap(digests(map(unhexlify, ids)), np.arange(len(ids)))
+        out = np.empty((len(ids), views, dimension), np.float16)
+        found = np.zeros(len(ids), bool)
+        for have, rows in self.groups():
+            target = places.get(have)
+            hit = np.flatnonzero(target != NONE)
+            out[target[hit]] = rows.reshape(len(have), stored, dimension)[hit, :views]
+            found[target[hit]] = True
+        if not found.all():
+            missing = ids[int(np.flatnonzero(~found)[0])]
+            raise DataError(
+                f"{int((~found).sum())} images have no features in {self.root}, such as {missing[:12]}...; run "
+                "`dvc repro features`"
+            )
+        return out
+
+    def groups(self) -> Iterator[tuple[Digests, Half]]:
+        """Ids (n, 32) and features (n, V * D) of one row group after the other. Raises DataError where a shard is damaged."""
+        for shard in self.shards:
+            try:
+                with self.fs.open(shard, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+                    for number in range(parquet.num_row_groups):
+                        table = parquet.read_row_group(number)
+                        yield from_binary(table["id"]), fixed(table["features"])
+            except (pa.ArrowInvalid, OSError) as error:
+                raise DataError(f"{shard} is damaged ({error}); delete it and run `dvc repro features`") from error
+
+
+def fixed(column: pa.ChunkedArray) -> Half:
+    """(n, width / 2) of a fixed-size binary column that holds float16."""
+    width = column.type.byte_width
+    parts = [
+        np.frombuffer(one.buffers()[1], np.float16, len(one) * width // 2, one.offset * width)
+        for one in column.chunks
+        if len(one)
+    ]
+    return np.concatenate(parts).reshape(-1, width // 2) if parts else np.empty((0, width // 2), np.float16)
+
+
+def stored(config: FeaturesConfig, folder: Path) -> FeatureFiles | None:
+    """The features that methods learn on, in ``folder`` (data/features); None where they learn on pixels."""
+    if config.backbone is None:
+        return None
+    backbone, _ = backbones.find(config)
+    return FeatureFiles(str(folder.absolute() / backbone.key))
+
+
+def write_subset(files: Features, ids: Sequence[str], folder: Path) -> None:
+    """One shard with the features of some images, for who must not have the others."""
+    folder.mkdir(parents=True)
+    wanted = DigestMap(digests(map(unhexlify, ids)), np.arange(len(ids)))
+    schema = layout(files.backbone, files.views)
+
+    def tables() -> Iterator[pa.Table]:
+        for have, rows in files.groups():
+            hit = np.flatnonzero(wanted.get(have) != NONE)
+            yield pa.Table.from_arrays([binary(have[hit]), binary(rows[hit].view(np.uint8))], schema=schema)
+
+    write_shard(folder / "00000.parquet", schema, tables())
+
+
+def binary(rows: npt.NDArray[np.uint8]) -> pa.Array:
+    """(n, width) bytes as a fixed-size binary column."""
+    buffer = pa.py_buffer(np.ascontiguousarray(rows))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1]), len(rows), [None, buffer])

@@ -1,0 +1,159 @@
+"""The stage ``features``: what is computed, what is kept, what a kill costs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ssgan.backbones import Network
+from ssgan.config import DataConfig, FolderSource
+from ssgan.data.decode import DecodeLimits
+from ssgan.data.images import ingest
+from ssgan.data.sources import make_source
+from ssgan.errors import DataError
+from ssgan.features.extract import FeatureJob, FeatureSummary, extract
+from ssgan.features.files import FeatureFiles
+from tests.support.data import BACKBONE
+
+LIMITS = DecodeLimits.of(DataConfig())
+
+
+class Counting(nn.Module):
+    """Eight numbers of each channel; counts the images that it was given, and stops at some number of them."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        super().__init__()
+        self.seen, self.stop_at = 0, stop_at
+        self.register_buffer("anything", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        if self.stop_at is not None and self.seen >= self.stop_at:
+            raise KeyboardInterrupt
+        self.seen += len(x)
+        return [x[:, :, 0].flatten(1)]
+
+
+def write_images(folder: Path, numbers: range) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        coarse = np.random.default_rng(number).integers(0, 256, (3, 4, 3), np.uint8)  # smooth: libraries resize it alike
+        Image.fromarray(coarse).resize((16, 12), Image.Resampling.BILINEAR).save(folder / f"{number:03d}.png")
+
+
+def run(folder: Path, views: int = 1, stop_at: int | None = None) -> tuple[FeatureSummary, Counting]:
+    source = make_source(FolderSource(path=str(folder / "raw")))
+    ingest(source, DataConfig(image_size=8, channels=3), folder / "data")
+    trunk = Counting(stop_at)
+    job = FeatureJob(source, Network(BACKBONE, trunk).eval(), views, LIMITS, 4, 2)
+    return extract(job, folder / "data/images", folder / "features"), trunk
+
+
+def ids_of(folder: Path) -> list[str]:
+    return [one for path in sorted((folder / "data/images").glob("*.parquet")) for one in pq.read_table(path)["id"].to_pylist()]
+
+
+def test_features_are_those_of_the_original_file(tmp_path: Path) -> None:
+    write_images(tmp_path / "raw", range(6))
+    done, trunk = run(tmp_path)
+    assert (done.images, done.computed, trunk.seen) == (6, 6, 6)
+    files = FeatureFiles(str(tmp_path / "features"))
+    path = tmp_path / "raw/003.png"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with Image.open(path) as image:
+        middle = image.crop((2, 0, 14, 12)).resize((8, 8), Image.Resampling.BOX)
+    row = (np.asarray(middle, np.float32)[0].T / 255 - 0.5) / 0.5
+    found = files.read([digest])
+    assert found.shape == (1, 1, BACKBONE.dimension)
+    assert np.corrcoef(found[0, 0], row.reshape(-1))[0, 1] > 0.98, "another library resizes a little otherwise"
+
+
+def test_only_new_images_are_read(tmp_path: Path) -> None:
+    write_images(tmp_path / "raw", range(9))
+    run(tmp_path)
+    before = FeatureFiles(str(tmp_path / "features")).read(ids_of(tmp_path))
+    first = ids_of(tmp_path)
+    done, trunk = run(tmp_path)
+    assert (done.computed, done.kept, trunk.seen) == (0, done.shards, 0)
+
+    write_images(tmp_path / "raw", range(9, 12))
+    done, trunk = run(tmp_path)
+    assert (done.computed, trunk.seen) == (3, 3)
+    assert np.array_equal(FeatureFiles(str(tmp_path / "features")).read(first), before)
+
+    (tmp_path / "raw/000.png").unlink()
+    done, trunk = run(tmp_path)
+    assert (done.images, trunk.seen) == (11, 0)
+    gone = next(one for one in first if one not in ids_of(tmp_path))
+    with pytest.raises(DataError, match="1 images have no features"):
+        FeatureFiles(str(tmp_path / "features")).read([gone])
+    images, features = (
+        sorted(path.name for path in (tmp_path / where).glob("*.parquet")) for where in ("data/images", "features")
+    )
+    assert images == features, "aligned, shard by shard"
+
+
+def test_a_stage_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    write_images(tmp_path / "raw", range(20))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=8)
+    assert not list((tmp_path / "features").glob("*.parquet"))
+    _, trunk = run(tmp_path)
+    assert trunk.seen == 12, "what was computed is not computed again"
+    whole = FeatureFiles(str(tmp_path / "features")).read(ids_of(tmp_path))
+    (tmp_path / "other/raw").parent.mkdir()
+    (tmp_path / "raw").rename(tmp_path / "other/raw")
+    run(tmp_path / "other")
+    assert np.array_equal(FeatureFiles(str(tmp_path / "other/features")).read(ids_of(tmp_path)), whole)
+    assert not list((tmp_path / "features").glob(".*")), "no part is left"
+
+
+def test_views_are_functions_of_the_image(tmp_path: Path) -> None:
+    write_images(tmp_path / "raw", range(5))
+    run(tmp_path, views=3)
+    files = FeatureFiles(str(tmp_path / "features"))
+    three = files.read(ids_of(tmp_path))
+    assert three.shape[1] == 3
+    assert not np.array_equal(three[:, 1], three[:, 2])
+    run(tmp_path, views=1)  # another number of views is computed anew
+    assert np.array_equal(FeatureFiles(str(tmp_path / "features")).read(ids_of(tmp_path)), three[:, :1])
+    (tmp_path / "raw/004.png").rename(tmp_path / "raw/zzz.png")
+    (tmp_path / "features").rename(tmp_path / "old")
+    run(tmp_path, views=3)
+    again = FeatureFiles(str(tmp_path / "features")).read(ids_of(tmp_path))
+    assert np.array_equal(np.sort(again, 0), np.sort(three, 0)), "neither order nor name of a file counts"
+
+
+@pytest.mark.parametrize("change", ["gone", "changed"])
+def test_an_original_that_is_no_longer_what_was_ingested_is_told(change: str, tmp_path: Path) -> None:
+    write_images(tmp_path / "raw", range(3))
+    source = make_source(FolderSource(path=str(tmp_path / "raw")))
+    ingest(source, DataConfig(image_size=8, channels=3), tmp_path / "data")
+    path = tmp_path / "raw/001.png"
+    if change == "gone":
+        path.unlink()
+    else:
+        write_images(tmp_path / "more", range(7, 8))
+        path.write_bytes((tmp_path / "more/007.png").read_bytes())
+    job = FeatureJob(source, Network(BACKBONE, Counting()).eval(), 1, LIMITS, 4, 2)
+    with pytest.raises(DataError, match=r"'001\.png'.*since data/images was made; run `dvc repro ingest`"):
+        extract(job, tmp_path / "data/images", tmp_path / "features")
+
+
+def test_a_damaged_shard_is_told(tmp_path: Path) -> None:
+    write_images(tmp_path / "raw", range(8))
+    run(tmp_path)
+    ids = ids_of(tmp_path)
+    (shard,) = (tmp_path / "features").glob("*.parquet")
+    row = FeatureFiles(str(tmp_path / "features")).read(ids[:1]).tobytes()
+    data = bytearray(shard.read_bytes())
+    data[data.index(row)] ^= 1
+    shard.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="is damaged"):
+        FeatureFiles(str(tmp_path / "features")).read(ids)

@@ -1,0 +1,114 @@
+"""A project on features, from image files to a model that leaves: every command takes part."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+
+from ssgan.cli.app import run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+PARAMS = {
+    "data": {"source": {"kind": "folder", "path": "photos"}, "image_size": 32, "channels": 3, "resize": "crop"},
+    "features": {"backbone": "efficientnet_lite0", "dimensions": 16},
+    "split": {"mode": "benchmark", "num_labels": 8, "test_fraction": 0.3},
+    "method": {"name": "feature_matching", "options": {"batch_size": 20, "labeled_batch_size": 8}},
+    "net": {"family": "head", "width": 0.1, "latent_dim": 8},
+    "train": {"backend": "inline", "steps": 40, "val_every": 20, "checkpoint_every": 20, "cpus_per_worker": 1},
+}
+
+
+def write_photos(folder: Path, count: int) -> None:
+    """Stripes and spots in any color, larger than what is stored."""
+    for name in ("spots", "stripes"):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            random = np.random.default_rng([number, len(name)])
+            y, x = np.mgrid[:80, :100] / random.uniform(3, 6)
+            shape = np.sin(x + y) if name == "stripes" else np.sin(x) * np.sin(y)
+            color = 127 + 100 * shape[..., None] * random.uniform(0.3, 1, 3) + random.normal(0, 8, (80, 100, 3))
+            Image.fromarray(color.clip(0, 255).astype(np.uint8)).save(folder / name / f"{number}.jpg", quality=95)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("features")
+    write_photos(folder / "photos", 30)
+    (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for stage in ("ingest", "features", "split", "train", "evaluate", "report"):
+            assert run([stage]) == 0, stage
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+
+
+def test_three_rows_are_compared_in_pairs() -> None:
+    metrics = json.loads(Path("metrics/evaluate.json").read_text())
+    rows = metrics["rows"]
+    assert rows["probe"]["error_rate"] == metrics["twin"]["error_rate"]
+    assert rows["method"]["error_rate"] == metrics["main"]["error_rate"]
+    assert rows["method"]["over_probe"]["error_rate"] == pytest.approx(metrics["gain"]["error_rate"])
+    expected = rows["probe"]["error_rate"] - rows["auto"]["error_rate"]
+    assert rows["auto"]["over_probe"]["error_rate"] == pytest.approx(expected, abs=1e-6)
+    assert rows["auto"]["chosen"] in ("linear_probe", "label_spreading", "self_training")
+    page = Path("report/index.html").read_text()
+    for part in (rows["answer"].split(".")[0][:40], "on features of efficientnet_lite0", "Apache-2.0"):
+        assert part in page
+
+
+def test_the_manifest_names_the_backbone_and_its_license() -> None:
+    manifest = json.loads(Path("runs/train/manifest.json").read_text())
+    assert (manifest["backbone"]["name"], manifest["backbone"]["license"]) == ("efficientnet_lite0", "Apache-2.0")
+    assert set(manifest["seconds"]) == {"main", "twin", "auto"}
+
+
+def test_files_and_the_pool_get_the_same_answers(tmp_path: Path) -> None:
+    """Files through the backbone, the pool through the stored features: the same images, the same probabilities."""
+    assert run(["predict", "photos", "--out", str(tmp_path / "files.parquet")]) == 0
+    assert run(["predict", "--pool", "data/images", "--out", str(tmp_path / "pool.parquet")]) == 0
+    answers = []
+    for name in ("files", "pool"):
+        table = pq.read_table(tmp_path / f"{name}.parquet").sort_by("id")
+        answers.append((table["id"].to_pylist(), table["label"].to_pylist(), table["probability"].to_numpy()))
+    assert answers[0][:2] == answers[1][:2]
+    np.testing.assert_allclose(answers[0][2], answers[1][2], atol=5e-3)
+
+
+def test_the_export_takes_images(tmp_path: Path) -> None:
+    out = tmp_path / "model.pt2"
+    assert run(["export", "--format", "torch-export", "--out", str(out)]) == 0
+    import torch
+
+    images = torch.randint(0, 256, (3, 3, 256, 256), dtype=torch.uint8)
+    probabilities, labels, _ = torch.export.load(out).module()(images)
+    assert probabilities.shape == (3, 2)
+    assert torch.equal(probabilities.argmax(1), labels)
+
+
+def test_choosing_and_auditing_work_on_features(tmp_path: Path) -> None:
+    assert run(["next", "--budget", "6", "--out", str(tmp_path / "next")]) == 0
+    assert len((tmp_path / "next/queue.csv").read_text().splitlines()) == 7
+    assert run(["audit", "--out", str(tmp_path / "audit")]) == 0
+
+
+def test_a_model_of_features_does_not_judge_pixels(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    params = Path("params.yaml").read_text()
+    changed = {**PARAMS, "features": {}, "net": {"family": "mlp"}}
+    try:
+        Path("params.yaml").write_text(yaml.safe_dump(changed))
+        assert run(["evaluate"]) == 2
+    finally:
+        Path("params.yaml").write_text(params)
+    assert "learned on features of efficientnet_lite0, but features.backbone is null" in capsys.readouterr().err
