@@ -8,10 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -40,6 +36,9 @@ def logistic(x: Floats, y: Ints, classes: int, strength: float, sample_weight: F
     bias[present] = 0.0
     if len(present) == 1:
         return Linear(weight, bias)
+    from sklearn.exceptions import ConvergenceWarning  # here: trainings on pixels should not wait for it
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=strength / x.shape[1], max_iter=300)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits of a classifier do not matter
@@ -73,10 +72,14 @@ def folds(y: Ints, seed: int) -> Iterator[tuple[Ints, Ints]]:
     counts = np.bincount(y)
     number = min(FOLDS, int(counts[counts > 0].min(initial=FOLDS)))
     if number >= 2:
+        from sklearn.model_selection import StratifiedKFold
+
         yield from StratifiedKFold(number, shuffle=True, random_state=seed).split(np.zeros(len(y)), y)
 
 
 def log_likelihoods(model: Linear, x: Floats, y: Ints) -> Floats:
     """(N,) log-probability of each label."""
+    from scipy.special import log_softmax
+
     out: Floats = log_softmax(model.logits(x), axis=1)[np.arange(len(y)), y]
     return out

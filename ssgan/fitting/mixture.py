@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.mixture import GaussianMixture
 
 from ssgan.fitting.linear import Floats, Ints, Linear
 
@@ -12,6 +11,8 @@ REGULARIZATION = 1e-2  # added to the variances
 
 def gaussian_mixture(x: Floats, y: Ints, unlabeled: Floats, classes: int, seed: int) -> Linear:
     """(L, P), (L,) and (U, P) -> a classifier. The labels say where each Gaussian begins."""
+    from sklearn.mixture import GaussianMixture
+
     present = np.unique(y)
     means = np.stack([x[y == k].mean(0) for k in present])
     shares = np.array([(y == k).mean() for k in present])

@@ -7,7 +7,6 @@ alignment, Berthelot et al. 2020), without which the class that is easier to see
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import softmax
 
 from ssgan.fitting.linear import Floats, Ints, Linear, logistic, strength
 
@@ -29,6 +28,8 @@ def self_training(x: Floats, y: Ints, unlabeled: Floats, shares: Floats, seed: i
 
 def balanced(logits: Floats, shares: Floats) -> Floats:
     """(U, K) logits -> (U, K) probabilities whose mean is ``shares``: one number is taken from the logits of each class."""
+    from scipy.special import softmax
+
     offset = np.zeros(logits.shape[1])
     wanted = np.maximum(shares, 1e-6)
     for _ in range(BALANCE_ITERATIONS):

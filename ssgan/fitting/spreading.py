@@ -6,7 +6,6 @@ What it says of the unlabeled images becomes a linear classifier, so that new im
 from __future__ import annotations
 
 import numpy as np
-from sklearn.neighbors import kneighbors_graph
 
 from ssgan.fitting.linear import Floats, Ints, Linear, logistic, strength
 
@@ -33,6 +32,8 @@ def label_spreading(x: Floats, y: Ints, unlabeled: Floats, classes: int, seed: i
 
 def spread(x: Floats, y: Ints, classes: int) -> Floats:
     """(N, P) vectors of which the first have classes (L,) -> (N, K) what reaches each image of every class."""
+    from sklearn.neighbors import kneighbors_graph
+
     graph = kneighbors_graph(x, min(NEIGHBORS, len(x) - 1))
     graph = graph.maximum(graph.T)
     scale = 1 / np.sqrt(np.maximum(np.asarray(graph.sum(1)).ravel(), 1e-12))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.closure import ROOT
 
-HEAVY = ("torch", "ray", "s3fs", "botocore", "dvc", "pyarrow", "numpy", "pydantic", "matplotlib")
+HEAVY = ("torch", "ray", "s3fs", "botocore", "dvc", "pyarrow", "numpy", "pydantic", "matplotlib", "sklearn", "scipy", "timm")
 
 
 def loaded_by(*modules: str) -> set[str]:
@@ -53,6 +53,12 @@ def test_the_core_never_loads_ray_nor_an_s3_client() -> None:
 
 def test_training_inline_never_loads_ray() -> None:
     assert not loaded_by("pipelines.train", "ssgan.runs.inline") & {"ray", "s3fs", "botocore"}
+
+
+def test_training_and_evaluation_wait_for_no_package_of_features() -> None:
+    """Those that a run on pixels does not use cost a second of every start."""
+    modules = ("pipelines.train", "pipelines.evaluate", "ssgan.training.experiment", "ssgan.methods.feature_matching")
+    assert not loaded_by(*modules) & {"sklearn", "scipy", "timm"}
 
 
 def test_a_node_answers_and_the_mailbox_opens_before_torch_is_loaded() -> None:
