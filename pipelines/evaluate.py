@@ -12,10 +12,11 @@ from ssgan.config import load
 from ssgan.data import classes as registry
 from ssgan.data import schema
 from ssgan.evaluation.rows import three_rows
-from ssgan.features.by_id import inputs_of
 from ssgan.features.files import stored
-from ssgan.features.nearest import nearest_images
 from ssgan.model import Model, load_model
+from ssgan.prediction.by_id import inputs_of
+from ssgan.prediction.nearest import nearest_images
+from ssgan.prediction.sets import judge_sets
 
 SPLITS, FEATURES, TRAIN = Path("data/splits"), Path("data/features"), Path("runs/train")
 KEPT = evaluation.KEPT_IMAGES
@@ -36,7 +37,7 @@ def run() -> None:
     models = {role: _load(folder, classes, former) for role, folder in folders.items() if folder}
     features = stored(parameters.features, FEATURES)
     inputs = inputs_of(models["main"], features)
-    judged = {role: evaluation.judge_sets(model, inputs, val, test, config) for role, model in models.items()}
+    judged = {role: judge_sets(model, inputs, val, test, config) for role, model in models.items()}
 
     counts = {name: len(values) for name, values in ids.items()}
     about = {"run_id": manifest["run_id"], "classes": classes}

@@ -19,9 +19,9 @@ def audit(
     """Rank the labels of the labeled and the val set that look wrong: a table and a page. Nothing is changed."""
     from ssgan import config as parameters
     from ssgan.data.files import SplitFiles
-    from ssgan.features.by_id import predict_by_id
     from ssgan.features.files import stored
     from ssgan.model import load_model
+    from ssgan.prediction.by_id import predict_by_id
     from ssgan.selection import audit as audits
     from ssgan.selection import sheet
 

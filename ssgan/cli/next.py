@@ -48,10 +48,10 @@ def choose(
     from ssgan.data.classes import load
     from ssgan.data.files import SplitFiles
     from ssgan.evaluation.published import published
-    from ssgan.features.by_id import predict_by_id
     from ssgan.features.files import stored
     from ssgan.intake.importing import class_names
     from ssgan.model import load_model
+    from ssgan.prediction.by_id import predict_by_id
     from ssgan.provenance import file_sha256
     from ssgan.selection import files as outputs
     from ssgan.selection.choose import SelectionRules, select, waiting

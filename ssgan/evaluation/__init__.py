@@ -6,7 +6,7 @@
     comparison.py   Wilson interval, paired bootstrap of the gain over the twin, exact McNemar test, verdict
     proofs.py       hashes of the run, classes, label budget: what must hold before a number is worth reading
     judge.py        all of the above for one model, and for a model and its twin: the metrics
-    sets.py         from a model and the sets to its evaluation; rows.py: probe, automatic choice and method, compared in pairs
+    rows.py         on features: probe, automatic choice and method, compared in pairs
     challenger.py   two finished models on the test images that both were evaluated on; gate.py: may one replace the other?
     history.py      the training history as rows
     published.py    what evaluate.json says of one model: temperature, threshold, model id
@@ -18,7 +18,6 @@ Letters: N images, K classes, M calibration bins, T temperature.
 from ssgan.evaluation.judge import ModelEvaluation, describe, judge, metrics
 from ssgan.evaluation.outputs import KEPT_IMAGES, write_all
 from ssgan.evaluation.proofs import BudgetProof, prove_budget, require_same_classes, trained_model, verify_run
-from ssgan.evaluation.sets import judge_sets
 
 __all__ = [
     "KEPT_IMAGES",
@@ -26,7 +25,6 @@ __all__ = [
     "ModelEvaluation",
     "describe",
     "judge",
-    "judge_sets",
     "metrics",
     "prove_budget",
     "require_same_classes",

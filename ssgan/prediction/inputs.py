@@ -25,8 +25,8 @@ from ssgan.data.remote import RemoteJob, folder_identity, open_job, remote_job
 from ssgan.data.sources import ImageSource, Item, make_source, text
 from ssgan.data.workers import DecodeJob, prepared
 from ssgan.errors import ConfigError, DataError
-from ssgan.features.by_id import inputs_of
 from ssgan.features.files import FeatureFiles
+from ssgan.prediction.by_id import inputs_of
 from ssgan.prediction.score import PartResult, Scorer, part_result
 from ssgan.provenance import file_sha256
 from ssgan.storage import is_s3

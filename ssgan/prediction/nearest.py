@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ssgan.data import schema
-from ssgan.features.by_id import InputsOf
+from ssgan.prediction.by_id import InputsOf
 
 if TYPE_CHECKING:
     from ssgan.model import Model
