@@ -1,4 +1,4 @@
-"""Taking images out for good: which are meant, where their pixels lie in Parquet files, and the same files without them.
+"""Taking images out for good: which are meant, where their pixels and features lie, and the same files without them.
 
 Raw files are never touched; the list of removed images (``tombstones``) keeps them from coming back while they are there.
 """
@@ -88,18 +88,26 @@ def held(path: Path, images: Collection[str]) -> set[str]:
             ids = file.read(["id"])["id"]
     except pa.ArrowInvalid:
         return set()
-    return set(images) & set(ids.filter(pc.is_in(ids, pa.array(sorted(images)))).to_pylist())
+    found = ids.filter(pc.is_in(ids, _as_ids(images, ids.type))).to_pylist()
+    return set(images) & {one.hex() if isinstance(one, bytes) else one for one in found}
+
+
+def _as_ids(images: Collection[str], kind: pa.DataType) -> pa.Array:
+    """These images as a column ``id`` has them: text, or 32 bytes (features)."""
+    values = sorted(images)
+    return pa.array(map(bytes.fromhex, values), kind) if pa.types.is_fixed_size_binary(kind) else pa.array(values)
 
 
 def drop(path: Path, images: Collection[str]) -> None:
-    """Write a shard of ``images/``, or the table of duplicates, anew without these images, in one step."""
+    """Write a shard of ``images/`` or ``features/``, or the table of duplicates, anew without these images, in one step."""
     with pq.ParquetFile(path) as file:
         table, group = file.read(), file.metadata.row_group(0).num_rows if file.num_row_groups else 1
-    left = table.filter(pc.invert(pc.is_in(table["id"], pa.array(sorted(images)))))
-    if not len(left) and "pixels" in table.column_names:
+    left = table.filter(pc.invert(pc.is_in(table["id"], _as_ids(images, table["id"].type))))
+    shard = not {"pixels", "features"}.isdisjoint(table.column_names)
+    if not len(left) and shard:
         path.unlink()
         return
-    options = OPTIONS if "pixels" in table.column_names else {}
+    options = OPTIONS if shard else {}
     with atomic.replaced(path) as part:
         pq.write_table(left, part, row_group_size=max(1, group), **options)
 

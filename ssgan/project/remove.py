@@ -1,6 +1,6 @@
 """``ssgan remove``: no pixel of some images is left in the data, in what was made of it, and in DVC's cache on this machine.
 
-    data/images             shards are written anew without them
+    data/images, features   shards are written anew without them
     data/splits, reports    go as a whole where they hold one; `dvc repro` makes them again
     DVC's cache             every file of any version that holds one, found by looking into all of them
     storage                 splits that were published for a cluster
@@ -23,13 +23,13 @@ import pyarrow.parquet as pq
 
 from ssgan.config import load
 from ssgan.data import removal, tombstones
-from ssgan.data.files import SplitFiles, data_version
+from ssgan.data.files import data_version
 from ssgan.data.replacing import BUILDING, exclusive, require_finished
-from ssgan.errors import SsganError
+from ssgan.errors import ConfigError, DataError, SsganError
 from ssgan.provenance import file_sha256
 from ssgan.registry.registry import VERSIONS
 from ssgan.registry.version import MISTAKES, PREDICTIONS
-from ssgan.runs.publish import PREFIX
+from ssgan.runs.publish import PREFIX, local_splits
 from ssgan.storage.store import Store, open_store
 
 DATA, SPLITS, MANIFEST = Path("data"), Path("data/splits"), Path("runs/train/manifest.json")
@@ -62,7 +62,8 @@ def plan(targets: list[str]) -> Removal:
     """Find everything; nothing is changed. Raises DataError."""
     require_finished(DATA)
     found = Removal(removal.resolve(targets, DATA))
-    tables = [*removal.holders(DATA / "images", found.images), DATA / "duplicates.parquet"]
+    tables = [*removal.holders(DATA / "images", found.images), *removal.holders(DATA / "features", found.images)]
+    tables.append(DATA / "duplicates.parquet")
     found.tables = [path for path in tables if path.is_file() and removal.held(path, found.images)]
     found.made = [folder for folder in MADE if any(removal.holders(folder, found.images))]
     found.made += [page for page in PAGES if page.exists()]
@@ -75,9 +76,17 @@ def plan(targets: list[str]) -> Removal:
     if MANIFEST.is_file():
         manifest = json.loads(MANIFEST.read_text())
         found.run = manifest["run_id"]
-        if SPLITS.is_dir() and data_version(SplitFiles(str(SPLITS.absolute()))) == manifest["data_version"]:
+        if SPLITS.is_dir() and _data_version() == manifest["data_version"]:
             found.trained = removal.sets_of(SPLITS, found.images)
     return found
+
+
+def _data_version() -> str | None:
+    """Of the data that is here; None where the features that are asked for are not."""
+    try:
+        return data_version(local_splits(load().features, SPLITS))
+    except (ConfigError, DataError):
+        return None
 
 
 def carry_out(found: Removal, reason: str) -> None:

@@ -38,7 +38,7 @@ def publish(config: Config, splits: Path) -> dict[str, Any]:
         DataError: there are no splits.
     """
     require_shared(config.storage.url)
-    files = _local(config.features, splits)
+    files = local_splits(config.features, splits)
     version = data_version(files)
     key, store = f"{PREFIX}/{version[:16]}", open_once(config.storage.url)
     if key not in store.keys(PREFIX):
@@ -77,7 +77,7 @@ def _link(splits: Path, folder: Path) -> None:
             link.symlink_to(path.absolute())
 
 
-def _local(config: FeaturesConfig, splits: Path) -> SplitFiles:
+def local_splits(config: FeaturesConfig, splits: Path) -> SplitFiles:
     """The splits of this folder, with the features that a run learns on, if any."""
     return SplitFiles(str(splits.absolute()), features=stored(config, splits.absolute().with_name("features")))
 
@@ -89,7 +89,7 @@ def locate_splits(config: Config, splits: Path, pointer: Path = POINTER) -> Spli
         DataError: neither is there, or storage holds other data than the pointer says.
     """
     if splits.is_dir():
-        return _local(config.features, splits)
+        return local_splits(config.features, splits)
     try:
         published = json.loads(pointer.read_text())
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import yaml
 from PIL import Image
 
 from ssgan.cli.app import run
+from ssgan.data import removal
+from ssgan.features.files import FeatureFiles
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -112,3 +115,17 @@ def test_a_model_of_features_does_not_judge_pixels(capsys: pytest.CaptureFixture
     finally:
         Path("params.yaml").write_text(params)
     assert "learned on features of efficientnet_lite0, but features.backbone is null" in capsys.readouterr().err
+
+
+def test_removed_images_leave_their_features_too(project: Path) -> None:
+    """Last: it changes the project."""
+    files = FeatureFiles(str(next((project / "data/features").iterdir())))
+    victim = hashlib.sha256(Path("photos/spots/3.jpg").read_bytes()).hexdigest()
+    left = [one.hex() for ids, _ in files.groups() for one in map(bytes, ids) if one.hex() != victim]
+    before = files.read(left)
+    assert run(["remove", "spots/3.jpg", "--reason", "asked for"]) == 3, "the raw file is left to a person"
+    assert not any(removal.holders(Path("data"), {victim}))
+    assert np.array_equal(FeatureFiles(files.root).read(left), before)
+    for stage in ("ingest", "features", "split", "train", "evaluate"):
+        assert run([stage]) == 0, stage
+    assert not any(removal.holders(Path("data"), {victim}))
