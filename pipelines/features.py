@@ -1,4 +1,4 @@
-"""Stage ``features``: originals of data/images -> data/features/<backbone>, metrics/features.json.
+"""Stage ``features``: originals of data/images -> data/features/<backbone>.
 
 DVC leaves what is there before a run (``persist: true``): only images that this backbone has never seen are read. Without
 ``features.backbone`` there is nothing to do, and methods learn on pixels.
@@ -6,26 +6,24 @@ DVC leaves what is there before a run (``persist: true``): only images that this
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 
 from ssgan.config import Config, load
 
-OUT, METRICS = Path("data/features"), Path("metrics/features.json")
+OUT = Path("data/features")
 
 
 def run() -> None:
-    """Read params.yaml, make what is missing, write the metrics and say what happened."""
+    """Read params.yaml, make what is missing and say what happened."""
     config = load()
     OUT.mkdir(parents=True, exist_ok=True)
-    found = features(config) if config.features.backbone else {"backbone": None}
-    METRICS.parent.mkdir(exist_ok=True)
-    METRICS.write_text(json.dumps(found, indent=2) + "\n")
+    if config.features.backbone:
+        features(config)
 
 
-def features(config: Config) -> dict[str, object]:
-    """Features of the backbone of ``features``. Returns the metrics."""
+def features(config: Config) -> None:
+    """Features of the backbone of ``features``."""
     from ssgan import backbones
     from ssgan.data.decode import DecodeLimits
     from ssgan.data.sources import make_source
@@ -45,4 +43,3 @@ def features(config: Config) -> dict[str, object]:
         f"features: {backbone.name}, {backbone.dimension} numbers, views {c.views}, of {done.images:,} images; "
         f"{done.computed:,} new{speed}; {done.kept} of {done.shards} shards as they were"
     )
-    return {"backbone": backbone.key, "images": done.images, "dimension": backbone.dimension, "views": c.views}

@@ -19,7 +19,8 @@ from tests.support.world import World
 pytestmark = [pytest.mark.ray, pytest.mark.s3, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SHORT: dict[str, Any] = {"steps": 50, "val_every": 50, "checkpoint_every": 50}
-LONG: dict[str, Any] = {"steps": 1000, "val_every": 500, "checkpoint_every": 100}
+# Long enough that commands can be given while it runs.
+LONG: dict[str, Any] = {"steps": 4000, "val_every": 2000, "checkpoint_every": 100}
 
 
 def told(commands: list[Command], job: str) -> list[str]:
@@ -101,7 +102,7 @@ def finished_by_two(project: Project, colleague: Project, run: str) -> None:
     for code, output in [command.finish() for command in both]:
         assert code == 0, output
         assert "results in runs/train" in output
-        first = re.search(r"step ([\d,]+)/1,000", output)
+        first = re.search(r"step ([\d,]+)/4,000", output)
         assert first, output
         assert int(first[1].replace(",", "")) > LONG["checkpoint_every"], "it began again from the start"
     assert told(both, f"{run}-2") == ["found again", "submitted"]

@@ -12,7 +12,7 @@ from ssgan.cli.app import run
 from tests.pipelines.conftest import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-STAGES = ("ingest", "split", "train", "evaluate", "report")
+STAGES = ("ingest", "features", "split", "train", "evaluate", "report")
 LARGE = ("data/images", "data/rejected.parquet", "data/splits", "runs/train", "runs/evaluate", "report")
 
 
@@ -30,7 +30,7 @@ def test_all_stages_run_in_order_and_leave_their_outputs(project: Project) -> No
 
 def test_every_file_is_accounted_for_and_the_budget_is_kept(project: Project) -> None:
     ingest, split, train, evaluate = (
-        json.loads((project.folder / f"metrics/{stage}.json").read_text()) for stage in STAGES[:4]
+        json.loads((project.folder / f"metrics/{stage}.json").read_text()) for stage in ("ingest", "split", "train", "evaluate")
     )
     assert ingest["seen"] == ingest["accepted"] + ingest["rejected"] + ingest["duplicates"] == 1797
     assert split["labeled"] == train["label_budget"] == 40
@@ -69,7 +69,8 @@ def test_the_search_runs_only_when_it_is_asked_for(project: Project) -> None:
         ("ssgan/methods/explicit_fake.py", set()),
         ("ssgan/methods/feature_matching.py", {"train", "evaluate"}),
         ("ssgan/report/page.py", {"report"}),
-        ("ssgan/data/duplicates.py", {"ingest", "split"}),  # dvc.yaml names the folder
+        ("ssgan/data/duplicates.py", {"ingest", "features", "split"}),  # dvc.yaml names the folder
+        ("ssgan/features/views.py", {"features"}),
         ("ssgan/project/doctor.py", set()),
     ],
 )
