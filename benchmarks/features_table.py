@@ -116,16 +116,25 @@ class Shuffled(nn.Module):
         return nn.functional.normalize(x, dim=1) * x.shape[1] ** 0.5
 
 
-def error(row: Row, data: Data, labels: npt.NDArray[np.int64], seed: int) -> float:
-    """Test error of a method with these labels."""
+def pool_of(data: Data, few: int | None, draw: int) -> Tensor:
+    """Unlabeled images: all that are not test, or, with ``few``, only so many of one class, which changes by draw."""
+    if few is None:
+        return data.train
+    rare = draw % data.classes
+    kept = np.random.default_rng(draw).choice(np.flatnonzero(data.train_y == rare), few, replace=False)
+    return data.train[np.concatenate([np.flatnonzero(data.train_y != rare), kept])]
+
+
+def error(row: Row, data: Data, labels: npt.NDArray[np.int64], pool: Tensor, seed: int) -> float:
+    """Test error of a method with these labels and unlabeled images."""
     torch.manual_seed(fold(seed, "weights"))
     problem = Problem(FeatureSpec(data.train.shape[2]), data.classes, NetConfig(family="head"))
     method = methods.build(row.method, methods.resolve_config(row.method, row.options), problem)
     x_l, y_l = data.train[labels], torch.from_numpy(data.train_y[labels])
     if isinstance(method, FittedMethod):
-        method.fit(x_l[:, 0], y_l, data.train[:, 0], seed)
+        method.fit(x_l[:, 0], y_l, pool[:, 0], seed)
     else:
-        _train(row, method, x_l, y_l, data.train, seed)
+        _train(row, method, x_l, y_l, pool, seed)
     with torch.no_grad():
         method.nets.eval()
         return float((method.predict(data.test[:, 0]).argmax(1).numpy() != data.test_y).mean())
@@ -181,6 +190,7 @@ def main() -> None:
     parser.add_argument("--budgets", nargs="+", type=int, default=[1, 2, 5, 10, 20, 50], help="labels per class")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="number of the first draw")
+    parser.add_argument("--few", type=int, help="unlabeled images of one class, all of the others: a skewed pool")
     parser.add_argument("--rows", nargs="+", help="parts of titles; all where not given")
     parser.add_argument("--out", type=Path, default=Path("features_table.json"))
     arguments = parser.parse_args()
@@ -189,7 +199,8 @@ def main() -> None:
     for given in arguments.projects:
         name, _, folder = given.partition("=")
         data, first = load(Path(folder)), arguments.first
-        results, seconds = measured(rows, data, arguments.budgets, range(first, first + arguments.draws), print)
+        draws = range(first, first + arguments.draws)
+        results, seconds = measured(rows, data, arguments.budgets, draws, arguments.few, print)
         found[name] = {"errors": results, "seconds": seconds}
         arguments.out.write_text(json.dumps(found, indent=1))
         print(f"\n{name}: {len(data.train):,} images, {len(data.test):,} test, {data.classes} classes; labels per class:")
@@ -197,17 +208,17 @@ def main() -> None:
 
 
 def measured(
-    rows: Sequence[Row], data: Data, budgets: Sequence[int], draws: range, say: Callable[[str], None]
+    rows: Sequence[Row], data: Data, budgets: Sequence[int], draws: range, few: int | None, say: Callable[[str], None]
 ) -> tuple[dict[str, dict[str, list[float]]], dict[str, float]]:
     """Test errors by title and budget, one for each draw, and CPU seconds of a run by title."""
     results: dict[str, dict[str, list[float]]] = {row.title: {str(b): [] for b in budgets} for row in rows}
     seconds = dict.fromkeys(results, 0.0)
     for budget in budgets:
         for draw in draws:
-            labels = drawn(data.train_y, budget, draw)
+            labels, pool = drawn(data.train_y, budget, draw), pool_of(data, few, draw)
             for row in rows:
                 begun = time.process_time()
-                results[row.title][str(budget)].append(error(row, data, labels, draw))
+                results[row.title][str(budget)].append(error(row, data, labels, pool, draw))
                 seconds[row.title] += (time.process_time() - begun) / (len(budgets) * len(draws))
         say(f"{budget} labels per class: done")
     return results, seconds

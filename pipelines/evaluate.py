@@ -42,14 +42,14 @@ def run() -> None:
     counts = {name: len(values) for name, values in ids.items()}
     about = {"run_id": manifest["run_id"], "classes": classes}
     numbers = evaluation.metrics(judged["main"], judged.get("twin"), proof, config, counts, about)
-    if features:
-        numbers["rows"] = three_rows(judged, manifest, config)
+    rows = three_rows(judged, manifest, config) if features else None
+    numbers |= {"rows": rows} if rows else {}
     main = models["main"]
     generated = nearest_images(main, inputs, schema.read_set(SPLITS / "unlabeled"), KEPT) if features else main.sample(KEPT)
     evaluation.write_all(test, judged["main"], judged.get("twin"), numbers, generated, TRAIN)
     print(evaluation.describe(numbers))
-    if features:
-        print(f"  {numbers['rows']['answer']}")
+    if rows:
+        print(f"  {rows['answer']}")
 
 
 def _load(folder: Path, classes: list[str], former: dict[str, list[str]]) -> Model:

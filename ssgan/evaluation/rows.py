@@ -29,16 +29,19 @@ GANS = (
 )
 
 
-def three_rows(judged: dict[str, ModelEvaluation], manifest: dict[str, Any], config: EvaluateConfig) -> dict[str, Any]:
-    """What the report says of the three: errors, paired gains, and the answer as sentences.
+def three_rows(judged: dict[str, ModelEvaluation], manifest: dict[str, Any], config: EvaluateConfig) -> dict[str, Any] | None:
+    """What the report says of the three: errors, paired gains, and the answer as sentences; None where one is missing.
 
     Args:
-        judged: by role: main, twin (the probe), auto; the last two are missing where main is the same.
+        judged: by role: main, twin (the probe), auto. Where main is one of the others, or ``train.twin`` is false, they are not
+            there.
         manifest: of the training.
     """
-    method = manifest["config"]["method"]["name"]
-    chosen = manifest["fitted"].get("auto" if "auto" in judged else "main", {}).get("chosen")
-    probe, auto, main = judged.get("twin", judged["main"]), judged.get("auto", judged["main"]), judged["main"]
+    method, main = manifest["config"]["method"]["name"], judged["main"]
+    probe, auto = (main if method == name else judged.get(role) for role, name in (("twin", "linear_probe"), ("auto", "auto")))
+    if probe is None or auto is None:
+        return None
+    chosen = manifest["fitted"]["main" if auto is main else "auto"]["chosen"]
     of_unlabeled = _gain(auto, probe, config)
     rows = {"probe": _row(probe), "auto": {**_row(auto), "chosen": chosen, "over_probe": _of(of_unlabeled)}}
     said = [_unlabeled_sentence(of_unlabeled, chosen)]
@@ -64,10 +67,10 @@ def _gain(model: ModelEvaluation, other: ModelEvaluation, config: EvaluateConfig
     return compare(model.right, other.right, config.bootstrap_samples, config.confidence)
 
 
-def _unlabeled_sentence(gain: Gain, chosen: str | None) -> str:
+def _unlabeled_sentence(gain: Gain, chosen: str) -> str:
     if chosen == "linear_probe":
         return "Folds of the labels favor the probe: they show no use of the unlabeled images here."
-    by = f" (by {chosen.replace('_', ' ')})" if chosen else ""
+    by = f" (by {chosen.replace('_', ' ')})"
     return {
         "gain": f"The unlabeled images are worth {points(gain)} here{by}.",
         "none": f"The unlabeled images make no measurable difference here{by}: {points(gain)}.",

@@ -73,9 +73,12 @@ class Part:
     def __init__(self, folder: Path, name: str, ids: Digests, width: int) -> None:
         self.ids = ids
         stem = f".{Path(name).stem}-{hashlib.sha256(ids.tobytes()).hexdigest()[:12]}-{width}"
-        self._paths = [folder / f"{stem}.part", folder / f"{stem}.done"]
-        self.features: Any = self._mapped(self._paths[0], (len(ids), width))
-        self.done: Any = self._mapped(self._paths[1], (len(ids),))
+        features, done = folder / f"{stem}.part", folder / f"{stem}.done"
+        self._paths = [done, features]  # removed in this order: what says that rows are there never outlives them
+        if not features.exists():
+            done.unlink(missing_ok=True)
+        self.features: Any = self._mapped(features, (len(ids), width))
+        self.done: Any = self._mapped(done, (len(ids),))
 
     @staticmethod
     def _mapped(path: Path, shape: tuple[int, ...]) -> Any:

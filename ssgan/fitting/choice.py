@@ -1,7 +1,7 @@
 """The choice among classifiers by folds of the labels: what costs nothing where unlabeled images do not help.
 
-With few labels folds often tie. Then the one that gains most wins: on balanced pools of photos the probe in its place loses two
-thirds of the gain, and on pools skewed 5 to 1 neither order was measurably behind the probe (docs/results/photos.md).
+With few labels folds often tie. Then the one that gains most on balanced pools wins; on pools skewed 5 to 1 this order was not
+measurably behind the probe (docs/results/photos.md).
 """
 
 from __future__ import annotations

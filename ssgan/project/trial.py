@@ -15,7 +15,7 @@ from ssgan.training.precision import in_bf16
 from ssgan.training.step import run_step
 
 STEPS = 3
-FITTING_S = 30.0  # of what is fitted at once, Ray's start included; measured on two cores with 4,000 images
+FITTING_S = 30.0  # allowed for what is fitted at once, Ray's start included
 
 
 def seconds(config: Config, images: int, classes: int) -> float:

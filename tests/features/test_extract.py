@@ -114,6 +114,18 @@ def test_a_stage_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert not list((tmp_path / "features").glob(".*")), "no part is left"
 
 
+def test_rows_that_are_said_to_be_there_and_are_not_are_computed(tmp_path: Path) -> None:
+    """Killed between the removal of two files, or cleaned up by somebody."""
+    write_images(tmp_path / "raw", range(12))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=8)
+    (part,) = (tmp_path / "features").glob(".*.part")
+    part.unlink()
+    _, trunk = run(tmp_path)
+    assert trunk.seen == 12
+    assert (np.abs(FeatureFiles(str(tmp_path / "features")).read(ids_of(tmp_path))).max(axis=(1, 2)) > 0).all()
+
+
 def test_views_are_functions_of_the_image(tmp_path: Path) -> None:
     write_images(tmp_path / "raw", range(5))
     run(tmp_path, views=3)

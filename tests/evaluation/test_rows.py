@@ -1,0 +1,62 @@
+"""Probe, automatic choice and method: what is compared with what, and what is said where one is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ssgan.config import EvaluateConfig
+from ssgan.evaluation.judge import ModelEvaluation, judge
+from ssgan.evaluation.rows import three_rows
+
+CONFIG = EvaluateConfig(bootstrap_samples=200)
+LABELS = np.arange(400) % 2
+
+
+def model(wrong: int) -> ModelEvaluation:
+    """Wrong on the first so many images."""
+    answers = np.where(np.arange(400) < wrong, 1 - LABELS, LABELS)
+    logits = np.eye(2, dtype=np.float32)[answers] * 3
+    return judge(logits, LABELS, logits, LABELS, ["a", "b"], CONFIG)
+
+
+def manifest(method: str, **chosen: str) -> dict[str, Any]:
+    return {"config": {"method": {"name": method}}, "fitted": {role: {"chosen": name} for role, name in chosen.items()}}
+
+
+def test_a_method_is_compared_with_both() -> None:
+    judged = {"main": model(20), "twin": model(60), "auto": model(10)}
+    rows = three_rows(judged, manifest("bad_gan", auto="self_training"), CONFIG)
+    assert rows is not None
+    assert [rows[name]["errors"] for name in ("probe", "auto", "method")] == [60, 10, 20]
+    assert rows["method"]["over_probe"]["error_rate"] == 0.1
+    assert rows["method"]["over_auto"]["error_rate"] == -0.025
+    assert rows["answer"].startswith("The unlabeled images are worth +12.5 points")
+    assert "The GAN bad_gan is better than the probe" in rows["answer"]
+    assert "worse than the automatic choice" in rows["answer"]
+
+
+def test_the_automatic_choice_and_the_probe_stand_for_themselves() -> None:
+    rows = three_rows({"main": model(10), "twin": model(60)}, manifest("auto", main="label_spreading"), CONFIG)
+    assert rows is not None
+    assert "method" not in rows
+    assert rows["auto"]["over_probe"]["error_rate"] == 0.125
+    rows = three_rows({"main": model(60), "auto": model(60)}, manifest("linear_probe", auto="linear_probe"), CONFIG)
+    assert rows is not None
+    assert rows["answer"].startswith("Folds of the labels favor the probe")
+
+
+def test_no_gain_is_an_answer() -> None:
+    judged = {"main": model(20), "twin": model(20), "auto": model(20)}
+    rows = three_rows(judged, manifest("fixmatch", auto="self_training"), CONFIG)
+    assert rows is not None
+    assert "make no measurable difference here (by self training)" in rows["answer"]
+    assert "The method fixmatch is level with the probe" in rows["answer"]
+
+
+@pytest.mark.parametrize("method", ["bad_gan", "auto", "linear_probe"])
+def test_without_the_others_nothing_is_said(method: str) -> None:
+    """``train.twin: false``: a model compared with itself would look like an answer."""
+    assert three_rows({"main": model(20)}, manifest(method, main="self_training"), CONFIG) is None
