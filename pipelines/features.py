@@ -12,12 +12,14 @@ from pathlib import Path
 from ssgan.config import Config, load
 
 OUT = Path("data/features")
+ABOUT = "One folder for each backbone that has seen the images; none where features.backbone is null.\n"
 
 
 def run() -> None:
     """Read params.yaml, make what is missing and say what happened."""
     config = load()
     OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "README.txt").write_text(ABOUT)  # DVC warns of an empty folder in every stage that follows
     if config.features.backbone:
         features(config)
 
