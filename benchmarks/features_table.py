@@ -61,18 +61,25 @@ class Row(NamedTuple):
     control: bool = False  # fakes are real vectors whose coordinates come from different images
 
 
-GAN = {"batch_size": 100, "labeled_batch_size": 50, "lr_tail": 0.5, "learning_rate": 1e-3}
+STEPS = 500
+ALONE = {"labeled_batch_size": 50, "lr_tail": 0.5}
+PAIRED = {**ALONE, "batch_size": 100}
+GAN = {**PAIRED, "learning_rate": 1e-3}
+TEACHER = {**PAIRED, "strong_labeled_steps": 0, "stroke_steps": 0, "adversarial_start": 0, "adversarial_every": 1}
 ROWS = (
     Row("linear probe (labels alone)", PROBE, {}),
     Row("label spreading", "label_spreading", {}),
     Row("self-training, equal shares", "self_training", {}),
     Row("Gaussian mixture", "gaussian_mixture", {}),
     Row("auto", "auto", {}),
-    Row("MLP (labels alone)", "supervised", {"labeled_batch_size": 50, "lr_tail": 0.5}, 1000),
-    Row("control: shuffled features as fakes", "feature_matching", GAN, 1000, control=True),
-    Row("feature matching GAN", "feature_matching", GAN, 1000),
-    Row("bad GAN", "bad_gan", {**GAN, "density_start": 200}, 1000),
-    Row("FixMatch", "fixmatch", {"batch_size": 100, "labeled_batch_size": 50, "lr_tail": 0.5, "threshold": 0.8}, 1000),
+    Row("network (labels alone)", "supervised", ALONE, STEPS),
+    Row("control: shuffled features as fakes", "feature_matching", GAN, STEPS, control=True),
+    Row("feature matching GAN", "feature_matching", GAN, STEPS),
+    Row("bad GAN", "bad_gan", {**GAN, "density_start": 100}, STEPS),
+    Row("teacher-GAN without its GAN", "teacher_gan", {**TEACHER, "unlabeled_weight": 0.0}, STEPS),
+    Row("teacher-GAN", "teacher_gan", TEACHER, STEPS),
+    Row("FixMatch", "fixmatch", {**PAIRED, "threshold": 0.8}, STEPS),
+    Row("FixMatch, weights of SoftMatch", "fixmatch", {**PAIRED, "thresholds": "softmatch"}, STEPS),
 )
 
 

@@ -1,23 +1,50 @@
 """Small networks on feature vectors of a backbone (``features.backbone``), in the place of networks on pixels.
 
-Classifier: P -> 256 -> outputs, Gaussian noise before both layers, ReLU, weight norm as in ``mlp``.
+Classifier: P -> 256 (ReLU), and from these and the P inputs to the outputs, so that it is a linear probe to begin with.
+Gaussian noise on the input, as large as the vectors' own root mean square, 1: it takes the place of weight decay, and without
+it a GAN is worth no more here than fakes without a generator (docs/results/photos.md).
 Generator: Z -> 256 -> 256 (batch norm of the batch, always; ReLU) -> P, scaled to the length of a real vector.
 ``net.width`` multiplies the hidden units, ``net.noise`` the noise.
 """
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssgan.config import FeatureSpec, Problem
 from ssgan.errors import ConfigError
-from ssgan.nets import mlp
-from ssgan.nets.layers import BatchNorm
+from ssgan.nets import layers
+from ssgan.nets.layers import BatchNorm, GaussianNoise, Out
 from ssgan.nets.weight_norm import WeightNormLinear
 
 CONVOLUTIONAL = False
 HIDDEN = 256
+OUTPUT_STD = 0.01  # small: with a label per class, what the initial logits say of an image is not forgotten
+
+
+class Classifier(layers.Classifier):
+    """(N, P) -> Out(features (N, P + hidden), logits (N, outputs))."""
+
+    def __init__(self, components: int, hidden: int, outputs: int, noise: float) -> None:
+        super().__init__()
+        self.noise = GaussianNoise(noise)
+        self.hidden = nn.Linear(components, hidden)
+        self.output = nn.Linear(components + hidden, outputs)
+        nn.init.kaiming_normal_(self.hidden.weight)
+        nn.init.normal_(self.output.weight, std=OUTPUT_STD)
+        nn.init.zeros_(self.hidden.bias)
+        nn.init.zeros_(self.output.bias)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, P + hidden) the noisy input and the hidden units."""
+        x = self.noise(x)
+        return torch.cat([x, F.relu(self.hidden(x))], dim=1)
+
+    def forward(self, x: Tensor) -> Out:
+        features = self.features(x)
+        return Out(features, self.output(features))
 
 
 class Generator(nn.Module):
@@ -50,8 +77,8 @@ def _hidden(problem: Problem) -> int:
     return max(1, round(HIDDEN * problem.net.width))
 
 
-def classifier(problem: Problem, outputs: int) -> mlp.Classifier:
-    return mlp.Classifier(_components(problem), [_hidden(problem)], outputs, problem.net.noise)
+def classifier(problem: Problem, outputs: int) -> Classifier:
+    return Classifier(_components(problem), _hidden(problem), outputs, problem.net.noise)
 
 
 def generator(problem: Problem) -> Generator:
