@@ -27,6 +27,7 @@ from ssgan.training.roles import role_method
 from ssgan.training.step import run_step
 from tests.support.data import (
     ON_FEATURES,
+    VARIANTS,
     config,
     context,
     final_weights,
@@ -54,10 +55,10 @@ def settings(name: str, files: SplitFiles, train: dict[str, Any] | None = None, 
 
 def fitted(name: str) -> bool:
     """Whether the method has no steps; it learns on features only."""
-    return issubclass(methods.module(name).Method, FittedMethod)
+    return issubclass(methods.module(name.partition("+")[0]).Method, FittedMethod)
 
 
-STEPPED = [name for name in methods.names() if not fitted(name)]
+STEPPED = [*(name for name in methods.names() if not fitted(name)), *VARIANTS]
 
 
 @pytest.fixture(params=methods.names())
@@ -67,11 +68,11 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=STEPPED)
 def stepped(request: pytest.FixtureRequest) -> str:
-    """A method that is trained in steps."""
+    """A method that is trained in steps, or a variant of one."""
     return str(request.param)
 
 
-@pytest.fixture(params=[f"{name}-{kind}" for name in methods.names() for kind in ("pixels", "features")])
+@pytest.fixture(params=[f"{name}-{kind}" for name in [*methods.names(), *VARIANTS] for kind in ("pixels", "features")])
 def case(request: pytest.FixtureRequest, splits: SplitFiles) -> tuple[str, SplitFiles]:
     """A method and what it learns on."""
     name, kind = str(request.param).split("-")
@@ -152,11 +153,10 @@ def test_finished_model_predicts_what_the_trainer_predicted(stepped: str, splits
     c = config(method=short(stepped), train={"steps": 10})
     experiment.train(run_of(c, splits), "main", context(tmp_path))
     model = load_model(tmp_path / "run/main/final/last")
-    assert model.method == stepped
+    name, options = role_method(c, "main")
+    assert model.method == name == stepped.partition("+")[0]
     weights = final_weights(tmp_path)
-    rebuilt = methods.build(
-        stepped, role_method(c, "main")[1], Problem(ImageSpec(1, SIZE, "fit"), CLASSES, NetConfig(**c.net.model_dump()))
-    )
+    rebuilt = methods.build(name, options, Problem(ImageSpec(1, SIZE, "fit"), CLASSES, NetConfig(**c.net.model_dump())))
     rebuilt.nets.load_state_dict(weights)
     rebuilt.nets.eval()
     images = torch.randint(0, 256, (9, 1, SIZE, SIZE), dtype=torch.uint8)

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from ssgan.players.confidence import WEIGHTS
 from tests.support.methods import batch, build, terms
 
 
@@ -44,6 +45,23 @@ def test_fixmatch_learns_only_from_what_it_is_sure_of() -> None:
     sure = terms(build("fixmatch", threshold=0.001), b)
     assert sure["mask_share"] == 1.0
     assert sure["total"] == pytest.approx(sure["labeled"] + sure["unlabeled"], rel=1e-5)
+
+
+def test_thresholds_of_fixmatch_follow_the_classifier_by_steps() -> None:
+    """In a step the thresholds know its predictions (FreeMatch, eq. 5 and 6); only its end lets them move on."""
+    b = batch()
+    for thresholds in ("freematch", "softmatch"):
+        method = build("fixmatch", thresholds=thresholds, threshold_decay=0.9)
+        q = method.net(b.x_u).logits.softmax(1)
+        first, again = terms(method, b), terms(method, b)
+        assert first == again
+        after = method.nets["confidence"].following(q, 0.9)
+        weights = WEIGHTS[thresholds](q, after)
+        assert first["mask_share"] == pytest.approx(weights.mean().item(), rel=1e-5)
+        assert first["total"] == pytest.approx(first["labeled"] + first["unlabeled"], rel=1e-5)
+        method.after_step(b)
+        torch.testing.assert_close(method.nets["confidence"].mean, after.mean)
+    assert "confidence" not in build("fixmatch").nets
 
 
 def test_catgan_moves_entropies_the_right_way() -> None:

@@ -134,9 +134,18 @@ def config(**changes: Any) -> Config:
     return parse(Config, base, "test config")
 
 
+# Settings of a method that compute something else than its defaults: what every method must keep, they must keep too.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "fixmatch+freematch": {"thresholds": "freematch", "threshold_decay": 0.9},
+    "fixmatch+softmatch": {"thresholds": "softmatch", "threshold_decay": 0.9},
+}
+
+
 def short(name: str, **options: float) -> dict[str, Any]:
     """The ``method`` section for a run of a few steps: what begins after thousands of steps by default begins after five, and
-    what happens in some steps happens in every one."""
+    what happens in some steps happens in every one. ``name``: of a method, or of one of ``VARIANTS``."""
+    options = {**VARIANTS.get(name, {}), **options}
+    name = name.partition("+")[0]
     keys = methods.module(name).Config.model_fields
     starts = dict.fromkeys((key for key in keys if key.endswith(("_start", "pretrain_steps"))), 5)
     rates = dict.fromkeys((key for key in keys if key.endswith("_every")), 1)

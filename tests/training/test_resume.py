@@ -18,7 +18,7 @@ from ssgan.errors import CheckpointError, NonFiniteError, StorageError
 from ssgan.storage.store import open_store
 from ssgan.training import checkpoint, experiment, loop, step
 from ssgan.training.context import ProgressEvent, RunContext
-from tests.support.data import config, context, final_weights, run_of, same, short
+from tests.support.data import VARIANTS, config, context, final_weights, run_of, same, short
 from tests.support.methods import stepped
 from tests.support.ranks import run_ranks
 from tests.support.resume import KilledError, killed_at, same_when_killed
@@ -26,7 +26,7 @@ from tests.support.resume import KilledError, killed_at, same_when_killed
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", stepped())
+@pytest.mark.parametrize("name", [*stepped(), *VARIANTS])
 @pytest.mark.parametrize("memory_budget", [1 << 30, 1])
 def test_killed_and_resumed_equals_never_killed(
     name: str, memory_budget: int, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
