@@ -31,7 +31,8 @@ class Trunk(nn.Module):
 def record(architecture: str, weights: Path) -> Backbone:
     """What torchvision says of weights, which are in a local file."""
     name, _, entry = architecture.partition(".")
-    transforms = _enum(name, entry).transforms()
+    weights_enum = _enum(name, entry)
+    transforms, license = weights_enum.transforms(), weights_enum.meta.get("license")
     size, whole = int(transforms.crop_size[0]), int(transforms.resize_size[0])
     with torch.no_grad():
         dimension = Trunk(_headless(name).eval())(torch.zeros(1, 3, size, size))[0].shape[1]
@@ -47,9 +48,9 @@ def record(architecture: str, weights: Path) -> Backbone:
         std=tuple(transforms.std),
         pooling="avg",
         parts=(dimension,),
-        license="BSD-3-Clause",
-        restricted=False,
-        source=f"https://pytorch.org/vision, {_enum(name, entry)}",
+        license=license or "BSD-3-Clause",  # of torchvision itself; weights that have another one say so
+        restricted=license is not None,
+        source=f"https://pytorch.org/vision, {weights_enum}",
     )
 
 

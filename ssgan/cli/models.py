@@ -38,6 +38,7 @@ def history(params: Params = Path("params.yaml")) -> None:
     for move in Registry(load(params).storage.url).history():
         why = f": {move.why}" if move.why else ""
         proof = f", verdict {move.verdict[:12]}" if move.verdict else ""
+        proof += f", license {move.license} accepted" if move.license else ""
         typer.echo(
             f"{move.serial:>4}  {move.when}  {move.alias}: {move.before or 'none'} -> {move.to}  {move.kind}{proof}, "
             f"by {move.by}{why}"

@@ -23,6 +23,9 @@ def promote(
     rollback: Annotated[bool, typer.Option("--rollback", help="Back to the champion before this one.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Without a passing verdict.")] = False,
     why: Annotated[str, typer.Option(help="The reason; it is recorded. Needed for --force and for a rollback.")] = "",
+    accept_license: Annotated[
+        bool, typer.Option("--accept-license", help="You have read the backbone's license; it is recorded.")
+    ] = False,
     by: Annotated[str, typer.Option(help="Who decides; git's user, or the account.")] = "",
     params: Params = Path("params.yaml"),
 ) -> None:
@@ -34,13 +37,18 @@ def promote(
 
     if rollback and run != ".":
         raise ConfigError(f"--rollback goes back to the champion before this one; leave out {run!r}, or leave out --rollback")
-    request = PromotionRequest(PREVIOUS if rollback else run, alias, verdict, by or whoami(), why or None, force)
+    request = PromotionRequest(
+        PREVIOUS if rollback else run, alias, verdict, by or whoami(), why or None, force, accept_license
+    )
     with tempfile.TemporaryDirectory(prefix="ssgan-promote-") as scratch:
-        move = do(load(params), request, Path(scratch))
-    if move is None:
+        done = do(load(params), request, Path(scratch))
+    if done is None:
         typer.echo(f"that model is {alias} already; nothing was moved")
         return
+    move, backbone = done
     typer.echo(f"{move.alias}: {move.before or 'none'} -> {move.to} (move {move.serial}, {move.kind}, by {move.by})")
+    if backbone:
+        typer.echo(f"  backbone: {backbone.name}, license {backbone.license}{' (accepted)' if move.license else ''}")
 
 
 def whoami() -> str:

@@ -8,6 +8,6 @@
 Letters: N images, C channels, S image_size, K classes.
 """
 
-from ssgan.exporting.export import Exported, export_model, path_for
+from ssgan.exporting.export import Allowed, Exported, export_model, path_for
 
-__all__ = ["Exported", "export_model", "path_for"]
+__all__ = ["Allowed", "Exported", "export_model", "path_for"]

@@ -61,8 +61,11 @@ def deployed(model: Model, published: Published) -> Deployed:
     return Deployed(model, published.temperature, published.threshold)
 
 
-def about(model: Model, published: Published) -> dict[str, str]:
-    """What is written into every file beside the graph: JSON by key. ``classes`` are in the order of ``probabilities``."""
+def about(model: Model, published: Published, license: dict[str, str] | None = None) -> dict[str, str]:
+    """What is written into every file beside the graph: JSON by key. ``classes`` are in the order of ``probabilities``.
+
+    ``license``: which one of the backbone's weights was accepted, by whom and when, where it restricts.
+    """
     facts = {
         "classes": model.classes,
         "temperature": published.temperature,
@@ -73,6 +76,7 @@ def about(model: Model, published: Published) -> dict[str, str]:
         "method": model.method,
         "image": model.image._asdict(),
         "backbone": model.backbone.describe() if model.backbone else None,
+        "license_accepted": license,
         "ssgan": __version__,
     }
     return {key: json.dumps(value, ensure_ascii=False) for key, value in facts.items()}

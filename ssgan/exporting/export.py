@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ssgan import atomic
+from ssgan.backbones import Backbone
+from ssgan.backbones.license import accepted_license
 from ssgan.config import ImageSpec
 from ssgan.data import schema
 from ssgan.errors import CheckpointError, ConfigError
@@ -32,6 +36,14 @@ class Exported:
     published: Published
     checked_on: str
     difference: Difference
+    backbone: Backbone | None
+
+
+class Allowed(NamedTuple):
+    """What a person allows: a model that was not evaluated; a restrictive license of a backbone (who accepts it)."""
+
+    uncalibrated: bool = False
+    license_by: str | None = None
 
 
 def path_for(format: ExportFormat, out: Path | None) -> Path:
@@ -45,7 +57,7 @@ def path_for(format: ExportFormat, out: Path | None) -> Path:
 
 
 def export_model(
-    format: ExportFormat, model: Path, to: Path, metrics: Path, images: Path, allow_uncalibrated: bool = False
+    format: ExportFormat, model: Path, to: Path, metrics: Path, images: Path, allowed: Allowed = Allowed()
 ) -> Exported:
     """Write the file, read it back, compare; it appears under its name only if it is right.
 
@@ -54,10 +66,11 @@ def export_model(
 
     Raises:
         CheckpointError: no model, one that was not evaluated (unless allowed), a file that does not compute the same.
-        ConfigError: packages for the format are missing.
+        ConfigError: packages for the format are missing; a restrictive license was not accepted.
     """
     facts, loaded = published(model, metrics), load_model(model)
-    if not facts.calibrated and not allow_uncalibrated:
+    license = _accepted(loaded.backbone, allowed.license_by)
+    if not facts.calibrated and not allowed.uncalibrated:
         raise CheckpointError(
             f"the probabilities would be {facts.note}; evaluate the model first, or add --uncalibrated to export it as it is"
         )
@@ -65,11 +78,19 @@ def export_model(
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=to.parent) as building:
         part = Path(building) / to.name  # the name goes into some formats
-        FORMATS[format].write(loaded, deployed(loaded, facts), about(loaded, facts), part)
+        FORMATS[format].write(loaded, deployed(loaded, facts), about(loaded, facts, license), part)
         difference = check(FORMATS[format].read(part), loaded, facts, shown)
         with atomic.replaced(to) as whole:
             part.replace(whole)
-    return Exported(to, to.stat().st_size, facts, checked_on, difference)
+    return Exported(to, to.stat().st_size, facts, checked_on, difference, loaded.backbone)
+
+
+def _accepted(backbone: Backbone | None, by: str | None) -> dict[str, str] | None:
+    """Which license was accepted, by whom and when (UTC). Raises ConfigError where one restricts and nobody has."""
+    license = accepted_license(backbone, by is not None)
+    if license is None or by is None:
+        return None
+    return {"license": license, "by": by, "when": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def _enlarged(images: npt.NDArray[np.uint8], spec: ImageSpec) -> npt.NDArray[np.uint8]:

@@ -9,8 +9,10 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from ssgan.backbones import Backbone
+from ssgan.backbones.license import accepted_license
 from ssgan.config import Config
 from ssgan.errors import ConfigError, DataError, SsganError
 from ssgan.evaluation.challenger import Pairs, compare_pairs, pair
@@ -110,16 +112,25 @@ class PromotionRequest:
     by: str
     why: str | None = None
     force: bool = False
+    accept_license: bool = False
 
 
-def promote(config: Config, request: PromotionRequest, scratch: Path) -> Move | None:
+class Promotion(NamedTuple):
+    """What was done, and the backbone that the model rests on, if any."""
+
+    move: Move
+    backbone: Backbone | None
+
+
+def promote(config: Config, request: PromotionRequest, scratch: Path) -> Promotion | None:
     """Register a model and give it the name ``request.alias``; None where it has that name already.
 
     A model that had the name before gets it back with a reason alone (a rollback); a new one needs a passing verdict about
     exactly this pair, which is worked out again here, or force and a reason.
 
     Raises:
-        RefusedError: there is no such verdict. ConfigError: no reason, or a name that means nothing.
+        RefusedError: there is no such verdict. ConfigError: no reason, a name that means nothing, or a restrictive license of
+            the backbone that nobody has accepted, now or in an earlier move of this model.
         RaceError: someone else moved the name meanwhile.
     """
     if checked_alias(request.alias) == PREVIOUS:
@@ -137,12 +148,22 @@ def promote(config: Config, request: PromotionRequest, scratch: Path) -> Move | 
     if kind != "gate" and not (request.why or "").strip():
         what = "a rollback" if kind == "rollback" else "a promotion past the gate"
         raise ConfigError(f"{what} is recorded with its reason; add --why TEXT")
+    known = any(move.to == challenger.id and move.license for move in moves)
+    backbone = backbone_of(challenger)
+    license = accepted_license(backbone, request.accept_license or known)
     proof = None
     if kind == "gate":
         champion = registry.fetch(held, scratch / "champion") if held else None
         proof = _proven(config, request, _compared(config, request.alias, champion, challenger))
     registry.add(challenger)
-    return registry.move(request.alias, challenger.id, held, Reason(request.by, kind, proof, request.why))
+    reason = Reason(request.by, kind, proof, request.why, license)
+    return Promotion(registry.move(request.alias, challenger.id, held, reason), backbone)
+
+
+def backbone_of(version: Version) -> Backbone | None:
+    """The backbone on whose features a model learned."""
+    description = version.training.get("backbone")
+    return Backbone.of(description) if description else None
 
 
 def _proven(config: Config, request: PromotionRequest, comparison: Comparison) -> str:

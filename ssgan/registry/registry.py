@@ -27,7 +27,7 @@ from ssgan.storage.write_once import open_once
 VERSIONS, LOG, MARK = "registry/versions", "registry/log", "registry/format.json"
 CHAMPION, PREVIOUS = "champion", "previous"
 ALIAS, VERSION = re.compile(r"[a-z][a-z0-9_-]{0,39}"), re.compile(r"m-[0-9a-f]{4,16}")
-FORMAT = 1
+FORMAT, WITH_LICENSE = 1, 2  # of an entry, and of one that says that a license was accepted
 
 
 class RaceError(StorageError):
@@ -52,11 +52,13 @@ class Move:
     id: str  # random: two promoters never write the same bytes
     ssgan: str = __version__
     format: int = FORMAT
+    license: str | None = None  # of the backbone's weights, where it restricts and was accepted with this move
 
     def dump(self) -> bytes:
         """The bytes of the entry, with a digest of themselves: a damaged entry must not pass for another state."""
-        content = json.dumps(asdict(self), sort_keys=True)
-        whole = {**asdict(self), "digest": hashlib.sha256(content.encode()).hexdigest()}
+        values = {key: value for key, value in asdict(self).items() if key != "license" or value}
+        content = json.dumps(values, sort_keys=True)
+        whole = {**values, "digest": hashlib.sha256(content.encode()).hexdigest()}
         return json.dumps(whole, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n"
 
 
@@ -68,6 +70,7 @@ class Reason:
     kind: str
     verdict: str | None = None
     why: str | None = None
+    license: str | None = None
 
 
 class Registry:
@@ -164,9 +167,13 @@ class Registry:
         data = self._store.read(name)
         try:
             raw = json.loads(data)
-            if raw["format"] != FORMAT:
-                raise StorageError(f"{self.url}: {name} has format {raw['format']}, this ssgan reads {FORMAT}; update ssgan")
-            move = Move(**{field.name: raw[field.name] for field in fields(Move)})
+            if raw["format"] not in (FORMAT, WITH_LICENSE):
+                raise StorageError(
+                    f"{self.url}: {name} has format {raw['format']}, this ssgan reads up to {WITH_LICENSE}; update ssgan"
+                )
+            move = Move(
+                **{field.name: raw[field.name] for field in fields(Move) if field.name in raw or field.name != "license"}
+            )
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise UnusableError(f"{self.url}: {name} is damaged ({error!r}); restore it from a backup") from None
         if move.dump() != data or name != _entry(move.serial):
@@ -219,6 +226,8 @@ def _next(last: Move | None, alias: str, to: str, reason: Reason) -> Move:
         aliases=dict(sorted(aliases.items())),
         parent=_sha256(last) if last else None,
         id=uuid.uuid4().hex,
+        format=WITH_LICENSE if reason.license else FORMAT,
+        license=reason.license,
     )
 
 

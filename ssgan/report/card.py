@@ -44,6 +44,8 @@ def approvals(moves: list[dict[str, Any]]) -> str:
     rows = ["", "## Approval", "", "| when | name | instead of | by | how | why |", "|---|---|---|---|---|---|"]
     for move in moves:
         how = f"verdict `{move['verdict']}`" if move["verdict"] else move["kind"]
+        if move["license"]:
+            how += f", license {plain(move['license'])} accepted"
         cells = (move["when"], move["alias"], move["before"] or "none", plain(move["by"]), how, plain(move["why"] or ""))
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows if moves else [*rows[:3], "It was never promoted."]) + "\n"

@@ -51,7 +51,8 @@ class Team:
         return verdict["decision"]
 
     def promote(self, run: str, alias: str = "champion", why: str | None = None, force: bool = False) -> Move | None:
-        return promote(self.config, PromotionRequest(run, alias, VERDICT, "Ada", why, force), self._fresh())
+        done = promote(self.config, PromotionRequest(run, alias, VERDICT, "Ada", why, force), self._fresh())
+        return done.move if done else None
 
     @property
     def aliases(self) -> dict[str, str]:

@@ -93,6 +93,17 @@ class RegistryContract:
         ]
         assert history[0].verdict == "ab" * 32
 
+    def test_a_license_that_was_accepted_stands_in_the_log(self, registry: Registry, store: OnceStore) -> None:
+        """Other entries are what they were before there were licenses, byte for byte, so that older versions read them."""
+        registry.move("champion", "m-aaaa", None, BY)
+        registry.move("champion", "m-bbbb", "m-aaaa", Reason("Ada", "gate", "ab" * 32, None, "CC-BY-NC-4.0"))
+        assert [(move.license, move.by, move.format) for move in registry.history()] == [
+            (None, "Ada", 1),
+            ("CC-BY-NC-4.0", "Ada", 2),
+        ]
+        first, second = (json.loads(store.read(f"{LOG}/0000000{serial}.json")) for serial in (1, 2))
+        assert second.keys() - first.keys() == {"license"}
+
     def test_a_move_from_a_state_that_has_gone_is_refused(self, registry: Registry) -> None:
         registry.move("champion", "m-aaaa", None, BY)
         with pytest.raises(RaceError, match=r"champion is m-aaaa by now, not nothing \(last move: Ada at .*nothing was moved"):
