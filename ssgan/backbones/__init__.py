@@ -6,6 +6,9 @@ A provider defines two functions:
     build(backbone, weights)        -> Trunk        (N, 3, S, S) normalized -> [(N, d), ...], one tensor for each of ``parts``
 
     record.py   the frozen record that travels with features, models and exports
+    known.py    records that were made before on this machine
+    license.py  what a model may be used for
+    fetch.py    weights from the Hugging Face hub
     network.py  from uint8 images to feature vectors
     embedded.py the backbone that comes with the installation
 """
@@ -18,16 +21,16 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from ssgan.backbones import embedded
+from ssgan.backbones import embedded, known
 from ssgan.backbones.network import Network
 from ssgan.backbones.record import Backbone
 from ssgan.config import FeaturesConfig
 from ssgan.errors import ConfigError
 from ssgan.provenance import file_sha256
 
-PROVIDERS = ("onnx", "timm", "torchvision")
+PROVIDERS = tuple(known.PACKAGES)
 
-__all__ = ["PROVIDERS", "Backbone", "Network", "find", "load", "weights_of"]
+__all__ = ["PROVIDERS", "Backbone", "Network", "find", "load", "record_of", "weights_of"]
 
 
 class Trunk(Protocol):
@@ -61,7 +64,16 @@ def find(config: FeaturesConfig) -> tuple[Backbone, Path]:
             f"{', '.join(PROVIDERS)}, such as timm:convnext_tiny.in12k_ft_in1k"
         )
     weights = _weights(name, config.weights)
-    return provider(kind).record(architecture, weights), weights
+    return record_of(kind, architecture, weights), weights
+
+
+def record_of(kind: str, architecture: str, weights: Path) -> Backbone:
+    """What a provider says of an architecture and a local file of weights; kept, so that it builds the network once."""
+    path, found = known.recalled(kind, architecture, weights)
+    if found is None:
+        found = provider(kind).record(architecture, weights)
+        known.keep(path, found)
+    return found
 
 
 def load(backbone: Backbone, weights: Path) -> Network:

@@ -5,11 +5,14 @@ Stages look into the local cache and nowhere else.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ssgan.errors import ConfigError, StorageError
+from ssgan.provenance import file_sha256
 
 FILE = "model.safetensors"
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def repository(name: str) -> str:
@@ -37,14 +40,31 @@ def cached(name: str) -> Path | None:
 
 
 def fetch(name: str) -> Path:
-    """Download the weights into the cache. Raises StorageError where that fails."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
+    """Download the weights into the cache, unless they are there. Raises StorageError where that fails."""
+    return verified(cached(name) or _downloaded(repository(name)))
 
-    place = repository(name)
+
+def verified(path: Path) -> Path:
+    """A file of the cache, which is named after the sha256 that the hub has of it.
+
+    Raises StorageError, and deletes the file, where its content is another one.
+    """
+    blob = path.resolve()
+    if SHA256.fullmatch(blob.name) and (found := file_sha256(blob)) != blob.name:
+        for one in (path, blob):
+            one.unlink(missing_ok=True)
+        raise StorageError(
+            f"{path.name} arrived damaged: sha256 {found[:12]}..., the hub says {blob.name[:12]}...; it was "
+            "deleted, fetch it again"
+        )
+    return path
+
+
+def _downloaded(place: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
     try:
         return Path(hf_hub_download(place, FILE))
-    except (HfHubHTTPError, OSError) as error:
-        raise StorageError(
-            f"{place} could not be fetched ({str(error).splitlines()[0]}); check the network, or HF_ENDPOINT"
-        ) from error
+    except Exception as error:  # of the hub, of its HTTP client, of the disk: no class is common to them
+        cause = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(". ")
+        raise StorageError(f"{place} could not be fetched ({cause}); check the name, the network, and HF_ENDPOINT") from error

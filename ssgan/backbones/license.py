@@ -15,7 +15,7 @@ def accepted_license(backbone: Backbone | None, accepted: bool) -> str | None:
         return None
     if not accepted:
         raise ConfigError(
-            f"the model rests on weights of {backbone.name} under the license {backbone.license!r}, which restricts their use or "
-            f"is not known (source: {backbone.source}); read it, and add --accept-license if it allows what you are about to do"
+            f"the model rests on weights of {backbone.name} under the license {backbone.license!r}, which restricts their use "
+            f"or is not known (source: {backbone.source}); read it, and add --accept-license if it allows what you plan"
         )
     return backbone.license

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ssgan.backbones import Backbone, embedded, load, provider
+from ssgan.backbones import Backbone, embedded, load, record_of
 
 TRIAL = 16  # images of a trial of speed
 MIB = 1 << 20
@@ -44,7 +44,7 @@ def here() -> Iterator[tuple[str, Backbone, Path]]:
             if file.file_name == "model.safetensors"
         ]
         if owner == "timm" and files:
-            yield f"timm:{architecture}", provider("timm").record(architecture, files[0]), files[0]
+            yield f"timm:{architecture}", record_of("timm", architecture, files[0]), files[0]
 
 
 @torch.inference_mode()

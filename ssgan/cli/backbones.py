@@ -26,10 +26,15 @@ def list_() -> None:
 @backbones.command()
 def fetch(name: Annotated[str, typer.Argument(help="timm:ARCHITECTURE, e.g. timm:convnext_tiny.in12k_ft_in1k.")]) -> None:
     """Download weights into the cache of this machine; no other command and no stage downloads anything."""
+    from ssgan.backbones import record_of
     from ssgan.backbones.fetch import fetch as fetch_weights
 
     path = fetch_weights(name)
-    typer.echo(f"{name}: {path}; use it: features.backbone: {name} in params.yaml")
+    found = record_of(*name.split(":", 1), path)
+    flag = " (restricted)" if found.restricted else ""
+    typer.echo(f"{name}: {path}")
+    typer.echo(f"  sha256 {found.sha256}, license {found.license}{flag}")
+    typer.echo(f"  use it: features.backbone: {name} in params.yaml")
 
 
 @backbones.command()

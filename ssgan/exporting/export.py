@@ -46,6 +46,9 @@ class Allowed(NamedTuple):
     license_by: str | None = None
 
 
+NOTHING = Allowed()
+
+
 def path_for(format: ExportFormat, out: Path | None) -> Path:
     """Where the file goes. Raises ConfigError for a name of another format."""
     suffix = SUFFIXES[format]
@@ -57,7 +60,7 @@ def path_for(format: ExportFormat, out: Path | None) -> Path:
 
 
 def export_model(
-    format: ExportFormat, model: Path, to: Path, metrics: Path, images: Path, allowed: Allowed = Allowed()
+    format: ExportFormat, model: Path, to: Path, metrics: Path, images: Path, allowed: Allowed = NOTHING
 ) -> Exported:
     """Write the file, read it back, compare; it appears under its name only if it is right.
 
