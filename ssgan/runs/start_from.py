@@ -13,7 +13,7 @@ from ssgan.errors import CheckpointError, ConfigError
 from ssgan.provenance import file_sha256
 from ssgan.storage.write_once import OnceStore
 from ssgan.training.context import Role, start_key
-from ssgan.training.roles import roles
+from ssgan.training.roles import has_steps, roles
 
 PREVIOUS = "previous"
 FILES = ("config.json", "model.safetensors")
@@ -26,14 +26,20 @@ def publish_start(config: Config, out: Path, store: OnceStore) -> dict[str, str]
         out: the folder of the last training, for ``previous``.
 
     Returns:
-        sha256 of the weights of each role; None where a run starts from random ones.
+        sha256 of the weights of each role that is trained in steps; None where a run starts from random ones.
 
     Raises:
         CheckpointError: there is no such model, or no twin of it.
+        ConfigError: the method is fitted at once, and starts from nothing.
     """
     if config.train.start_from is None:
         return None
-    folders = {role: _folder(config.train.start_from, out, role) for role in roles(config)}
+    if not has_steps(config, "main"):
+        raise ConfigError(
+            f"train.start_from is {config.train.start_from!r}, but {config.method.name} is fitted at once, to all labels that "
+            "there are; set train.start_from to null"
+        )
+    folders = {role: _folder(config.train.start_from, out, role) for role in roles(config) if has_steps(config, role)}
     start = {role: file_sha256(folder / FILES[1]) for role, folder in folders.items()}
     key = start_key(start)
     if key not in store.keys(key.rpartition("/")[0]):

@@ -106,10 +106,11 @@ def _trainer(run: Run, role: Role, context: RunContext, batches: Batches) -> Tra
     method.nets.train()
     with solo():
         method.init(batch := batches.init_batch())
-        if start := run.identity.get("start"):
+        if role in (start := run.identity.get("start") or {}):
             with tempfile.TemporaryDirectory(prefix="ssgan-start-") as folder:
                 context.store.get(start_key(start), Path(folder, "start"))
-                earlier = read_earlier_model(Path(folder, "start", role), name, problem, classes)
+                backbone = run.files.features.backbone if run.files.features else None
+                earlier = read_earlier_model(Path(folder, "start", role), name, problem, classes, backbone)
             warm_start(method.nets, earlier, classes, batch.x_u if len(batch.x_u) else batch.x_l)
             if run.files.features:
                 batches.enter(space_of(method))  # that of the earlier run, in which its weights mean something

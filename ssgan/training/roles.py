@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ssgan import methods
 from ssgan.config import Config, MethodConfig
+from ssgan.players.fitted import FittedMethod
 from ssgan.training.context import AUTO, PROBE, TWIN, Role
 
 
@@ -18,6 +19,11 @@ def roles(config: Config) -> tuple[Role, ...]:
 def twin_of(config: Config) -> str:
     """The method that sees no unlabeled image: on features the probe."""
     return PROBE if config.features.backbone else TWIN
+
+
+def has_steps(config: Config, role: Role) -> bool:
+    """Whether the method that plays a role is trained in steps, and so begins somewhere; others are fitted at once."""
+    return not issubclass(methods.module(role_method(config, role)[0]).Method, FittedMethod)
 
 
 def role_method(config: Config, role: Role) -> tuple[str, MethodConfig]:

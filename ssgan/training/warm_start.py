@@ -1,6 +1,7 @@
 """Warm start: initialize a run with the weights of an earlier one, also where classes have been added since.
 
-Optimizers, schedules and averages start fresh. All networks of the earlier model are taken, also teachers and running averages.
+Optimizers, schedules and averages start fresh. All networks of the earlier model are taken, also teachers and running averages,
+and on features the space in which its weights mean something.
 Tensors of the same shape are copied. Where the number of classes K enters a shape, values of known classes are copied, found by
 their *name*, and those of new classes keep their fresh values:
 
@@ -35,26 +36,31 @@ class EarlierModel:
     classes: list[str]
 
 
-def read_earlier_model(folder: Path, method: str, problem: Problem, classes: Sequence[str]) -> EarlierModel:
+def read_earlier_model(folder: Path, method: str, problem: Problem, classes: Sequence[str], backbone: Any) -> EarlierModel:
     """The model in ``folder``, if a run of this method and problem can begin with it.
+
+    Args:
+        backbone: the record of the backbone on whose features the run learns; None: it learns on pixels.
 
     Raises:
         CheckpointError: there is no model.
-        ConfigError: it has other networks, takes other images or is of another method.
+        ConfigError: it has other networks, takes other images or features, or is of another method.
     """
     try:
         described = json.loads((folder / "config.json").read_text())
         tensors = load_file(folder / "model.safetensors")
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder} is no model folder ({error.filename} is missing); correct train.start_from") from None
-    theirs = _described(described["method"], described["image"], described["net"])
-    ours = _described(method, problem.input._asdict(), problem.net.model_dump())
+    theirs = _described(described["method"], _learned_on(described, type(backbone)), described["net"])
+    here = problem.input._asdict()
+    learned_on = _features(backbone.key, here["components"]) if backbone else _images(here)
+    ours = _described(method, learned_on, problem.net.model_dump())
     if len(described["classes"]) == len(classes) and described["classes"] != list(classes):
         raise ConfigError(
             f"train.start_from: the model to start from knows the classes {described['classes']}, here they are "
             f"{list(classes)}: as many, but others; set train.start_from to null"
         )
-    different = [f"{key} {theirs[key]!r} (here {ours[key]!r})" for key in ours if theirs[key] != ours[key]]
+    different = [f"{key} {theirs.get(key)!r} (here {ours[key]!r})" for key in ours if theirs.get(key) != ours[key]]
     if different:
         raise ConfigError(
             f"train.start_from: the model to start from was trained with {', '.join(different)}; set these parameters back, or "
@@ -63,13 +69,26 @@ def read_earlier_model(folder: Path, method: str, problem: Problem, classes: Seq
     return EarlierModel(tensors, described["classes"])
 
 
-def _described(method: str, image: dict[str, Any], net: dict[str, Any]) -> dict[str, Any]:
+def _learned_on(described: dict[str, Any], record: Any) -> dict[str, Any]:
+    """What a model learned on. ``record``: the class of our backbone's record; that of None where we have none."""
+    if "backbone" not in described:
+        return _images(described["image"])
+    theirs = described["backbone"]
+    return _features(theirs["name"] if record is type(None) else record.of(theirs).key, described["components"])
+
+
+def _features(key: str, components: int) -> dict[str, Any]:
+    return {"features.backbone": key, "features.dimensions": components}
+
+
+def _images(image: dict[str, Any]) -> dict[str, Any]:
+    return {"features.backbone": None, **{f"data.{key}": image[key] for key in ("channels", "image_size", "resize")}}
+
+
+def _described(method: str, learned_on: dict[str, Any], net: dict[str, Any]) -> dict[str, Any]:
+    """By the keys of parameters."""
     defaults = NetConfig(**net).model_dump()
-    return {
-        "method.name": method,
-        **{f"data.{key}": image[key] for key in ("channels", "image_size", "resize")},
-        **{f"net.{key}": defaults[key] for key in SHAPE},
-    }
+    return {"method.name": method, **learned_on, **{f"net.{key}": defaults[key] for key in SHAPE}}
 
 
 @torch.no_grad()

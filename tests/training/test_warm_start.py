@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ssgan.training import derived, experiment
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.context import Role, RunContext
 from ssgan.training.roles import role_method
-from tests.support.data import config, context, run_of, same, short, write_splits
+from tests.support.data import ON_FEATURES, MemoryFeatures, config, context, on_features, run_of, same, short, write_splits
 from tests.support.methods import stepped
 
 
@@ -206,3 +207,65 @@ def test_two_runs_that_put_the_same_model_into_storage_do_not_harm_each_other(
     (key,) = first.keys("starts")
     first.get(key, tmp_path / "back")
     assert (tmp_path / "back/main/model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
+
+
+def featured(name: str, **sections: Any) -> Config:
+    """A short run on features."""
+    train = {"steps": 2, "val_every": 2, "checkpoint_every": 2}
+    return config(**{**ON_FEATURES, "method": short(name), "train": train} | sections)
+
+
+@pytest.mark.parametrize("classes", [["class-0", "class-1", "class-2"], ["new", "class-0", "class-1", "class-2"]])
+def test_on_features_weights_and_their_space_are_those_of_the_model(
+    classes: list[str], splits: SplitFiles, tmp_path: Path
+) -> None:
+    """Weights mean something in the space that they were learned in: it comes along, whatever the unlabeled images are now."""
+    c = featured("feature_matching")
+    model = trained(c, on_features(splits), tmp_path / "first")
+    files = on_features(grown(splits, tmp_path / "more", classes))
+    files = replace(files, features=Doubled(files))
+    found = trainer_at_step_0(c, files, model, tmp_path).method.nets.state_dict()
+    weights = load_file(model / "model.safetensors")
+    kept = slice(len(classes) - 3, None)
+    assert torch.equal(found["classifier.output.bias"][kept], weights["classifier.output.bias"])
+    assert same({k: v for k, v in found.items() if "output" not in k}, {k: v for k, v in weights.items() if "output" not in k})
+
+
+class Doubled(MemoryFeatures):
+    """Features of another spread: a space that was fitted to them would be another one."""
+
+    def read(self, ids: Any, views: int | None = None) -> Any:
+        return super().read(ids, views) * 2
+
+
+def test_a_model_on_other_features_is_refused(splits: SplitFiles, tmp_path: Path) -> None:
+    c, files = featured("feature_matching"), on_features(splits)
+    model = trained(c, files, tmp_path / "first")
+    assert files.features
+    other = replace(files, features=MemoryFeatures(splits))
+    other.features.backbone = replace(files.features.backbone, name="another", sha256="1" * 64)  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match=r"features\.backbone 'random_projection-\w+' \(here 'another-\w+'\)"):
+        trainer_at_step_0(c, other, model, tmp_path)
+    fewer = featured("feature_matching", features={**ON_FEATURES["features"], "dimensions": 8})
+    with pytest.raises(ConfigError, match=r"features\.dimensions 16 \(here 8\)"):
+        trainer_at_step_0(fewer, files, model, tmp_path)
+    pixels = trained(small("feature_matching"), splits, tmp_path / "pixels")
+    with pytest.raises(ConfigError, match=r"features\.backbone None \(here 'random_projection-\w+'\)"):
+        trainer_at_step_0(c, files, pixels, tmp_path)
+    with pytest.raises(ConfigError, match=r"features\.backbone 'random_projection' \(here None\)"):
+        trainer_at_step_0(small("feature_matching"), splits, model, tmp_path)
+
+
+def test_what_is_fitted_at_once_starts_from_nothing(splits: SplitFiles, tmp_path: Path) -> None:
+    """A run of ``auto`` says so; beside a method with steps, probe and auto are fitted anew and need no earlier model."""
+    model = trained(featured("feature_matching"), on_features(splits), tmp_path / "first")
+    store = open_once(str(tmp_path / "storage"))
+    with pytest.raises(ConfigError, match=r"train\.start_from .* but auto is fitted at once.*set train\.start_from to null"):
+        publish_start(_from(featured("auto"), str(model)), tmp_path, store)
+    both = featured("feature_matching", train={"steps": 2, "val_every": 2, "checkpoint_every": 2, "twin": True})
+    start = publish_start(_from(both, str(model)), tmp_path, store)
+    assert start is not None
+    assert set(start) == {"main"}
+    surroundings = RunContext(store, torch.device("cpu"), lambda role, event: None)
+    for role in ("main", "twin", "auto"):
+        experiment.train(run_of(both, on_features(splits), start=start), role, surroundings)
