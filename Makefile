@@ -46,6 +46,7 @@ install: ## the command `ssgan` without development tools, into an environment o
 demo: env ## run the whole job on handwritten digits with 40 labels, and say how it went
 	dvc repro
 	@ssgan summary
+	@echo "next, on your own photos: $(BIN)/ssgan init ../my-photos --images /path/to/your/photos"
 
 test: env ## run `make check` and all tests, those at the end that want the machine for themselves
 	@PARALLEL="$(PARALLEL)" WAITING="$(WAITING)" .ci/test

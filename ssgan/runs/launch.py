@@ -101,7 +101,8 @@ def collect(run: Run, store: FolderStore, out: Path) -> dict[str, Any]:
 def describe(manifest: dict[str, Any]) -> str:
     """One line for people."""
     seconds = ", ".join(f"{role} {value:.0f} s" for role, value in manifest["seconds"].items())
-    return f"trained {manifest['run_id']}: {manifest['steps']:,} steps ({seconds})"
+    how = "fitted at once" if "main" in manifest["fitted"] else f"{manifest['steps']:,} steps"
+    return f"trained {manifest['run_id']}: {how} ({seconds})"
 
 
 def _check(run: Run, summaries: dict[Role, dict[str, Any]]) -> None:

@@ -7,9 +7,9 @@ import sys
 import time
 from typing import TextIO
 
-from ssgan.config import Config, DigitsSource, FolderSource, S3Source, Source
+from ssgan.config import Config, DigitsSource, FolderSource, MethodConfig, S3Source, Source
 from ssgan.training.context import ProgressEvent, Role
-from ssgan.training.roles import role_method, roles
+from ssgan.training.roles import has_steps, role_method, roles
 
 LABELS: dict[Role, str] = {"main": "semi-supervised", "twin": "supervised twin", "auto": "automatic choice"}
 
@@ -71,18 +71,15 @@ def overview(config: Config) -> str:
     lines = [
         f"images: {describe_source(data.source)}; {shape}",
         f"training: {t.steps:,} steps, seed {t.seed}, {t.precision}, {t.backend}, workers {t.num_workers}, device {t.device}",
-        *(
-            [f"features: {config.features.backbone}, {config.features.dimensions} principal components"]
-            if config.features.backbone
-            else []
-        ),
         f"networks: {config.net.family}, width {config.net.width:g}, latent_dim {config.net.latent_dim}",
     ]
     if config.features.backbone:
         lines.append(f"features: {config.features.backbone}, {config.features.dimensions} principal components")
     for role in roles(config):
         name, resolved = role_method(config, role)
-        lines.append(f"{LABELS[role]}: {name} ({', '.join(f'{k} {v}' for k, v in resolved.model_dump().items())})")
+        values = resolved.model_dump(exclude=None if has_steps(config, role) else set(MethodConfig.model_fields))
+        shown = ", ".join(f"{k} {v}" for k, v in values.items())
+        lines.append(f"{LABELS[role]}: {name} ({shown or 'fitted at once'})")
     return "\n".join([*lines, f"checkpoints: {config.storage.url}"])
 
 

@@ -142,6 +142,8 @@ def search(spec: SearchSpec, say: Callable[[str], None]) -> list[Trial]:
 
 def _plan(config: Config) -> str:
     tune, grace, longest = config.tune, space.grace_steps(config), space.longest(config)
+    if space.fitted_at_once(config):
+        return "judged by the error on val; every trial is fitted at once"
     judged = f"judged by the error on val of the {config.evaluate.checkpoint} averaged weights"
     if tune.scheduler == "none":
         return f"{judged}; every trial runs to its end"

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ssgan.config import Config, parse
+from ssgan.config import Config, MethodConfig, parse
 from ssgan.config.tune import Draw
 from ssgan.errors import ConfigError
 from ssgan.methods import resolve_config
+from ssgan.training.roles import has_steps
 
 Point = dict[str, Any]
 Space = dict[str, Draw]
 
 # The rest changes the problem (data, split), how it is computed (seed, device), or the evaluation.
-SEARCHABLE = ("method.name", "method.options.", "net.", "augment.", "train.steps", "train.precision")
+SEARCHABLE = ("method.name", "method.options.", "net.", "augment.", "features.dimensions", "train.steps", "train.precision")
+OF_STEPS = ("net.", "augment.", "train.", *(f"method.options.{key}" for key in MethodConfig.model_fields))
 DIGITS = 4  # of a real number: enough to tell points apart, and a person can read it
 
 
@@ -69,12 +71,21 @@ def validate(config: Config) -> None:
         if not any(key == one or (one.endswith(".") and key.startswith(one)) for one in SEARCHABLE):
             allowed = ", ".join(one + "*" if one.endswith(".") else one for one in SEARCHABLE)
             raise ConfigError(f"`tune.space.{key}` cannot be searched; remove it, these can be: {allowed}")
+        if key == "features.dimensions" and not config.features.backbone:
+            raise ConfigError(
+                f"`tune.space.{key}` changes nothing, since features.backbone is null; remove it, or name a backbone"
+            )
     for point in _probes(config):
         try:
             at(config, point)
         except ConfigError as error:
             shown = ", ".join(f"`tune.space.{key}` at {value!r}" for key, value in point.items())
             raise ConfigError(f"{shown}: {str(error).removeprefix('tune.space: ')}") from None
+    if idle := [key for key in space if key.startswith(OF_STEPS)] if fitted_at_once(config) else []:
+        raise ConfigError(
+            f"`tune.space.{idle[0]}` changes nothing, since every method that may be drawn is fitted at once; remove it, and "
+            "search features.dimensions, method.name or the method's own options"
+        )
 
 
 def _probes(config: Config) -> Iterator[Point]:
@@ -99,6 +110,11 @@ def _points(space: Space) -> Iterator[Point]:
 def _methods(space: Space) -> list[Point]:
     """The part of a point that names the method."""
     return [{"method.name": name} for name in ends(space["method.name"])] if "method.name" in space else [{}]
+
+
+def fitted_at_once(config: Config) -> bool:
+    """Whether no method that may be drawn is trained in steps."""
+    return not any(has_steps(at(config, point), "main") for point in _methods(config.tune.space))
 
 
 def first_comparable_step(config: Config) -> int:

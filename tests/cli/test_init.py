@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from ssgan import __version__
 from ssgan.cli.app import run
 from ssgan.cli.init import FILES
 from ssgan.config import FolderSource, S3Source, load
+from tests.support.closure import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +44,15 @@ def test_a_project_has_its_files_and_a_quiet_dvc(tmp_path: Path) -> None:
     assert config.data.source == FolderSource(path="images")
     assert config.split.mode == "team"
     assert "@@" not in "".join((folder / name).read_text() for name in FILES)
+
+
+def test_the_command_that_the_demonstration_names_next(tmp_path: Path) -> None:
+    (named,) = re.findall(r'next, on your own photos: \$\(BIN\)/ssgan (.*)"', (ROOT / "Makefile").read_text())
+    command = [
+        {"../my-photos": str(tmp_path / "p"), "/path/to/your/photos": str(tmp_path / "photos")}.get(w, w) for w in named.split()
+    ]
+    assert run(command) == 0
+    assert load(tmp_path / "p/params.yaml").data.source == FolderSource(path=str(tmp_path / "photos"))
 
 
 def test_choices_arrive_in_the_files(tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ import pytest
 from ssgan.cli.app import run
 from ssgan.cli.summary import describe
 from ssgan.config import load
+from ssgan.fitting.self_training import ROUNDS
 from ssgan.runs.progress import overview
+from tests.support.data import ON_FEATURES
+from tests.support.data import config as small
 
 NUMBERS: dict[str, Any] = {
     "images": {"test": 350},
@@ -70,6 +73,12 @@ def test_summary_tells_both_errors_and_the_interval(
         assert f"{numbers[role]['error_rate']:.1%} error, {numbers[role]['errors']} of" in out
     assert f"{100 * numbers['gain']['low']:.1f} to {100 * numbers['gain']['high']:.1f}" in out
     assert "report: report/index.html" in out
+
+
+def test_what_is_fitted_at_once_shows_what_it_depends_on() -> None:
+    lines = overview(small(**ON_FEATURES, method={"name": "self_training", "options": {}})).splitlines()
+    assert f"semi-supervised: self_training (shares equal, rounds {ROUNDS})" in lines
+    assert len(lines) == len(set(lines)), "nothing is said twice"
 
 
 def test_the_lines_at_the_end() -> None:

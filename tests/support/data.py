@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 import torch
 
 from ssgan import methods
+from ssgan.backbones import embedded
 from ssgan.backbones.record import Backbone
 from ssgan.config import Config, ImageSpec, parse
 from ssgan.data import schema
 from ssgan.data.files import SplitFiles
+from ssgan.features.files import binary, layout, write_shard
 from ssgan.storage.store import open_store
 from ssgan.training.context import Run, RunContext
 
@@ -106,6 +108,26 @@ BACKBONE = Backbone(
     restricted=False,
     source="tests",
 )
+
+
+def write_features(splits: SplitFiles) -> Path:
+    """The features of ``MemoryFeatures`` as the stage leaves them, said to be of the embedded backbone."""
+    record = embedded.record()
+    rows = MemoryFeatures(splits)
+    folder = Path(splits.root).with_name("features") / record.key
+    folder.mkdir(parents=True)
+    schema = layout(record, rows.views)
+
+    def tables() -> Iterator[pa.Table]:
+        for ids, found in rows.groups():
+            whole = np.zeros((len(ids), rows.views, record.dimension), np.float16)
+            whole[:, :, : BACKBONE.dimension] = found.reshape(len(ids), rows.views, -1)
+            yield pa.Table.from_arrays([binary(ids), binary(whole.reshape(len(ids), -1).view(np.uint8))], schema=schema)
+
+    write_shard(folder / "00000.parquet", schema, tables())
+    return folder
+
+
 ON_FEATURES: dict[str, Any] = {"features": {"backbone": "efficientnet_lite0", "dimensions": 16}, "net": {"family": "head"}}
 
 

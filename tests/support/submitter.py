@@ -88,10 +88,11 @@ class Project:
         shutil.copytree(self.folder, other.folder)
         return other
 
-    def configure(self, cluster: dict[str, Any] | None = None, **train: Any) -> None:
-        """Write params.yaml; ``cluster`` is laid over that section, the rest is the section ``train``."""
+    def configure(self, cluster: dict[str, Any] | None = None, sections: dict[str, Any] | None = None, **train: Any) -> None:
+        """Write params.yaml; ``cluster`` is laid over that section, ``sections`` are others, the rest is ``train``."""
         settings = {"backend": "ray", "cpus_per_worker": 1, "steps": 200, "val_every": 50, "checkpoint_every": 50, **train}
         parameters = config(
+            **(sections or {}),
             train=settings,
             storage={"url": self.url},
             cluster={"address": self.world.nodes.address, "patience_s": 10.0, **(cluster or {})},

@@ -10,7 +10,7 @@ from ssgan.config import Config, parse
 from ssgan.config.tune import Draw
 from ssgan.errors import ConfigError
 from ssgan.tuning import space
-from tests.support.data import config
+from tests.support.data import ON_FEATURES, config
 from tests.support.trials import RATE
 
 
@@ -61,6 +61,29 @@ def test_an_option_must_suit_every_method_that_may_be_drawn() -> None:
     space.validate(searching({**names, RATE: {"loguniform": [1e-4, 1e-2]}}))
     with pytest.raises(ConfigError, match=r"'supervised', .*teacher_decay` is not a parameter"):
         space.validate(searching({**names, "method.options.teacher_decay": {"uniform": [0.9, 0.99]}}))
+
+
+ON = {**ON_FEATURES, "method": {"name": "auto", "options": {}}}
+
+
+@pytest.mark.parametrize("key", ["net.width", "train.steps", "method.options.batch_size", "augment.shift_px"])
+def test_what_changes_nothing_where_all_is_fitted_at_once_is_refused(key: str) -> None:
+    draws = {"method.name": {"choice": ["auto", "self_training"]}, key: {"choice": [1, 2]}}
+    with pytest.raises(ConfigError, match=rf"`tune\.space\.{key}` changes nothing.*fitted at once; remove it, and search"):
+        space.validate(searching(draws, **ON))
+    space.validate(searching(draws | {"method.name": {"choice": ["auto", "feature_matching"]}}, **ON))
+
+
+def test_what_a_fitted_method_has_can_be_searched() -> None:
+    dimensions = {"features.dimensions": {"choice": [16, 64]}}
+    space.validate(
+        searching(dimensions | {"method.options.rounds": {"randint": [1, 9]}}, **ON | {"method": {"name": "self_training"}})
+    )
+    assert space.at(searching(dimensions, **ON), {"features.dimensions": 64}).features.dimensions == 64
+    with pytest.raises(
+        ConfigError, match=r"`tune\.space\.features\.dimensions` changes nothing, since features\.backbone is null"
+    ):
+        space.validate(searching(dimensions))
 
 
 def test_values_that_only_fail_together_are_found() -> None:
