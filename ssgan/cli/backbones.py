@@ -30,7 +30,8 @@ def fetch(name: Annotated[str, typer.Argument(help="timm:ARCHITECTURE, e.g. timm
     from ssgan.backbones.fetch import fetch as fetch_weights
 
     path = fetch_weights(name)
-    found = record_of(*name.split(":", 1), path)
+    provider, _, architecture = name.partition(":")
+    found = record_of(provider, architecture, path)
     flag = " (restricted)" if found.restricted else ""
     typer.echo(f"{name}: {path}")
     typer.echo(f"  sha256 {found.sha256}, license {found.license}{flag}")

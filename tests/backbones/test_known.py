@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -28,7 +29,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     create = timm.create_model
 
-    def counting(name: str, **options: object) -> object:
+    def counting(name: str, **options: Any) -> Any:
         names.append(name)
         return create(name, **options)
 

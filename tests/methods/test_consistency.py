@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from ssgan.players.confidence import WEIGHTS
+from ssgan.players.confidence import WEIGHTS, RunningConfidence
+from ssgan.players.one import OnePlayerMethod
 from tests.support.methods import batch, build, terms
 
 
@@ -52,15 +53,18 @@ def test_thresholds_of_fixmatch_follow_the_classifier_by_steps() -> None:
     b = batch()
     for thresholds in ("freematch", "softmatch"):
         method = build("fixmatch", thresholds=thresholds, threshold_decay=0.9)
+        assert isinstance(method, OnePlayerMethod)
         q = method.net(b.x_u).logits.softmax(1)
         first, again = terms(method, b), terms(method, b)
         assert first == again
-        after = method.nets["confidence"].following(q, 0.9)
+        running = method.nets["confidence"]
+        assert isinstance(running, RunningConfidence)
+        after = running.following(q, 0.9)
         weights = WEIGHTS[thresholds](q, after)
         assert first["mask_share"] == pytest.approx(weights.mean().item(), rel=1e-5)
         assert first["total"] == pytest.approx(first["labeled"] + first["unlabeled"], rel=1e-5)
         method.after_step(b)
-        torch.testing.assert_close(method.nets["confidence"].mean, after.mean)
+        torch.testing.assert_close(running.mean, after.mean)
     assert "confidence" not in build("fixmatch").nets
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def fill(path: Path) -> None:
 
 
 def test_a_full_disk_is_told_and_the_next_command_goes_on(project: Project, small_disk: Path) -> None:
-    train = {"steps": 1200, "val_every": 600, "checkpoint_every": 100, "seed": 30}
+    train: dict[str, Any] = {"steps": 1200, "val_every": 600, "checkpoint_every": 100, "seed": 30}
     environment = {"environment": {"TMPDIR": str(small_disk)}}
     project.configure(environment, **train)
     submitter = project.start("ssgan", "train")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -18,9 +19,9 @@ from tests.pipelines.test_on_features import PARAMS, write_photos
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NAME = "timm:convnextv2_atto.fcmae"  # of the smallest whose license is restrictive (CC-BY-NC-4.0); its weights here are random
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "features": {"backbone": NAME, "weights": "weights.safetensors", "dimensions": 8, "workers": 1},
-    "train": {**PARAMS["train"], "twin": False},
+    "train": PARAMS["train"] | {"twin": False},
     "gate": {"min_ssl_gain": None, "max_ece": None},
     "method": {"name": "linear_probe"},
 }

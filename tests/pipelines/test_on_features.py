@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ from ssgan.features.files import FeatureFiles
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-PARAMS = {
+PARAMS: dict[str, Any] = {
     "data": {"source": {"kind": "folder", "path": "photos"}, "image_size": 32, "channels": 3, "resize": "crop"},
     "features": {"backbone": "efficientnet_lite0", "dimensions": 16},
     "split": {"mode": "benchmark", "num_labels": 8, "test_fraction": 0.3},

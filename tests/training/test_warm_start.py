@@ -242,8 +242,9 @@ def test_a_model_on_other_features_is_refused(splits: SplitFiles, tmp_path: Path
     c, files = featured("feature_matching"), on_features(splits)
     model = trained(c, files, tmp_path / "first")
     assert files.features
-    other = replace(files, features=MemoryFeatures(splits))
-    other.features.backbone = replace(files.features.backbone, name="another", sha256="1" * 64)  # type: ignore[union-attr]
+    rows = MemoryFeatures(splits)
+    rows.backbone = replace(files.features.backbone, name="another", sha256="1" * 64)
+    other = replace(files, features=rows)
     with pytest.raises(ConfigError, match=r"features\.backbone 'random_projection-\w+' \(here 'another-\w+'\)"):
         trainer_at_step_0(c, other, model, tmp_path)
     fewer = featured("feature_matching", features={**ON_FEATURES["features"], "dimensions": 8})
