@@ -1,24 +1,51 @@
-"""``ssgan next``: which images to label next; ``ssgan next status``: was it worth choosing them?"""
+"""``ssgan next``: which images to label, next or first of all; ``ssgan next status``: was it worth choosing them?"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from ssgan.cli.labels import REGISTRY, JsonOption, LedgerOption, open_ledger
 from ssgan.errors import ConfigError
 
-OUT = Path("next")
+if TYPE_CHECKING:
+    from ssgan.config import Config
+    from ssgan.selection.choose import Selection, SelectionRules
+    from ssgan.selection.files import Chooser
+
+OUT, MODEL = Path("next"), Path("runs/train/main/last")
 
 WORDS = {
     "uncertain": "uncertain and different",
     "unknown": "of what may be an unknown class",
     "control": "drawn at random",
     "held_out": "for val and test",
+    "typical": "typical of their clusters",
 }
+
+
+class Wish(NamedTuple):
+    """The options of ``ssgan next``."""
+
+    budget: int
+    control: float
+    unknown: float
+    held_out: float
+    seed: int
+    clusters: int | None
+    model: Path
+    metrics: Path
+
+
+class Choice(NamedTuple):
+    """What was chosen, by whom (None: by clusters, without a model), and by which rules."""
+
+    picked: Selection
+    chooser: Chooser | None
+    rules: SelectionRules
 
 
 next_app = typer.Typer(rich_markup_mode=None)
@@ -33,7 +60,10 @@ def choose(
     unknown: Annotated[float, typer.Option(min=0, max=0.5, help="Share of images of what may be an unknown class.")] = 0.1,
     held_out: Annotated[float, typer.Option(min=0, max=0.5, help="Share for val and test, drawn at random.")] = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="Of the random draw. Another one each week.")] = 0,
-    model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
+    clusters: Annotated[
+        int | None, typer.Option(min=2, help="Choose without a model: so many sheets of images that look alike.")
+    ] = None,
+    model: Annotated[Path, typer.Option(help="Folder of a finished model. Without one: typical images, by features.")] = MODEL,
     metrics: Annotated[Path, typer.Option(help="Where evaluation left the temperature.")] = Path("metrics/evaluate.json"),
     ledger: LedgerOption = None,
     image_url: Annotated[
@@ -41,45 +71,80 @@ def choose(
     ] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier selection in --out.")] = False,
 ) -> None:
-    """Choose images to label next: uncertain and diverse ones, a random control group, and some for val and test."""
+    """Choose images to label next: uncertain and diverse ones, a random control group, and some for val and test.
+
+    Before there is a model: the most typical images of clusters of the features, and some for val and test.
+    """
     if context.invoked_subcommand is not None:
         return
     from ssgan import config as parameters
     from ssgan.data.classes import load
-    from ssgan.data.files import SplitFiles
-    from ssgan.evaluation.published import published
-    from ssgan.features.files import stored
     from ssgan.intake.importing import class_names
-    from ssgan.model import load_model
-    from ssgan.prediction.by_id import predict_by_id
-    from ssgan.provenance import file_sha256
     from ssgan.selection import files as outputs
-    from ssgan.selection.choose import SelectionRules, select, waiting
     from ssgan.selection.label_studio import url_of
-    from ssgan.selection.shares import divide
 
     if (out / outputs.SELECTION).exists() and not overwrite:
         raise ConfigError(
             f"{out} holds a selection already, and `ssgan next status` needs it; name another folder "
             f"(--out {out}/2), or add --overwrite"
         )
-    config = parameters.load()
-    facts = published(model, metrics)
-    loaded, splits = load_model(model), SplitFiles("data/splits")
-    opened = open_ledger(ledger)
+    config, opened = parameters.load(), open_ledger(ledger)
     voted, taxonomy = {vote.image for votes in opened.batches().values() for vote in votes}, opened.taxonomy()
-    labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
-    shares = divide(budget, control, unknown, held_out, len(waiting(splits, labeled)))
-    rules = SelectionRules(shares, seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
-    predict = predict_by_id(loaded, stored(config.features, Path("data/features")))
-    picked = select(splits, predict, facts.temperature, loaded.classes, labeled, rules)
-    weights = file_sha256(model / "model.safetensors")
-    chooser = outputs.Chooser(facts.model_id, weights, facts.temperature, facts.note, loaded.classes)
+    wish = Wish(budget, control, unknown, held_out, seed, clusters, model, metrics)
+    by_clusters = clusters is not None or (model == MODEL and not model.exists())
+    picked, chooser, rules = _by_clusters(config, voted, wish) if by_clusters else _by_model(config, voted, wish)
     paths = outputs.paths_of(Path("data/images"), [pick.sha256 for pick in picked.picks])
-    classes = [*map(taxonomy.current_name, loaded.classes), *class_names(load(REGISTRY), taxonomy)]
-    naming = outputs.Naming(image_url or url_of(config.data.source), paths, list(dict.fromkeys(classes)), taxonomy)
+    known = map(taxonomy.current_name, chooser.classes) if chooser else ()
+    classes = list(dict.fromkeys([*known, *class_names(load(REGISTRY), taxonomy)]))
+    naming = outputs.Naming(image_url or url_of(config.data.source), paths, classes, taxonomy)
     outputs.write(out, picked, naming, chooser, rules)
     _tell(outputs.record(picked, chooser, rules), out)
+
+
+def _by_model(config: Config, voted: set[str], wish: Wish) -> Choice:
+    """What a trained model is uncertain about, and a random control group."""
+    from ssgan.data.files import SplitFiles
+    from ssgan.evaluation.published import published
+    from ssgan.features.files import stored
+    from ssgan.model import load_model
+    from ssgan.prediction.by_id import predict_by_id
+    from ssgan.provenance import file_sha256
+    from ssgan.selection.choose import SelectionRules, select, waiting
+    from ssgan.selection.files import Chooser
+    from ssgan.selection.shares import divide
+
+    facts = published(wish.model, wish.metrics)
+    loaded, splits = load_model(wish.model), SplitFiles("data/splits")
+    labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
+    shares = divide(wish.budget, wish.control, wish.unknown, wish.held_out, len(waiting(splits, labeled)))
+    rules = SelectionRules(shares, wish.seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
+    predict = predict_by_id(loaded, stored(config.features, Path("data/features")))
+    picked = select(splits, predict, facts.temperature, loaded.classes, labeled, rules)
+    weights = file_sha256(wish.model / "model.safetensors")
+    return Choice(picked, Chooser(facts.model_id, weights, facts.temperature, facts.note, loaded.classes), rules)
+
+
+def _by_clusters(config: Config, voted: set[str], wish: Wish) -> Choice:
+    """What is typical of clusters of the features."""
+    from ssgan.features.files import stored
+    from ssgan.selection.choose import SelectionRules
+    from ssgan.selection.cold import labeled_by_split, read_pool, select_typical
+    from ssgan.selection.shares import divide_without_model
+
+    features = stored(config.features, Path("data/features"))
+    if features is None:
+        raise ConfigError(
+            f"there is no model in {wish.model} to choose by, and no features to cluster, for features.backbone is null; "
+            "set it to efficientnet_lite0 in params.yaml and run `dvc repro features`"
+        )
+    if not any(Path(features.root).glob("*.parquet")):
+        raise ConfigError(f"there are neither a model in {wish.model} nor features to choose by; run `dvc repro features`")
+    pool = read_pool(Path("data"), config.split)
+    labeled = voted | labeled_by_split(Path("data/splits")) | pool.in_folders
+    shares = divide_without_model(wish.budget, wish.held_out, len(set(pool.reserved) - labeled))
+    near = (config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
+    rules = SelectionRules(shares, wish.seed, *near, wish.clusters)
+    return Choice(select_typical(pool, features, config.features.dimensions, labeled, rules), None, rules)
 
 
 @next_app.command()
@@ -107,7 +172,8 @@ def status(
 def _tell(record: dict[str, Any], out: Path) -> None:
     """How many images of each slice, what fell short, and what to do with them."""
     chosen, pool = record["chosen"], record["pool"]["images"]
-    typer.echo(f"pool: {pool:,} images without a label; probabilities {record['model']['calibration']}")
+    by = f"probabilities {record['model']['calibration']}" if record["model"] else "chosen by features, without a model"
+    typer.echo(f"pool: {pool:,} images without a label; {by}")
     parts = ", ".join(f"{chosen[name]} {words}" for name, words in WORDS.items() if chosen[name])
     typer.echo(f"{sum(chosen.values())} to label: {parts}")
     for name, wanted in record["wanted"].items():
@@ -117,6 +183,10 @@ def _tell(record: dict[str, Any], out: Path) -> None:
         typer.echo(f"  {record['beyond_class_share']} images are over the share of their class; others gave no more")
     if not chosen["held_out"]:
         typer.echo("  none for val and test (--held-out, and images without a label that are reserved for them)")
-    if not chosen["control"]:
+    if record["clusters"]:
+        typer.echo(
+            f"  as {record['clusters']} sheets of images that look alike: name each once, and take out what does not belong"
+        )
+    if record["model"] and not chosen["control"]:
         typer.echo("  no control group: `ssgan next status` will not be able to say whether choosing was worth it")
     typer.echo(f"{out}/queue.csv for people, {out}/label_studio.json for Label Studio; or label here: ssgan label")

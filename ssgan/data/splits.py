@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from ssgan.config import SplitConfig
 from ssgan.data import classes, schema
 from ssgan.data import duplicates as near
 from ssgan.data.classes import ClassRegistry
+from ssgan.data.duplicates import DuplicateGroups
 from ssgan.data.labels import NO_LABEL, Labels, collect, examples
 from ssgan.data.split_files import I64, IngestedImages, load_duplicates, load_images, replacing, write_reserved, write_set
 from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, SplitPlan, SplitSummary, summarize, verify
@@ -77,16 +79,32 @@ def make_plan(images: IngestedImages, copies: pa.Table, known: ClassRegistry, co
     registry = known.grown(labels.names, labels.taxonomy)
     ids = np.array([registry.names.index(name) for name in labels.names] + [NO_LABEL], np.int32)
     class_ids = ids[labels.index]  # an index of NO_LABEL, -1, takes the last one
+    sides = find_sides(images, copies, config)
+    if config.mode == "benchmark":
+        _require_all_labeled(images, labels)
+    rows = choose(images, sides.side, class_ids, registry, config)
+    _require_every_class(rows["labeled"], class_ids, registry, config)
+    official = (sides.overlap, sides.official_test)
+    return SplitPlan(registry, known, labels, class_ids, *official, sides.found, sides.own, sides.side, rows)
+
+
+class Sides(NamedTuple):
+    """Where N images belong, whatever their labels are. own, side: (N,) without and with their near-duplicates."""
+
+    own: I8
+    side: I8
+    found: DuplicateGroups
+    overlap: int
+    official_test: bool
+
+
+def find_sides(images: IngestedImages, copies: pa.Table, config: SplitConfig) -> Sides:
+    """The side of every image: it depends on the images alone, so that it is known before the first label."""
     official, overlap = _official(images.table, copies)
     phash = images.table["phash"].to_numpy()
     found = near.find(phash, images.pixels, images.spec, config.near_duplicate_bits, config.near_duplicate_rmse)
     own = own_sides(images.draw, official, config)
-    side = group_sides(own, found.group, keep_test="test" in official)
-    if config.mode == "benchmark":
-        _require_all_labeled(images, labels)
-    rows = choose(images, side, class_ids, registry, config)
-    _require_every_class(rows["labeled"], class_ids, registry, config)
-    return SplitPlan(registry, known, labels, class_ids, overlap, "test" in official, found, own, side, rows)
+    return Sides(own, group_sides(own, found.group, keep_test="test" in official), found, overlap, "test" in official)
 
 
 def _official(images: pa.Table, copies: pa.Table) -> tuple[list[str | None], int]:

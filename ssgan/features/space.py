@@ -5,11 +5,14 @@ Letters: N images, D numbers of a backbone, P principal components that are kept
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 FITTED_ON = 20_000  # images; more change the components hardly
 LEAST_STD = 1e-6
+BLOCK = 4096  # images at a time
 
 
 class Space(nn.Module):
@@ -40,3 +43,10 @@ class Space(nn.Module):
         projected = (raw.float() - self.mean) @ self.basis
         length = projected.norm(dim=1, keepdim=True).clamp_min(1e-12)
         return projected * (projected.shape[1] ** 0.5 / length)
+
+
+def in_own_space(raw: npt.NDArray[np.float16], components: int) -> npt.NDArray[np.float32]:
+    """(N, D) raw features -> (N, P), in the space that is fitted to these very images."""
+    space, features = Space(raw.shape[1], components), torch.from_numpy(raw)
+    space.fit(features[:FITTED_ON])
+    return np.concatenate([space(part).numpy() for part in torch.split(features, BLOCK)])

@@ -37,18 +37,22 @@ CLASS_FACTOR = 2.0  # no predicted class takes more than twice its even share of
 
 
 class SelectionRules(NamedTuple):
-    """What the queue should be. ``bits`` and ``rmse``: what a near-duplicate is (split.near_duplicate_*)."""
+    """What the queue should be. ``bits`` and ``rmse``: what a near-duplicate is (split.near_duplicate_*).
+
+    clusters: sheets to make where typical images are asked for; None: one image after the other.
+    """
 
     shares: Shares
     seed: int
     bits: int
     rmse: float
+    clusters: int | None = None
 
 
 class Pick(NamedTuple):
     """One image of the queue. ``score`` ranks it within its slice, None: drawn; ``rank`` counts from 1 in the queue.
 
-    predicted, probability: by the model; None where it was not asked.
+    predicted, probability: by the model; None where it was not asked. cluster: images that people see as one sheet, if any.
     """
 
     sha256: str
@@ -58,6 +62,7 @@ class Pick(NamedTuple):
     predicted: str | None
     probability: float | None
     rank: int
+    cluster: int | None = None
 
 
 class Selection(NamedTuple):
@@ -100,9 +105,14 @@ def select(
     chosen, beyond = _choose(found, files, predict, cap, rules)
     blocks: dict[Slice, ScoredImages] = {"uncertain": found.uncertain, "unknown": found.unknown, "control": found.control}
     slices = [[_pick(name, blocks[name], of, place, classes) for place in range(len(of.rows))] for name, of in chosen.items()]
-    slices.append(_held_out(files, labeled, rules) if shares.held_out else [])
+    slices.append(held_out(waiting(files, labeled), rules) if shares.held_out else [])
+    return Selection(in_queue(slices), pool, beyond)
+
+
+def in_queue(slices: Sequence[Sequence[Pick]]) -> list[Pick]:
+    """All picks in the order of the queue, which mixes the slices evenly, with their ranks."""
     picks = [slices[number][place] for number, place in interleaved(map(len, slices))]
-    return Selection([pick._replace(rank=rank) for rank, pick in enumerate(picks, 1)], pool, beyond)
+    return [pick._replace(rank=rank) for rank, pick in enumerate(picks, 1)]
 
 
 def waiting(files: SplitFiles, labeled: Collection[str]) -> list[str]:
@@ -110,9 +120,9 @@ def waiting(files: SplitFiles, labeled: Collection[str]) -> list[str]:
     return [image for image in files.reserved() if image not in labeled]
 
 
-def _held_out(files: SplitFiles, labeled: Collection[str], rules: SelectionRules) -> list[Pick]:
+def held_out(waiting: Sequence[str], rules: SelectionRules) -> list[Pick]:
     """Images for val and test, drawn uniformly from those that wait for a label."""
-    drawn = sorted((draw(rules.seed, image), image) for image in waiting(files, labeled))[: rules.shares.held_out]
+    drawn = sorted((draw(rules.seed, image), image) for image in waiting)[: rules.shares.held_out]
     return [Pick(image, "held_out", "drawn at random, for val and test", None, None, None, 0) for _, image in drawn]
 
 

@@ -26,7 +26,7 @@ from ssgan.selection.label_studio import interface, task
 from ssgan.selection.shares import SLICES
 
 QUEUE, TASKS, INTERFACE, SELECTION = "queue.csv", "label_studio.json", "label_studio.xml", "selection.json"
-COLUMNS = ("rank", "sha256", "path", "slice", "predicted", "probability", "score", "reason")
+COLUMNS = ("rank", "sha256", "path", "slice", "predicted", "probability", "score", "reason", "cluster")
 FORMAT = 1
 
 
@@ -66,11 +66,13 @@ class Naming(NamedTuple):
     taxonomy: Taxonomy
 
 
-def write(out: Path, selection: Selection, naming: Naming, chooser: Chooser, rules: SelectionRules) -> None:
-    """Write the files into ``out``, the record of the selection last."""
+def write(out: Path, selection: Selection, naming: Naming, chooser: Chooser | None, rules: SelectionRules) -> None:
+    """Write the files into ``out``, the record of the selection last. chooser: None where no model was there."""
     current_name = naming.taxonomy.current_name
     tasks = [
-        task(p, naming.paths[p.sha256], p.predicted and current_name(p.predicted), chooser.version, naming.url)
+        task(
+            p, naming.paths[p.sha256], p.predicted and current_name(p.predicted), chooser.version if chooser else "", naming.url
+        )
         for p in selection.picks
     ]
     texts = {
@@ -90,18 +92,19 @@ def queue_csv(picks: Sequence[Pick], paths: Mapping[str, str]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for pick in picks:
-        row = {**pick._asdict(), "path": paths[pick.sha256], "predicted": pick.predicted or ""}
+        row = {**pick._asdict(), "path": paths[pick.sha256], "predicted": pick.predicted or "", "cluster": pick.cluster or ""}
         row |= {key: "" if row[key] is None else f"{row[key]:.4f}" for key in ("probability", "score")}
         writer.writerow([row[column] for column in COLUMNS])
     return text.getvalue()
 
 
-def record(selection: Selection, chooser: Chooser, rules: SelectionRules) -> dict[str, Any]:
+def record(selection: Selection, chooser: Chooser | None, rules: SelectionRules) -> dict[str, Any]:
     """All that is needed to say later whether the picks were worth it, and to make the same ones again."""
     counts = Counter(pick.slice for pick in selection.picks)
     return {
         "format": FORMAT,
-        "model": {**chooser._asdict()},
+        "model": chooser and chooser._asdict(),
+        "clusters": rules.clusters,
         "seed": rules.seed,
         "near_duplicate": {"bits": rules.bits, "rmse": rules.rmse},
         "budget": rules.shares.budget,

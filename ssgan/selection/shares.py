@@ -1,5 +1,5 @@
 """How a budget is divided: uncertain images, images of a class that may be unknown, a control group drawn at random, and images
-for val and test."""
+for val and test; before there is a model, typical images in the place of the first three."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 from ssgan.errors import ConfigError
 
-Slice = Literal["uncertain", "unknown", "control", "held_out"]
-SLICES: tuple[Slice, ...] = ("uncertain", "unknown", "control", "held_out")
+Slice = Literal["uncertain", "unknown", "control", "held_out", "typical"]
+SLICES: tuple[Slice, ...] = ("uncertain", "unknown", "control", "held_out", "typical")
 LEAST_CONTROL = 20  # images: with fewer, the interval of an error rate spans more than 40 points
 
 
@@ -21,6 +21,7 @@ class Shares(NamedTuple):
     unknown: int
     control: int
     held_out: int = 0
+    typical: int = 0
 
     @property
     def budget(self) -> int:
@@ -48,6 +49,14 @@ def divide(budget: int, control: float, unknown: float, held_out: float, reserve
             f"be unknown and {held} for val and test; raise --budget, or lower --control, --unknown and --held-out"
         )
     return Shares(pool - random - unknown_count, unknown_count, random, held)
+
+
+def divide_without_model(budget: int, held_out: float, reserved: int) -> Shares:
+    """Typical images, and a share for val and test, no more than ``reserved``. Raises ConfigError where none is left."""
+    held = min(round(budget * held_out), reserved)
+    if budget - held < 1:
+        raise ConfigError(f"a budget of {budget} leaves nothing beside {held} images for val and test; raise --budget")
+    return Shares(0, 0, 0, held, budget - held)
 
 
 def interleaved(sizes: Iterable[int]) -> list[tuple[int, int]]:

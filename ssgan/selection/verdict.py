@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 from ssgan.evaluation.comparison import Interval, wilson
 from ssgan.selection.shares import SLICES, Slice
 
-Answer = Literal["better", "no measurable difference", "worse", "not enough labels"]
+Answer = Literal["better", "no measurable difference", "worse", "not enough labels", "no model"]
 
 
 class SliceCount(NamedTuple):
@@ -35,7 +35,7 @@ class SliceCount(NamedTuple):
 class SelectionVerdict(NamedTuple):
     """The counts of each slice; the picks (uncertain and unknown) against the control group.
 
-    The model was not asked about images for val and test, so of these it got none wrong.
+    The model was not asked about typical images and those for val and test, so of these it got none wrong.
 
     difference: error rate on the picks minus that on the control group, a fraction, with its interval; None where one of the
         two has no label. pool_error: interval of the error rate on the whole pool. foreign: labels of the new images that are
@@ -73,7 +73,7 @@ def judge(
     """
     slices: dict[Slice, SliceCount] = {}
     foreign: dict[str, int] = {}
-    classes = {current_name(name) for name in record["model"]["classes"]}
+    classes = {current_name(name) for name in record["model"]["classes"]} if record["model"] else set(labels.values())
     for name in SLICES:
         picks = [pick for pick in record["picks"] if pick["slice"] == name]
         known = [(pick["predicted"], labels[pick["sha256"]]) for pick in picks if pick["sha256"] in labels]
@@ -86,7 +86,8 @@ def judge(
     control = slices["control"]
     pool = wilson(control.wrong, control.labeled, confidence) if control.labeled else None
     if not chosen.labeled or not control.labeled:
-        return SelectionVerdict(slices, chosen, None, None, pool, foreign, "not enough labels")
+        missing: Answer = "not enough labels" if record["model"] else "no model"
+        return SelectionVerdict(slices, chosen, None, None, pool, foreign, missing)
     counts = (chosen.wrong, chosen.labeled, control.wrong, control.labeled)
     low, high = newcombe(*counts, confidence)
     difference = chosen.wrong / chosen.labeled - control.wrong / control.labeled
@@ -99,6 +100,7 @@ _WORDS: dict[Answer, str] = {
     "worse": "choosing was worse than drawing at random: the model knew the picks better; draw the next batch at random",
     "no measurable difference": "no measurable difference from drawing at random, with this many labels",
     "not enough labels": "no answer yet: label images of both, the picks and the control group",
+    "no model": "chosen before there was a model, so there is nothing to compare with",
 }
 
 
@@ -109,10 +111,14 @@ def describe(verdict: SelectionVerdict, confidence: float) -> str:
         "unknown": "unknown class?",
         "control": "random",
         "held_out": "for val, test",
+        "typical": "typical",
     }
+    asked = ("uncertain", "unknown", "control")
     lines = ["slice            chosen  labeled  the model was wrong on"]
     for name, count in verdict.slices.items():
-        share = "" if count.rate is None else f"{count.wrong}, {count.rate:.0%}" if name != "held_out" else "(not asked)"
+        if name == "typical" and not count.images:
+            continue
+        share = "" if count.rate is None else f"{count.wrong}, {count.rate:.0%}" if name in asked else "(not asked)"
         lines.append(f"{names[name]:<15}{count.images:>8}{count.labeled:>9}  {share}".rstrip())
     if verdict.difference is not None and verdict.interval is not None:
         low, high = (100 * bound for bound in verdict.interval)
