@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssgan.cli.labels import REGISTRY, LedgerOption, open_ledger
+from ssgan.cli.labels import REGISTRY, LedgerOption, open_ledger, pipeline_hint
 from ssgan.errors import DataError
 
 if TYPE_CHECKING:
+    from ssgan.config import Config
     from ssgan.labelpage.journal import Journal
     from ssgan.labelpage.server import Server
     from ssgan.ledger import Ledger
@@ -27,7 +28,10 @@ def label(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8760,
     browser: Annotated[bool, typer.Option("--browser", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Label a queue of images in a browser: by keys, by mouse or on a phone. Ctrl-C ends it and writes a batch."""
+    """Label a queue of images in a browser: by keys, by mouse or on a phone. Ctrl-C ends it and writes a batch.
+
+    Images of one cluster (`ssgan next --clusters 20`) come as sheets: named once, without those that are taken out.
+    """
     from ssgan import config as parameters
     from ssgan.labelpage.images import QueueImages, read_queue
     from ssgan.labelpage.journal import Journal
@@ -37,23 +41,28 @@ def label(
 
     config, who = parameters.load(), annotator.strip() or getpass.getuser()
     into = open_ledger(ledger)
-    wanted, classes, source = read_queue(queue), _classes(into), f"label:{queue.name}"
+    wanted, classes = read_queue(queue), _classes(into, config)
     images = QueueImages(wanted, Path("data/images"), originals(config.data.source, config.data.max_file_bytes))
     journal = Journal(into, who)
     try:
-        _fold(journal, into.folder, source, "an earlier session that was cut off")
+        _fold(journal, into.folder, queue.name, "an earlier session that was cut off")
+        classes = _classes(into, config)  # it may have brought new ones
         votes = [vote for batch in into.batches().values() for vote in batch if vote.annotator == who]
         done = frozenset() if again else frozenset(vote.image for vote in votes)
-        with Server(Session(wanted, classes, journal, done), images, host, port) as server:
-            left = len(set(wanted) - done)
-            typer.echo(f"{left} of {len(wanted)} images to label, as {who}: {server.url}")
+        session = Session(wanted, classes, journal, done, into.taxonomy())
+        with Server(session, images, host, port) as server:
+            sheets = (session.state()["sheet"] or {}).get("of", 0)
+            as_sheets = f" ({sheets} sheets first)" if sheets else ""
+            typer.echo(f"{len(set(wanted) - done)} of {len(wanted)} images to label{as_sheets}, as {who}: {server.url}")
             if not is_loopback(host):
                 typer.echo("  plain HTTP: who can read this network can read the address and the images", err=True)
             typer.echo("Ctrl-C ends it and writes the batch")
             if browser:
                 typer.launch(server.url)
             _serve(server)
-        _fold(journal, into.folder, source, "this session")
+        _fold(journal, into.folder, queue.name, "this session")
+        if hint := pipeline_hint(into.folder, config.split):
+            typer.echo(hint)
         for why, count in images.small().items():
             typer.echo(f"  only the small copy that ingest stored was there for {count} images; the original: {why}", err=True)
     finally:
@@ -69,19 +78,23 @@ def _serve(server: Server) -> None:
         typer.echo("")
 
 
-def _fold(journal: Journal, ledger: Path, source: str, session: str) -> None:
+def _fold(journal: Journal, ledger: Path, queue: str, session: str) -> None:
     """What the journal holds becomes a batch."""
-    done = journal.fold(source)
+    done = journal.fold(queue)
     if done:
         typer.echo(f"{done[1]} labels of {session} -> {ledger}, batch {done[0]} (`ssgan labels undo {done[0]}` takes it back)")
 
 
-def _classes(ledger: Ledger) -> list[str]:
-    """Today's names of the classes: in the order of their ids, and behind them what was decided to be a class since."""
+def _classes(ledger: Ledger, config: Config) -> list[str]:
+    """Today's names of the classes: in the order of their ids, and behind them what was decided to be a class since.
+
+    There may be none where labels come from the ledger alone: then the page makes the first ones.
+    """
     from ssgan.data.classes import load
+    from ssgan.data.labels import is_ledger
     from ssgan.intake.importing import class_names
 
     names = class_names(load(REGISTRY), ledger.taxonomy())
-    if not names:
+    if not names and not (config.split.labels and is_ledger(Path(config.split.labels))):
         raise DataError(f"{REGISTRY} does not exist, so there is no class to choose from; run `dvc repro split`")
     return names

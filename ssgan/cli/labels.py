@@ -71,7 +71,7 @@ def import_(
         typer.echo(_outcome(batch, len(found.review.accepted), clear, partial, dry_run))
         if to_queue:
             typer.echo(f"{len(found.queue)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
-        if batch and (hint := _hint(into.folder, config)):
+        if batch and (hint := pipeline_hint(into.folder, config)):
             typer.echo(hint)
     if not clear:
         raise typer.Exit(Exit.PERSON)
@@ -157,7 +157,7 @@ def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     state = files.state(config.label_policy)
     status = ledger_status(files, state, class_names(_registry(), state.taxonomy))
     typer.echo(json.dumps(status, ensure_ascii=False) if as_json else describe(status))
-    if not as_json and (hint := _hint(found.folder, config)):
+    if not as_json and (hint := pipeline_hint(found.folder, config)):
         typer.echo(hint)
 
 
@@ -192,7 +192,7 @@ def _registry() -> ClassRegistry:
     return load(REGISTRY)
 
 
-def _hint(folder: Path, config: SplitConfig) -> str:
+def pipeline_hint(folder: Path, config: SplitConfig) -> str:
     """What is missing for the pipeline to use the ledger; empty if nothing is."""
     if config.labels is None or Path(config.labels) != folder:
         setting = "null" if config.labels is None else config.labels

@@ -24,7 +24,7 @@ from ssgan.data.rejections import Rejected
 
 Pixels = npt.NDArray[np.uint8]
 
-__all__ = ["DecodeLimits", "Decoded", "Rejected", "decode", "decode_info"]
+__all__ = ["DecodeLimits", "Decoded", "Rejected", "decode", "decode_info", "decode_within"]
 
 PILLOW_FORMATS = (
     (0, b"GIF87a", "GIF"),
@@ -85,6 +85,15 @@ def decode_info(data: bytes, spec: ImageSpec, limits: DecodeLimits) -> Decoded:
     image = _orient(raw.image, raw.orientation) if raw.orientation != 1 else raw.image
     smooth = raw.image.shape[0] < raw.height
     return Decoded(_to_spec(image, spec, smooth), raw.height, raw.width, raw.mode)
+
+
+def decode_within(data: bytes, side: int, limits: DecodeLimits) -> Pixels:
+    """(H, W, 3) RGB of one image file, upright and whole, its longer side ``side`` or as it was if smaller. Raises Rejected."""
+    raw = _decode_raw(data, ImageSpec(3, side, "fit"), limits.max_pixels)
+    image = _orient(raw.image, raw.orientation)
+    if max(image.shape[:2]) > side:
+        image = _resize(image, *_fit_size(*image.shape[:2], side), smooth=raw.image.shape[0] < raw.height)
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
 def _decode_raw(data: bytes, spec: ImageSpec, max_pixels: int) -> codecs.Raw:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ssgan.data import codec_pillow, codecs
-from ssgan.data.decode import PILLOW_FORMATS
+from ssgan.data.decode import PILLOW_FORMATS, DecodeLimits, decode_within
 from ssgan.data.raw import Pixels
 
 SHOWN = (  # told by the first bytes, as ingest does: names of objects often say nothing
@@ -21,6 +21,8 @@ SHOWN = (  # told by the first bytes, as ingest does: names of objects often say
     (0, b"BM", "image/bmp"),
 )
 ANY_SIZE = sys.maxsize  # pixels: ingest has accepted these very bytes
+LIMITS = DecodeLimits(ANY_SIZE, ANY_SIZE)
+SIDE = 320  # pixels: the longer side of an image on a sheet
 
 
 def for_browser(data: bytes) -> tuple[str, bytes]:
@@ -32,6 +34,13 @@ def for_browser(data: bytes) -> tuple[str, bytes]:
     if name is None:
         return "image/png", png(codecs.decode_netpbm(data, 3, ANY_SIZE).image)
     return "image/png", png(codec_pillow.decode(data, name, 3, ANY_SIZE).image)
+
+
+def small(data: bytes) -> tuple[str, bytes]:
+    """Content type and bytes of an ingested file, upright and shrunk for a sheet of many. Raises Rejected."""
+    buffer = io.BytesIO()
+    Image.fromarray(decode_within(data, SIDE, LIMITS)).save(buffer, "JPEG", quality=88)
+    return "image/jpeg", buffer.getvalue()
 
 
 def png(pixels: Pixels) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from ssgan.data import schema
 from ssgan.data.labels import examples
 from ssgan.data.rejections import Rejected
 from ssgan.errors import DataError, SsganError
-from ssgan.labelpage.browser import for_browser, png
+from ssgan.labelpage.browser import for_browser, png, small
 
 
 class ImageLocation(NamedTuple):
@@ -41,8 +41,8 @@ class ServedImage(NamedTuple):
     note: str
 
 
-def read_queue(path: Path) -> list[str]:
-    """The column sha256 of a CSV file, in order, each once. Raises DataError where there is none."""
+def read_queue(path: Path) -> dict[str, str]:
+    """The column sha256 of a CSV file, in order, with the cluster of each ("": none). Raises DataError where there is none."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -50,7 +50,7 @@ def read_queue(path: Path) -> list[str]:
         raise DataError(f"{path} does not exist; choose images first: `ssgan next --budget 200`") from None
     if not rows or "sha256" not in rows[0]:
         raise DataError(f"{path} has no images: it needs a column `sha256` and a line for each image, as `ssgan next` writes")
-    return list(dict.fromkeys(row["sha256"].strip().lower() for row in rows))
+    return {row["sha256"].strip().lower(): (row.get("cluster") or "").strip() for row in rows}
 
 
 class QueueImages:
@@ -64,7 +64,7 @@ class QueueImages:
         DataError: an image was not ingested.
     """
 
-    def __init__(self, queue: Sequence[str], shards: Path, original: Callable[[str], bytes]) -> None:
+    def __init__(self, queue: Collection[str], shards: Path, original: Callable[[str], bytes]) -> None:
         self._original = original
         self._small: dict[str, str] = {}
         self._places = _find(queue, shards)
@@ -75,8 +75,8 @@ class QueueImages:
                 "or choose images anew with `ssgan next`"
             )
 
-    def read(self, image: str) -> ServedImage | None:
-        """What to show; None where the queue does not hold the image."""
+    def read(self, image: str, on_sheet: bool = False) -> ServedImage | None:
+        """What to show, of a size for a sheet if it is for one; None where the queue does not hold the image."""
         place = self._places.get(image)
         if place is None:
             return None
@@ -84,7 +84,7 @@ class QueueImages:
             data = self._original(place.path)
             if hashlib.sha256(data).hexdigest() != image:
                 raise DataError("the file has changed since it was ingested")
-            shown = ServedImage(*for_browser(data), "")
+            shown = ServedImage(*(small(data) if on_sheet else for_browser(data)), "")
         except SsganError as error:
             self._small[image] = error.detail if isinstance(error, Rejected) else str(error)
             return _stored(place, self._small[image])
@@ -96,7 +96,7 @@ class QueueImages:
         return Counter(self._small.values())
 
 
-def _find(queue: Sequence[str], shards: Path) -> dict[str, ImageLocation]:
+def _find(queue: Collection[str], shards: Path) -> dict[str, ImageLocation]:
     wanted = pa.array(sorted(set(queue)), pa.string())
     found: dict[str, ImageLocation] = {}
     for shard in schema.shards(shards):

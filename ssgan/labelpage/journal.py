@@ -15,17 +15,30 @@ from typing import Literal, NamedTuple
 
 from ssgan.errors import DataError
 from ssgan.ledger import Ledger, Vote
+from ssgan.ledger.event import Event
+from ssgan.ledger.vote import CLUSTER
 
 FOLDER = "journal"  # within the ledger
 
 
 class Act(NamedTuple):
-    """One thing that was done. label: empty for a skip; an undo takes back the newest act that still stands."""
+    """One thing that was done; an undo takes back the newest act that still stands.
 
-    do: Literal["label", "skip", "undo"]
+    do: a sheet gets one label; apart: its images are shown one by one. image: the one that was due, of a sheet the first.
+    label: empty but for a label or a sheet. images: those of a sheet that got its label. new: the label is a class from now on.
+    """
+
+    do: Literal["label", "skip", "undo", "sheet", "apart"]
     image: str
     label: str
     time: str
+    images: tuple[str, ...] = ()
+    new: bool = False
+
+    @property
+    def labeled(self) -> tuple[str, ...]:
+        """The images that got a label."""
+        return {"label": (self.image,), "sheet": self.images}.get(self.do, ())
 
 
 class Journal:
@@ -57,13 +70,15 @@ class Journal:
         if len(whole) < len(content):
             self._file.truncate(len(whole))
         try:
-            return [Act(**json.loads(line)) for line in whole.splitlines()]
+            acts = [Act(**json.loads(line)) for line in whole.splitlines()]
+            return [act._replace(images=tuple(act.images)) for act in acts]
         except (ValueError, TypeError):
             raise DataError(f"{self.path} is damaged; fix the line that is not JSON, or move the file away") from None
 
     def add(self, act: Act) -> None:
         """Write one act; it is on disk when this returns. Raises OSError, and then it is not in the journal."""
-        line = json.dumps(act._asdict(), ensure_ascii=False).encode() + b"\n"
+        given = {key: value for key, value in act._asdict().items() if value or key not in Act._field_defaults}
+        line = json.dumps(given, ensure_ascii=False).encode() + b"\n"
         size = os.fstat(self._file.fileno()).st_size
         try:
             if self._file.write(line) != len(line):
@@ -84,9 +99,18 @@ class Journal:
                 stack.pop()
         return stack
 
-    def fold(self, source: str) -> tuple[str, int] | None:
-        """Make a batch of the labels and start anew. Returns its id and the number of labels; None: there was no label."""
-        votes = [Vote(a.image, a.label, self._annotator, a.time, source) for a in self.standing() if a.do == "label"]
+    def fold(self, queue: str) -> tuple[str, int] | None:
+        """Make a batch of the labels, an event of every new class, and start anew.
+
+        Returns its id and the number of labels; None: there was no label. queue: its name, for the source of the votes.
+        """
+        acts, votes = self.standing(), []
+        for act in acts:
+            source = f"{CLUSTER if act.do == 'sheet' else 'label:'}{queue}"
+            votes += [Vote(image, act.label, self._annotator, act.time, source) for image in act.labeled]
+        for act in acts:
+            if act.new:
+                self._ledger.record(Event("class", act.label, "", self._annotator, act.time))
         batch = self._ledger.append(votes) if votes else None
         self._file.truncate(0)
         self.acts = []

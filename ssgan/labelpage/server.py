@@ -18,9 +18,15 @@ from typing import Any
 
 from ssgan.errors import ConfigError, DataError
 from ssgan.labelpage.images import QueueImages
-from ssgan.labelpage.session import OutOfStepError, Session
+from ssgan.labelpage.session import OutOfStepError, Session, UnknownClassError, Wish
 
-ASSETS = {"": "text/html", "page.css": "text/css", "page.js": "text/javascript", "page.svg": "image/svg+xml"}
+ASSETS = {
+    "": "text/html",
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "sheet.js": "text/javascript",
+    "page.svg": "image/svg+xml",
+}
 BODY_LIMIT = 4096  # bytes of an act
 NOTE = "Ssgan-Note"  # header of an image that is not the original: a JSON string
 HEADERS = {
@@ -80,7 +86,7 @@ class LabelRequestHandler(BaseHTTPRequestHandler):
         elif path == "state":
             with self.server.lock:
                 self._send(HTTPStatus.OK, self.server.session.state())
-        elif path.startswith("image/") and (found := self.server.images.read(path.removeprefix("image/"))):
+        elif path.startswith(("image/", "small/")) and (found := self.server.images.read(path[6:], path.startswith("small/"))):
             self._send_bytes(HTTPStatus.OK, *found)
         else:
             self._send(HTTPStatus.NOT_FOUND, {"error": "there is nothing at this address"})
@@ -93,10 +99,12 @@ class LabelRequestHandler(BaseHTTPRequestHandler):
             return
         with self.server.lock:
             try:
-                self._send(HTTPStatus.OK, self.server.session.act(wanted["do"], wanted["image"], wanted.get("label", "")))
+                self._send(HTTPStatus.OK, self.server.session.act(Wish(**wanted)))
             except OutOfStepError as error:
                 self._send(HTTPStatus.CONFLICT, {"error": str(error), "state": self.server.session.state()})
-            except (DataError, KeyError, TypeError) as error:
+            except UnknownClassError as error:
+                self._send(HTTPStatus.BAD_REQUEST, {"error": str(error), "unknown": wanted["label"], "similar": error.similar})
+            except (DataError, TypeError, AttributeError) as error:
                 self._send(HTTPStatus.BAD_REQUEST, {"error": str(error)})
             except OSError as error:
                 self._send(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": f"not saved: {error.strerror}"})

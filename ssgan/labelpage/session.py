@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ssgan.errors import DataError
+from ssgan.intake.review import similar_names
 from ssgan.labelpage.journal import Act, Journal
+from ssgan.labelpage.sheets import Item, items_of
+from ssgan.ledger.taxonomy import Taxonomy
 from ssgan.ledger.vote import time_text
 
 RESERVED = "us"  # undo, skip
 LETTERS = [letter for letter in string.ascii_lowercase if letter not in RESERVED]
+NO_TAXONOMY = Taxonomy()
 
 
 class OutOfStepError(DataError):
     """The page acted on another image than the one that is due: two pages are open."""
+
+
+class UnknownClassError(DataError):
+    """A name that is no class yet; a person has to agree to a new one. similar: classes that may be meant."""
+
+    def __init__(self, name: str, similar: list[str]) -> None:
+        super().__init__(f"{name!r} is no class yet")
+        self.similar = similar
+
+
+class Wish(NamedTuple):
+    """What the page asks for. out: places within the sheet of images that do not belong; new: the label may be a new class."""
+
+    do: str
+    image: str | None
+    label: str = ""
+    out: Sequence[int] = ()
+    new: bool = False
 
 
 def keys(classes: Sequence[str]) -> list[str]:
@@ -35,54 +57,105 @@ class Session:
     """One annotator and one queue.
 
     Args:
-        queue: sha256 of the images in order.
-        classes: names; no other label is accepted.
+        queue: sha256 of the images in order, and the cluster of each ("": none); images of one cluster are shown as sheets,
+            before all others.
+        classes: names; another label is accepted as a new class only.
         done: images of the queue that this annotator labeled in earlier sessions; they are not shown again.
+        taxonomy: former names of classes, which no new class can have.
     """
 
-    def __init__(self, queue: Sequence[str], classes: Sequence[str], journal: Journal, done: frozenset[str]) -> None:
-        self.classes, self._journal = list(classes), journal
-        self._todo = [image for image in queue if image not in done]
-        self._before = len(queue) - len(self._todo)
+    def __init__(
+        self,
+        queue: Mapping[str, str],
+        classes: Sequence[str],
+        journal: Journal,
+        done: frozenset[str],
+        taxonomy: Taxonomy = NO_TAXONOMY,
+    ) -> None:
+        self._classes, self._journal, self._taxonomy = list(classes), journal, taxonomy
+        self._items = items_of(queue, done)
+        self._total = len(queue)
+        self._before = self._total - sum(len(item.images) for item in self._items)
+
+    def classes(self) -> list[str]:
+        """Names, the new ones of this session last."""
+        return list(dict.fromkeys([*self._classes, *(act.label for act in self._journal.standing() if act.new)]))
+
+    def _queue(self, acts: Sequence[Act]) -> list[Item]:
+        """Sheets and single images; what was taken out of a sheet comes behind all others, one by one."""
+        items = list(self._items)
+        for place, act in enumerate(acts):
+            if act.do in ("sheet", "apart"):
+                items += [Item((image,)) for image in items[place].images if image not in act.images]
+        return items
 
     def state(self) -> dict[str, Any]:
         """All that the page shows."""
         acts = self._journal.standing()
-        place = len(acts)
-        labeled = sum(act.do == "label" for act in acts)
+        items, place, classes = self._queue(acts), len(acts), self.classes()
+        labeled = sum(len(act.labeled) for act in acts)
+        skipped = sum(len(items[i].images) for i, act in enumerate(acts) if act.do == "skip")
+        due = items[place] if place < len(items) else Item(())
+        ahead = items[place + 1 : place + 3]
         return {
-            "total": self._before + len(self._todo),
-            "place": self._before + place,
+            "total": self._total,
+            "place": self._before + labeled + skipped,
             "labeled": self._before + labeled,
-            "skipped": place - labeled,
-            "image": self._todo[place] if place < len(self._todo) else None,
-            "following": self._todo[place + 1 : place + 3],
+            "skipped": skipped,
+            "image": due.images[0] if due.images else None,
+            "following": [item.images[0] for item in ahead if not item.sheet],
+            "sheet": {"images": due.images, "number": due.sheet, "of": sum(item.sheet > 0 for item in items)}
+            if due.sheet
+            else None,
+            "next_sheet": ahead[0].images if ahead and ahead[0].sheet else [],
             "can_undo": bool(acts),
             "last": acts[-1].label or None if acts else None,
-            "classes": [{"name": n, "key": k} for n, k in zip(self.classes, keys(self.classes), strict=True)],
+            "classes": [{"name": n, "key": k} for n, k in zip(classes, keys(classes), strict=True)],
         }
 
-    def act(self, do: str, image: str | None, label: str = "") -> dict[str, Any]:
-        """Label or skip the image that is due, or undo the last act. Returns the new state.
+    def act(self, wish: Wish) -> dict[str, Any]:
+        """Label or skip the image or the sheet that is due, or undo the last act. Returns the new state.
 
         Raises:
             OutOfStepError: ``image`` is not the one that the page should show now.
-            DataError: no such act, class, or nothing to undo.
+            UnknownClassError: the label is no class, and nobody said that it should become one.
+            DataError: no such act, or nothing to undo.
         """
         state = self.state()
-        if image != state["image"]:
+        if wish.image != state["image"]:
             raise OutOfStepError("another page has moved on; this one shows the current image now")
-        now = time_text(datetime.now(UTC))
-        if do == "undo":
-            if not state["can_undo"]:
-                raise DataError("there is nothing to undo in this session")
-            self._journal.add(Act("undo", "", "", now))
-        elif image is None:
+        if wish.do == "undo" and not state["can_undo"]:
+            raise DataError("there is nothing to undo in this session")
+        if wish.do != "undo" and wish.image is None:
             raise DataError("the queue is at its end")
-        elif do == "skip":
-            self._journal.add(Act("skip", image, "", now))
-        elif do == "label" and label in self.classes:
-            self._journal.add(Act("label", image, label, now))
-        else:
-            raise DataError(f"{do!r} with {label!r} is not an action on an image")
+        self._journal.add(self._checked(wish, state["sheet"]))
         return self.state()
+
+    def _checked(self, wish: Wish, sheet: dict[str, Any] | None) -> Act:
+        """The act that a wish means. Raises UnknownClassError, DataError."""
+        now, image, label = time_text(datetime.now(UTC)), wish.image or "", wish.label.strip()
+        if wish.do == "undo":
+            return Act("undo", "", "", now)
+        if wish.do == "skip":
+            return Act("skip", image, "", now)
+        if wish.do == "apart" and sheet:
+            return Act("apart", image, "", now)
+        if wish.do == "sheet" and sheet and label:
+            kept = tuple(one for place, one in enumerate(sheet["images"]) if place not in wish.out)
+            if not kept:
+                raise DataError("every image of the sheet is taken out; put one back, or show them one by one")
+            return Act("sheet", image, label, now, kept, self._is_new(label, wish.new))
+        if wish.do == "label" and not sheet and label:
+            return Act("label", image, label, now, new=self._is_new(label, wish.new))
+        raise DataError(f"{wish.do!r} with {wish.label!r} is not an action on what is shown")
+
+    def _is_new(self, label: str, agreed: bool) -> bool:
+        """Whether a label makes a new class."""
+        if label in (known := self.classes()):
+            return False
+        if self._taxonomy.is_former_name(label):
+            today = self._taxonomy.current_name(label)
+            raise DataError(f"{label!r} is a former name of {today!r}; use that")
+        if not agreed:
+            raise UnknownClassError(label, similar_names(label, known))
+        return True

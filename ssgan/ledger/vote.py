@@ -14,13 +14,15 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 Key = tuple[str, str, str, str, str]
+CLUSTER = "cluster:"  # how the source of a vote begins that was given to a whole sheet of images
 
 
 class Vote(NamedTuple):
     """One person's statement "this image shows that class".
 
     image: hex sha256 of the file's bytes. label: name of a class, as given. annotator: who; two votes of one annotator are one
-    opinion that changed. time: ISO 8601, UTC. source: the file that it was imported from.
+    opinion that changed. time: ISO 8601, UTC. source: the file that it was imported from, or ``label:QUEUE`` or
+    ``cluster:QUEUE`` where it was given on the page of ``ssgan label``.
     settles: empty for an ordinary vote. A *decision* of a person who looked at all votes up to the time ``settles``: these
     no longer count.
     """
@@ -36,6 +38,11 @@ class Vote(NamedTuple):
     def key(self) -> Key:
         """What makes it the same statement, whichever file repeats it."""
         return self.image, self.label, self.annotator, self.time, self.settles
+
+    @property
+    def from_cluster(self) -> bool:
+        """Whether it was given to a sheet of images at once."""
+        return self.source.startswith(CLUSTER)
 
 
 @lru_cache(maxsize=4096)  # thousands of votes of one file often share a time

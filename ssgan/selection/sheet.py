@@ -34,7 +34,7 @@ def table(suspects: Sequence[Suspect], votes: Mapping[str, Sequence[Vote]]) -> s
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for rank, one in enumerate(suspects, 1):
-        shown_votes = "; ".join(f"{vote.annotator or 'unknown'}: {vote.label}" for vote in votes.get(one.sha256, ()))
+        shown_votes = "; ".join(map(_vote, votes.get(one.sha256, ())))
         numbers = {
             "probability_given": f"{one.probability_given:.4f}",
             "probability_suggested": f"{one.probability_suggested:.4f}",
@@ -42,6 +42,10 @@ def table(suspects: Sequence[Suspect], votes: Mapping[str, Sequence[Vote]]) -> s
         row = {**one._asdict(), **numbers, "rank": rank, "votes": shown_votes}
         writer.writerow([row[column] for column in COLUMNS])
     return text.getvalue()
+
+
+def _vote(vote: Vote) -> str:
+    return f"{vote.annotator or 'unknown'}: {vote.label}" + (" (sheet of a cluster)" if vote.from_cluster else "")
 
 
 def sheet(found: Audit, pixels: U8, queue: Path, show: int) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ssgan.errors import DataError
 from ssgan.labelpage.journal import Act, Journal
-from ssgan.labelpage.session import Session
+from ssgan.labelpage.session import Session, Wish
 from ssgan.ledger import Ledger, Vote
 
 QUEUE = [f"{i:064x}" for i in range(6)]
@@ -25,19 +25,19 @@ def label(i: int, name: str = "cat") -> Act:
 @given(st.lists(st.sampled_from(["cat", "dog", "skip", "undo"]), max_size=25))
 def test_undo_takes_back_the_newest_act_that_stands(tmp_path_factory: pytest.TempPathFactory, wishes: list[str]) -> None:
     journal = Journal(Ledger(tmp_path_factory.mktemp("ledger")), "eva")
-    session = Session(QUEUE, ["cat", "dog"], journal, frozenset())
+    session = Session(dict.fromkeys(QUEUE, ""), ["cat", "dog"], journal, frozenset())
     stack: list[tuple[str, str]] = []
     for wish in wishes:
         due = session.state()["image"]
         assert due == (QUEUE[len(stack)] if len(stack) < len(QUEUE) else None)
         if (wish == "undo" and not stack) or (wish != "undo" and due is None):
             with pytest.raises(DataError):
-                session.act(wish if wish in ("undo", "skip") else "label", due, wish)
+                session.act(Wish(wish if wish in ("undo", "skip") else "label", due, wish))
         elif wish == "undo":
-            session.act("undo", due)
+            session.act(Wish("undo", due))
             stack.pop()
         else:
-            session.act("skip" if wish == "skip" else "label", due, "" if wish == "skip" else wish)
+            session.act(Wish("skip" if wish == "skip" else "label", due, "" if wish == "skip" else wish))
             stack.append((due, wish))
     assert [(act.image, act.label or "skip") for act in journal.standing()] == stack
     journal.close()
@@ -76,13 +76,13 @@ def test_a_crash_between_batch_and_end_of_the_journal_makes_one_batch(tmp_path: 
     journal.add(label(0))
     journal.add(Act("skip", QUEUE[1], "", TIME))
     content = journal.path.read_bytes()
-    first = journal.fold("label:queue.csv")
+    first = journal.fold("queue.csv")
     journal.close()
     assert not journal.path.exists()
     journal.path.parent.mkdir(exist_ok=True)
     journal.path.write_bytes(content)
     again = Journal(Ledger(tmp_path), "eva")
-    assert again.fold("label:queue.csv") == first
+    assert again.fold("queue.csv") == first
     again.close()
     assert first is not None
     assert Ledger(tmp_path).batches() == {first[0]: [Vote(QUEUE[0], "cat", "eva", TIME, "label:queue.csv")]}

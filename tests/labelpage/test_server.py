@@ -55,6 +55,7 @@ def test_the_page_and_its_parts_come_from_here_alone(page: Page) -> None:
         ("", "text/html"),
         ("page.css", "text/css"),
         ("page.js", "text/javascript"),
+        ("sheet.js", "text/javascript"),
         ("page.svg", "image/svg+xml"),
     ):
         status, headers, data = ask(page, path)

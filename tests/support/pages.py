@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -70,14 +71,18 @@ def make_images(folder: Path, n: int) -> dict[str, bytes]:
 
 
 @contextmanager
-def serve(folder: Path, classes: list[str], n: int = 10, original: Callable[[str], bytes] | None = None) -> Iterator[Page]:
-    """A page over n images, until the block ends. original: None: those of the folder."""
+def serve(
+    folder: Path, classes: list[str], n: int = 10, original: Callable[[str], bytes] | None = None, clusters: Sequence[str] = ()
+) -> Iterator[Page]:
+    """A page over n images, until the block ends. original: None: those of the folder. clusters: of the first images."""
     files = make_images(folder, n)
     queue = list(files)
     journal = Journal(Ledger(folder / "labels"), "eva")
     raw = originals(FolderSource(path=str(folder / "raw")), MAX_BYTES)
     images = QueueImages(queue, folder / "images", original or raw)
-    with Server(Session(queue, classes, journal, frozenset()), images, "127.0.0.1", 0) as server:
+    with Server(
+        Session(dict(zip_longest(queue, clusters, fillvalue="")), classes, journal, frozenset()), images, "127.0.0.1", 0
+    ) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
