@@ -34,6 +34,7 @@ FILES = {
 }
 
 
+LEDGER = "labels"  # of a project that begins without any label
 QUIET = ("analytics", "check_update", "autostage")  # settings of DVC that are switched off
 
 
@@ -62,12 +63,16 @@ def init(
     from ssgan.config import Config, parse
     from ssgan.data.labels import is_ledger
     from ssgan.project.advice import advise
+    from ssgan.project.first_labels import FIRST_LABELS
     from ssgan.project.trial import seconds
     from ssgan.report.story import duration
 
     taken = [name for name in FILES if (folder / name).exists()]
     if taken:
         raise ConfigError(f"{folder} already holds {', '.join(taken)}; name another folder, nothing is overwritten")
+    seen = None if recipe or is_s3(images) else _seen(folder, images)
+    unlabeled = seen is not None and not seen.labeled and not labels and mode == Mode.team
+    labels = LEDGER if unlabeled else labels
     choices = {
         "version": __version__,
         "source": f"kind: s3\n    url: {images}" if is_s3(images) else f"kind: folder\n    path: {images}",
@@ -80,7 +85,6 @@ def init(
     }
     own = {key: value for key, value in (("image_size", image_size), ("channels", channels)) if value is not None}
     texts = {name: templates.fill(template, choices) for name, template in FILES.items()}
-    seen = None if recipe or is_s3(images) else _seen(folder, images)
     advice = None if recipe else advise(seen)
     texts["params.yaml"] = _with_sections(texts["params.yaml"], advice.sections if advice else templates.recipe(recipe), own)
     config = parse(Config, yaml.safe_load(texts["params.yaml"]), "ssgan init")  # before anything is written
@@ -99,7 +103,9 @@ def init(
             f"time: about {duration(seconds(config, seen.listed, seen.classes))} here for features and training, by a trial"
         )
     put = "" if is_s3(images) or _holds_files(folder / images) else f"put images into {images}, "
-    typer.echo(f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro")
+    ready = f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro"
+    begin = f" features\nno image has a label yet; after that: {FIRST_LABELS}"
+    typer.echo(ready + (begin if unlabeled and config.features.backbone else ""))
 
 
 def _start_ledger(folder: Path) -> None:
@@ -115,7 +121,7 @@ def _seen(folder: Path, images: str) -> Seen | None:
     from ssgan.data.sources import make_source
     from ssgan.project.advice import look
 
-    path = folder / images
+    path = (folder / images).resolve()  # the folder may not be there yet, and then nothing is at folder/../images
     return look(make_source(FolderSource(path=str(path)))) if _holds_files(path) else None
 
 

@@ -178,7 +178,10 @@ def _tell(record: dict[str, Any], out: Path) -> None:
     typer.echo(f"{sum(chosen.values())} to label: {parts}")
     for name, wanted in record["wanted"].items():
         if chosen[name] < wanted:
-            typer.echo(f"  {name}: {chosen[name]} instead of {wanted}; all others are near-duplicates")
+            others = (
+                "at most half of the images, without near-duplicates" if name == "typical" else "all others are near-duplicates"
+            )
+            typer.echo(f"  {name}: {chosen[name]} instead of {wanted}; {others}")
     if record["beyond_class_share"]:
         typer.echo(f"  {record['beyond_class_share']} images are over the share of their class; others gave no more")
     if not chosen["held_out"]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from pathlib import Path
+
+import typer
 
 
 def ingest() -> None:
@@ -14,6 +17,7 @@ def ingest() -> None:
 def features() -> None:
     """Features of the backbone that params.yaml names, of images that have none -> data/features."""
     _run("features")
+    _tell_who_has_no_label()
 
 
 def split() -> None:
@@ -34,6 +38,16 @@ def evaluate() -> None:
 def report() -> None:
     """Write the page for people -> report/index.html."""
     _run("report")
+
+
+def _tell_who_has_no_label() -> None:
+    """The next step of a project that cannot be split yet. It is no part of the stage, which does not depend on labels."""
+    from ssgan.config import load
+    from ssgan.project.first_labels import FIRST_LABELS, without_labels
+
+    config = load()
+    if config.features.backbone and without_labels(config.split, Path("data/images")):
+        typer.echo(f"no image has a label yet; next: {FIRST_LABELS}")
 
 
 def _run(stage: str) -> None:

@@ -92,7 +92,8 @@ def decode_within(data: bytes, side: int, limits: DecodeLimits) -> Pixels:
     raw = _decode_raw(data, ImageSpec(3, side, "fit"), limits.max_pixels)
     image = _orient(raw.image, raw.orientation)
     if max(image.shape[:2]) > side:
-        image = _resize(image, *_fit_size(*image.shape[:2], side), smooth=raw.image.shape[0] < raw.height)
+        height, width = _fit_size(image.shape[0], image.shape[1], side)
+        image = _resize(image, height, width, smooth=raw.image.shape[0] < raw.height)
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 

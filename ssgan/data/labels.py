@@ -90,7 +90,10 @@ def _from_ledger(ledger: Ledger, images: pa.Table, config: SplitConfig) -> Label
             "`ssgan labels undo ID`"
         )
     if not state.votes:
-        raise DataError(f"split.labels: {ledger.folder} is a ledger without votes; fill it by `ssgan labels import FILE`")
+        raise DataError(
+            f"split.labels: {ledger.folder} is a ledger without votes; fill it by `ssgan labels import FILE`, or begin "
+            "without: `dvc repro features`, `ssgan next --clusters 20`, `ssgan label`"
+        )
     rows = {image: row for row, image in enumerate(images["id"].to_pylist())}
     unknown = [image for image in state.votes if image not in rows]
     if unknown and config.on_unknown_image == "error":

@@ -154,7 +154,10 @@ def choose(images: IngestedImages, side: I8, class_ids: I32, registry: ClassRegi
     """Rows of each set, ascending. Raises DataError, ConfigError where a set cannot be made."""
     labeled = class_ids != NO_LABEL
     if not labeled.any():
-        raise DataError("no image has a label; name a label file in `split.labels`, or put images into class folders")
+        raise DataError(
+            "no image has a label; name a label file in `split.labels`, put images into class folders, or begin with none: "
+            "`dvc repro features`, `ssgan next --clusters 20`, `ssgan label`"
+        )
     if config.mode == "benchmark":
         rows = {"labeled": draw_labels(images, (side == TRAIN) & labeled, class_ids, registry, config)}
         rows["unlabeled"] = np.flatnonzero(side == TRAIN)
@@ -171,7 +174,8 @@ def choose(images: IngestedImages, side: I8, class_ids: I32, registry: ClassRegi
 _REMEDIES = {
     "labeled": "all labels fell into val and test; add labels, or lower `split.val_fraction` and `split.test_fraction`",
     "unlabeled": "every training image has a label; add images without labels, or set `split.mode: benchmark`",
-    "test": "no labeled image fell into it; add labels, or raise `split.test_fraction` (before the first training)",
+    "test": "no labeled image fell into it; label some (the queue of `ssgan next` holds images for it), or raise "
+    "`split.test_fraction` (before the first training)",
 }
 
 

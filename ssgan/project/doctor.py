@@ -22,6 +22,7 @@ from ssgan.config import Config, TorchvisionSource, load
 from ssgan.data.rejections import Rejected
 from ssgan.errors import SsganError
 from ssgan.machine import cores
+from ssgan.project.first_labels import FIRST_LABELS
 
 GIB = 1 << 30
 LEAST_MEMORY, LEAST_DISK = 2 * GIB, 2 * GIB  # bytes: below, even the embedded example is at risk
@@ -221,7 +222,9 @@ def _labels(config: Config) -> Check:
     if is_ledger(Path(table)):
         state = Ledger(Path(table)).state(config.split.label_policy)
         if not state.votes:
-            return Check("labels", "fail", f"the ledger {table} has no votes", "ssgan labels import FILE")
+            level: Level = "note" if config.features.backbone else "fail"  # on features, a project may begin without labels
+            begin = f", or begin without: {FIRST_LABELS}" if config.features.backbone else ""
+            return Check("labels", level, f"the ledger {table} has no votes", f"ssgan labels import FILE{begin}")
         conflicts = len(state.conflicts)
         remedy = "ssgan labels conflicts" if conflicts else ""
         found = f"the ledger {table}: {len(state.labels)} labeled images, {conflicts} conflicts"

@@ -69,26 +69,26 @@ def select_typical(
         labeled: ids of images that have a label already: they and their near-duplicates are left out.
 
     Raises:
-        DataError: too few images without a label, or some have no features.
+        DataError: no image without a label is left, or some have no features.
     """
     is_labeled = np.isin(pool.ids, list(labeled)) if labeled else np.zeros(len(pool.ids), bool)
     free = [image for image, known in zip(pool.ids, is_labeled.tolist(), strict=True) if not known]
-    wanted = rules.shares.typical
-    if len(free) < wanted:
-        raise DataError(
-            f"{len(free)} images without a label are there for training, fewer than the {wanted} that --budget takes of them; "
-            "lower the budget, or add images"
-        )
+    wanted = min(rules.shares.typical, len(free) // 2)  # the others stay unlabeled: methods learn from these too
+    if not wanted:
+        raise DataError(f"{len(free)} images without a label are there for training, too few to choose from; add images")
     vectors = in_own_space(features.read(pool.ids, 1)[:, 0], dimensions)
     number = cluster(vectors, min(rules.clusters or wanted, MOST_CLUSTERS), rules.seed)
     waiting = [image for image in pool.reserved if image not in labeled]
-    slices = [_typical(pool, vectors, number, is_labeled, rules), held_out(waiting, rules)]
+    typical = most_typical(pool, vectors, number, is_labeled, wanted)
+    if rules.clusters is None:  # a cluster for each image: there is no sheet to show
+        typical = [pick._replace(cluster=None) for pick in typical]
+    slices = [typical, held_out(waiting, rules)]
     ids = "".join(f"{image}\n" for image in free)
     return Selection(in_queue(slices), PoolSummary(len(free), hashlib.sha256(ids.encode()).hexdigest(), frozenset()), 0)
 
 
-def _typical(pool: Pool, vectors: F32, number: I64, labeled: Flags, rules: SelectionRules) -> list[Pick]:
-    """Up to ``rules.shares.typical`` picks, one of every cluster in each round, near-duplicates once."""
+def most_typical(pool: Pool, vectors: F32, number: I64, labeled: Flags, wanted: int) -> list[Pick]:
+    """Up to ``wanted`` picks, one of every cluster in each round, near-duplicates once."""
     taken, order = set(pool.group[labeled].tolist()), clusters_in_order(number, labeled)
     sizes = np.bincount(number)
     columns = [_candidates(pool.group, vectors, np.flatnonzero(number == one)) for one in order]
@@ -97,12 +97,11 @@ def _typical(pool: Pool, vectors: F32, number: I64, labeled: Flags, rules: Selec
         before = len(picks)
         for rank, column in enumerate(columns, 1):
             found = next((one for one in column if int(pool.group[one[0]]) not in taken), None)
-            if found and len(picks) < rules.shares.typical:
+            if found and len(picks) < wanted:
                 taken.add(int(pool.group[found[0]]))
                 reason = f"typical of cluster {rank} ({sizes[order[rank - 1]]:,} images), place {place}"
-                sheet = rank if rules.clusters else None
-                picks.append(Pick(pool.ids[found[0]], "typical", reason, found[1], None, None, 0, sheet))
-        if len(picks) in (before, rules.shares.typical):
+                picks.append(Pick(pool.ids[found[0]], "typical", reason, found[1], None, None, 0, rank))
+        if len(picks) in (before, wanted):
             break
     return picks
 

@@ -116,7 +116,7 @@ def describe(verdict: SelectionVerdict, confidence: float) -> str:
     asked = ("uncertain", "unknown", "control")
     lines = ["slice            chosen  labeled  the model was wrong on"]
     for name, count in verdict.slices.items():
-        if name == "typical" and not count.images:
+        if not count.images and (name == "typical" or verdict.answer == "no model"):
             continue
         share = "" if count.rate is None else f"{count.wrong}, {count.rate:.0%}" if name in asked else "(not asked)"
         lines.append(f"{names[name]:<15}{count.images:>8}{count.labeled:>9}  {share}".rstrip())

@@ -106,6 +106,13 @@ def test_what_is_wrong_in_the_project(
     assert remedy in check.remedy
 
 
+def test_a_project_on_features_may_begin_without_labels(project: Path) -> None:
+    write({"features": {"backbone": "efficientnet_lite0"}, "net": {"family": "head"}, "split": {"labels": "labels"}})
+    check = find("labels")
+    assert check.level == "note"
+    assert "or begin without: `ssgan next --clusters 20`, then `ssgan label`" in check.remedy
+
+
 @pytest.mark.parametrize(("flags", "level"), [({}, "note"), ({"avx512_bf16": True}, "ok")])
 def test_a_cpu_that_is_slow_in_bf16_is_noted(
     flags: dict[str, bool], level: str, project: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from ssgan import __version__
 from ssgan.cli.app import run
@@ -127,3 +129,28 @@ def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert "no_scm = True" in text
     assert "analytics = false" in text
     assert not (tmp_path / "p/.git").exists()
+
+
+def photos(folder: Path, count: int = 3) -> None:
+    folder.mkdir(parents=True)
+    for number in range(count):
+        pixels = np.random.default_rng(number).integers(0, 255, (90, 100, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+
+
+def test_photos_without_any_label_begin_with_a_ledger_and_clusters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos(tmp_path / "photos")
+    assert run(["init", str(tmp_path / "p"), "--images", "../photos"]) == 0
+    said = capsys.readouterr().out
+    assert "ssgan doctor && dvc repro features\nno image has a label yet; after that: `ssgan next --clusters 20`" in said
+    assert load(tmp_path / "p/params.yaml").split.labels == "labels"
+    assert "${split.labels}" in stages(tmp_path / "p")["split"]["deps"]
+    assert (tmp_path / "p/labels/batches").is_dir()
+
+
+def test_photos_in_class_folders_need_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("cat", "dog"):
+        photos(tmp_path / "photos" / name)
+    assert run(["init", str(tmp_path / "p"), "--images", "../photos"]) == 0
+    assert capsys.readouterr().out.endswith("then: ssgan doctor && dvc repro\n")
+    assert load(tmp_path / "p/params.yaml").split.labels is None

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from ssgan.cli.app import run
 from ssgan.ledger import Ledger, Vote
@@ -53,8 +54,8 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]
         process.wait()
 
 
-def act(url: str, do: str, image: str, label: str = "") -> dict[str, Any]:
-    body = json.dumps({"do": do, "image": image, "label": label}).encode()
+def act(url: str, do: str, image: str, label: str = "", **more: Any) -> dict[str, Any]:
+    body = json.dumps({"do": do, "image": image, "label": label, **more}).encode()
     request = urllib.request.Request(f"{url}act", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=20) as response:
         return json.load(response)
@@ -104,6 +105,32 @@ def test_a_second_annotator_sees_the_whole_queue_and_new_names_of_classes(queue:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert votes("ben") == [(queue[0], "three")]
+
+
+def test_a_killed_session_of_sheets_loses_nothing_and_makes_its_classes(
+    queue: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("classes.json").unlink()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump({**params, "split": {"mode": "team", "labels": "labels"}}))
+    rows = [f"{image},{cluster}\n" for image, cluster in zip(queue, ["1", "1", "1", "2", "2"], strict=True)]
+    Path("q.csv").write_text("sha256,cluster\n" + "".join(rows))
+    with started("--annotator", "eva") as (process, url, said):
+        assert said.startswith("5 of 5 images to label (2 sheets first), as eva")
+        assert act(url, "sheet", queue[0], "cat", out=[1], new=True)["sheet"]["number"] == 2
+        act(url, "sheet", queue[3], "dog", new=True)
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+    with started("--annotator", "eva") as (process, url, said):
+        assert "4 labels of an earlier session" in said
+        assert "\n1 of 5 images to label, as eva" in said
+        state = act(url, "label", queue[1], "dog")
+        assert ([one["name"] for one in state["classes"]], state["image"]) == (["cat", "dog"], None)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert votes() == sorted(zip(queue, ["cat", "dog", "cat", "dog", "dog"], strict=True))
+    assert run(["labels", "status"]) == 0
+    assert "4 of the votes were given to whole sheets of a cluster" in capsys.readouterr().out
 
 
 def ledger_event(kind: Any, name: str, into: str) -> Any:

@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
+from ssgan import backbones
 from ssgan.cli.app import run
+from ssgan.config import FeaturesConfig
+from ssgan.data.digests import from_hex
 from ssgan.data.schema import read_set
+from ssgan.features.files import binary, layout, write_shard
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event, EventKind
 
@@ -163,3 +169,82 @@ def test_a_budget_larger_than_the_pool_writes_nothing(project: Path, capsys: pyt
         "the pool holds 1229 images without a label, fewer than the 5000 that --budget takes of it" in capsys.readouterr().err
     )
     assert not Path("next").exists()
+
+
+# --- before the first label ---
+
+
+@pytest.fixture
+def new(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with images and features alone; the first numbers of a feature vector are the pixels."""
+    (tmp_path / "data/features").mkdir(parents=True)
+    shutil.copytree(trained / "data/images", tmp_path / "data/images")
+    shutil.copy(trained / "data/duplicates.parquet", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    parameters({"backbone": "efficientnet_lite0", "dimensions": 16})
+    return tmp_path
+
+
+def parameters(features: dict[str, Any]) -> None:
+    source = {"kind": "folder", "path": "raw"}
+    family = {"net": {"family": "head"}, "method": {"name": "auto"}} if features else {}
+    Path("params.yaml").write_text(
+        yaml.safe_dump(
+            {"data": {"source": source}, "features": features, "split": {"mode": "team", "labels": "labels"}, **family}
+        )
+    )
+
+
+def write_features() -> None:
+    backbone, _ = backbones.find(FeaturesConfig(backbone="efficientnet_lite0"))
+    shape = layout(backbone, 1)
+    for shard in sorted(Path("data/images").glob("*.parquet")):
+        table = pq.read_table(shard, columns=["id", "pixels"])
+        rows = np.zeros((len(table), backbone.dimension), np.float16)
+        pixels = np.stack([np.frombuffer(one, np.uint8) for one in table["pixels"].to_pylist()])
+        rows[:, : pixels.shape[1]] = pixels[:, : rows.shape[1]]
+        columns = [binary(from_hex(table["id"])), binary(rows.view(np.uint8))]
+        folder = Path("data/features", backbone.key)
+        folder.mkdir(exist_ok=True)
+        write_shard(folder / shard.name, shape, [pa.Table.from_arrays(columns, schema=shape)])
+
+
+def test_without_label_and_model_typical_images_are_asked_for_and_none_of_val_or_test(
+    new: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_features()
+    assert run(["next", "--clusters", "20", "--budget", "100"]) == 0
+    said = capsys.readouterr().out
+    assert "chosen by features, without a model\n100 to label: 20 for val and test, 80 typical of their clusters" in said
+    assert "as 20 sheets of images that look alike" in said
+    rows = queue()
+    typical = [row for row in rows if row["slice"] == "typical"]
+    assert sorted({int(row["cluster"]) for row in typical}) == list(range(1, 21))
+    assert {row["cluster"] for row in rows if row["slice"] == "held_out"} == {""}
+    by_cluster = [[truth()[row["sha256"]] for row in typical if row["cluster"] == str(k)] for k in range(1, 21)]
+    assert sum(max(map(labels.count, labels)) for labels in by_cluster) >= 64  # of 80: digits of one kind look alike
+    Ledger(Path("labels")).append([Vote(row["sha256"], truth()[row["sha256"]], "eva", "2026-01-01", "test") for row in rows])
+    assert run(["split"]) == 0
+    for name, kind in (("labeled", "typical"), ("val", "held_out"), ("test", "held_out")):
+        ids = set(read_set(f"data/splits/{name}", ["id"])["id"].to_pylist())
+        assert ids, name
+        assert ids <= {row["sha256"] for row in rows if row["slice"] == kind}
+    assert run(["next", "status"]) == 0
+    assert "chosen before there was a model" in capsys.readouterr().out
+    assert run(["next", "--budget", "40", "--out", "again"]) == 0
+    assert not {row["sha256"] for row in queue("again")} & {row["sha256"] for row in rows}
+    assert {row["cluster"] for row in queue("again")} == {""}
+
+
+def test_with_neither_model_nor_features_one_sentence_names_the_command(new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["next"]) == 2
+    assert (
+        "neither a model in runs/train/main/last nor features to choose by; run `dvc repro features`" in capsys.readouterr().err
+    )
+    parameters({})
+    assert run(["next"]) == 2
+    assert "features.backbone is null; set it to efficientnet_lite0" in capsys.readouterr().err
+    assert run(["next", "--model", "elsewhere"]) == 1  # who names a model wants that one
+    assert "is not a model folder" in capsys.readouterr().err
+    assert run(["split"]) == 1
+    assert "or begin without: `dvc repro features`, `ssgan next --clusters 20`, `ssgan label`" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from ssgan.config import ImageSpec
-from ssgan.data.decode import DecodeLimits, decode, decode_info
+from ssgan.data.decode import DecodeLimits, decode, decode_info, decode_within
 from tests.support.images import encode, picture
 
 LIMITS = DecodeLimits(1 << 26, 10**8)
@@ -200,3 +200,13 @@ def test_ancillary_chunks_change_nothing_and_are_not_printed(name: str, capfd: p
     spec = ImageSpec(3, 64, "fit")
     assert np.array_equal(decode(plain[:33] + chunk + plain[33:], spec, LIMITS), decode(plain, spec, LIMITS))
     assert capfd.readouterr().err == ""
+
+
+def test_within_a_side_an_image_keeps_its_shape_and_a_small_one_its_size() -> None:
+    limits = DecodeLimits(1 << 24, 1 << 24)
+    wide = Image.fromarray(np.tile(np.arange(200, dtype=np.uint8), (100, 1)))
+    buffer, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    wide.save(buffer, "JPEG", exif=exif)
+    assert decode_within(buffer.getvalue(), 50, limits).shape == (50, 25, 3)
+    assert decode_within(buffer.getvalue(), 400, limits).shape == (200, 100, 3)

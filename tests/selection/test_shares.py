@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.errors import ConfigError
-from ssgan.selection.shares import LEAST_CONTROL, Shares, divide, interleaved
+from ssgan.selection.shares import LEAST_CONTROL, Shares, divide, divide_without_model, interleaved
 
 
 def test_the_default_of_two_hundred() -> None:
@@ -19,6 +19,13 @@ def test_the_default_of_two_hundred() -> None:
 def test_no_more_for_val_and_test_than_wait_for_a_label() -> None:
     assert divide(200, 0.1, 0.1, 0.2, 7) == Shares(154, 19, 20, 7)
     assert divide(200, 0.1, 0.1, 0.0, 1000) == Shares(160, 20, 20, 0)
+
+
+def test_without_a_model_there_are_typical_images_and_those_for_val_and_test() -> None:
+    assert divide_without_model(200, 0.2, 1000) == Shares(0, 0, 0, 40, 160)
+    assert divide_without_model(200, 0.2, 7) == Shares(0, 0, 0, 7, 193)
+    with pytest.raises(ConfigError, match="leaves nothing beside 1 images for val and test; raise --budget"):
+        divide_without_model(1, 0.6, 1000)
 
 
 @settings(deadline=None)

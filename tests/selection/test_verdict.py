@@ -80,3 +80,13 @@ def test_a_class_that_was_renamed_since_is_still_the_same_class() -> None:
     assert verdict.picks == SliceCount(1, 1, 0)
     assert verdict.slices["control"] == SliceCount(1, 1, 1)
     assert verdict.foreign == {}
+
+
+def test_picks_of_a_time_before_the_first_model_are_counted_and_compared_with_nothing() -> None:
+    picks = [{"sha256": f"t{i}", "slice": "typical", "predicted": None} for i in range(5)]
+    verdict = judge({"picks": picks, "model": None}, {"t0": "ant", "t1": "bee"}, str, 0.95)
+    assert (verdict.answer, verdict.slices["typical"], verdict.foreign) == ("no model", SliceCount(5, 2, 0), {})
+    said = describe(verdict, 0.95).splitlines()
+    assert said[1].split() == ["typical", "5", "2", "(not", "asked)"]
+    assert said[-1] == "chosen before there was a model, so there is nothing to compare with"
+    assert len(said) == 3
