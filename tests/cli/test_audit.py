@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssgan.cli.app import run
+from ssgan.ledger import Ledger, Vote
 
 
 @pytest.fixture
@@ -33,11 +34,13 @@ def swapped(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> l
 
 def test_wrong_labels_come_first_and_test_is_never_opened(swapped: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree("data/splits/test")
+    Ledger(Path("labels")).append([Vote(swapped[0], "6", "eva", "2026-01-01", "cluster:queue.csv")])
     assert run(["audit"]) == 0
     said = capsys.readouterr().out
     assert "Judged: 218 labels (40 of labeled, 178 of val)" in said
     assert "go through them: ssgan label --again --queue audit/suspects.csv" in said
     with open("audit/suspects.csv", newline="") as file:
-        first = [row["sha256"] for row in csv.DictReader(file)][:6]
-    assert set(swapped) <= set(first)
+        votes = {row["sha256"]: row["votes"] for row in csv.DictReader(file)}
+    assert set(swapped) <= set(list(votes)[:6])
+    assert votes[swapped[0]] == "eva: 6 (sheet of a cluster)"
     assert "labels look wrong" in Path("audit/suspects.html").read_text()

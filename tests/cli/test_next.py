@@ -185,12 +185,12 @@ def new(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def parameters(features: dict[str, Any]) -> None:
+def parameters(features: dict[str, Any], labels: str | None = "labels") -> None:
     source = {"kind": "folder", "path": "raw"}
     family = {"net": {"family": "head"}, "method": {"name": "auto"}} if features else {}
     Path("params.yaml").write_text(
         yaml.safe_dump(
-            {"data": {"source": source}, "features": features, "split": {"mode": "team", "labels": "labels"}, **family}
+            {"data": {"source": source}, "features": features, "split": {"mode": "team", "labels": labels}, **family}
         )
     )
 
@@ -207,6 +207,22 @@ def write_features() -> None:
         folder = Path("data/features", backbone.key)
         folder.mkdir(exist_ok=True)
         write_shard(folder / shard.name, shape, [pa.Table.from_arrays(columns, schema=shape)])
+
+
+def test_after_features_a_project_without_labels_hears_of_the_next_step(
+    new: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipelines.features.run", write_features)
+    hint = "no image has a label yet; next: `ssgan next --clusters 20`, then `ssgan label`"
+    assert run(["features"]) == 0
+    assert hint in capsys.readouterr().out
+    parameters({"backbone": "efficientnet_lite0"}, labels=None)  # the digits lie in class folders
+    assert run(["features"]) == 0
+    assert hint not in capsys.readouterr().out
+    parameters({"backbone": "efficientnet_lite0"})
+    Ledger(Path("labels")).append([Vote("a" * 64, "3", "eva", "2026-01-01", "test")])
+    assert run(["features"]) == 0
+    assert hint not in capsys.readouterr().out
 
 
 def test_without_label_and_model_typical_images_are_asked_for_and_none_of_val_or_test(

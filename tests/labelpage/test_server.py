@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import io
 import json
@@ -85,6 +86,22 @@ def test_an_image_is_its_raw_file_or_what_ingest_stored_and_says_so(page: Page) 
     assert pixels(data) == pixels(page.files[page.queue[-1]])
     assert note == "Only the small copy that ingest stored, 32 × 32 pixels. The original: it was listed, but is gone"
     assert page.server.images.small() == {"it was listed, but is gone": 1}
+
+
+def test_on_a_sheet_an_image_is_small_and_says_as_well_what_it_is_not(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (1000, 500), (200, 30, 30)).save(buffer, "PNG")
+    large = buffer.getvalue()
+    with serve(tmp_path, ["cat"], original=lambda path: large) as page:
+        status, headers, _ = ask(page, f"small/{page.queue[0]}")
+        assert status == 200
+        assert headers.get_content_type() == "image/png"
+        assert json.loads(headers[NOTE]).endswith("the file has changed since it was ingested")
+        digest = hashlib.sha256(large).hexdigest()
+        page.server.images._places[digest] = page.server.images._places[page.queue[0]]
+        _, headers, data = ask(page, f"small/{digest}")
+        assert (headers.get_content_type(), headers.get(NOTE)) == ("image/jpeg", None)
+        assert Image.open(io.BytesIO(data)).size == (320, 160)
 
 
 def test_a_raw_file_that_changed_is_not_what_was_chosen(tmp_path: Path) -> None:
