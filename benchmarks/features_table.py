@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -207,7 +208,7 @@ def main() -> None:
         name, _, folder = given.partition("=")
         data, first = load(Path(folder)), arguments.first
         draws = range(first, first + arguments.draws)
-        results, seconds = measured(rows, data, arguments.budgets, draws, arguments.few, print)
+        results, seconds = measured(rows, data, arguments.budgets, draws, arguments.few, partial(print, flush=True))
         found[name] = {"errors": results, "seconds": seconds}
         arguments.out.write_text(json.dumps(found, indent=1))
         print(f"\n{name}: {len(data.train):,} images, {len(data.test):,} test, {data.classes} classes; labels per class:")
