@@ -109,8 +109,7 @@ def _trainer(run: Run, role: Role, context: RunContext, batches: Batches) -> Tra
         if role in (start := run.identity.get("start") or {}):
             with tempfile.TemporaryDirectory(prefix="ssgan-start-") as folder:
                 context.store.get(start_key(start), Path(folder, "start"))
-                backbone = run.files.features.backbone if run.files.features else None
-                earlier = read_earlier_model(Path(folder, "start", role), name, problem, classes, backbone)
+                earlier = read_earlier_model(Path(folder, "start", role), name, problem, classes, run.files.features)
             warm_start(method.nets, earlier, classes, batch.x_u if len(batch.x_u) else batch.x_l)
             if run.files.features:
                 batches.enter(space_of(method))  # that of the earlier run, in which its weights mean something

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ssgan.config import NetConfig, Problem
+from ssgan.data.files import Features
 from ssgan.errors import CheckpointError, ConfigError
 from ssgan.nets.weight_norm import DataInitialized, data_dependent_init
 
@@ -36,11 +37,13 @@ class EarlierModel:
     classes: list[str]
 
 
-def read_earlier_model(folder: Path, method: str, problem: Problem, classes: Sequence[str], backbone: Any) -> EarlierModel:
+def read_earlier_model(
+    folder: Path, method: str, problem: Problem, classes: Sequence[str], features: Features | None
+) -> EarlierModel:
     """The model in ``folder``, if a run of this method and problem can begin with it.
 
     Args:
-        backbone: the record of the backbone on whose features the run learns; None: it learns on pixels.
+        features: what the run learns on; None: pixels.
 
     Raises:
         CheckpointError: there is no model.
@@ -51,6 +54,7 @@ def read_earlier_model(folder: Path, method: str, problem: Problem, classes: Seq
         tensors = load_file(folder / "model.safetensors")
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder} is no model folder ({error.filename} is missing); correct train.start_from") from None
+    backbone = features.backbone if features else None
     theirs = _described(described["method"], _learned_on(described, type(backbone)), described["net"])
     here = problem.input._asdict()
     learned_on = _features(backbone.key, here["components"]) if backbone else _images(here)

@@ -15,6 +15,7 @@ import yaml
 from safetensors.torch import save
 
 from tests.support.fake_hub import FakeHub
+from tests.support.photos import PARAMS, write_photos
 
 pytestmark = pytest.mark.slow
 NAME = "timm:test_vit.r160_in1k"  # 160 pixels, 370,000 weights
@@ -42,8 +43,6 @@ def sentence(output: str) -> str:
 
 
 def test_weights_come_once_and_then_a_project_needs_no_network(weights: bytes, tmp_path: Path) -> None:
-    from tests.pipelines.test_on_features import PARAMS, write_photos
-
     write_photos(tmp_path / "photos", 4)
     changed = {**PARAMS, "features": {"backbone": NAME, "workers": 1}, "split": {"num_labels": 2, "test_fraction": 0.3}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed))

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ssgan.cli.app import run
-from tests.pipelines.test_on_features import PARAMS, write_photos
+from tests.support.photos import PARAMS, write_photos
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
