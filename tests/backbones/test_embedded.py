@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from ssgan import backbones
 from ssgan.backbones import embedded
+from ssgan.backbones.folding import folded
 from ssgan.backbones.record import Backbone
 from ssgan.config import FeaturesConfig
 from ssgan.errors import ConfigError
@@ -68,3 +70,32 @@ def test_a_record_survives_json_and_its_key_forgets_the_license() -> None:
     assert Backbone.of(record.describe()) == record
     assert dataclasses.replace(record, license="other", restricted=True).key == record.key
     assert dataclasses.replace(record, size=160).key != record.key
+
+
+def test_normalizations_are_folded_and_features_stay(network: backbones.Network) -> None:
+    images = torch.randint(0, 256, (3, 3, 224, 224), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    plain = backbones.Network(embedded.record(), backbones.provider("timm").build(embedded.record(), embedded.weights())).eval()
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in plain.modules()) == 49
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+    torch.testing.assert_close(network(images), plain(images), rtol=1e-4, atol=1e-4)
+
+
+class Branching(nn.Module):
+    """Its convolution goes two ways: a fold would change the sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+        nn.init.constant_(self.norm.running_mean, 3.0)  # type: ignore[arg-type]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = self.conv(x)
+        return out + self.norm(out)
+
+
+def test_what_would_change_features_is_not_folded() -> None:
+    network = Branching().eval()
+    assert folded(network, torch.rand(1, 3, 8, 8)) is network
+    chain = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.BatchNorm2d(4)).eval()
+    kept = folded(chain, torch.rand(1, 3, 8, 8))
+    assert [type(layer).__name__ for layer in kept.children()] == ["BatchNorm2d", "Conv2d", "Identity", "ReLU", "BatchNorm2d"]
