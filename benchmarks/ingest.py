@@ -24,8 +24,8 @@ from pathlib import Path
 
 from ssgan.config import DataConfig
 from ssgan.data.images import ingest
+from ssgan.data.pools import WorkerKind
 from ssgan.data.sources.folder import Folder
-from ssgan.data.workers import WorkerKind
 from ssgan.machine import cores
 
 Run = tuple[int, float]  # images, seconds

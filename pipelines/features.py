@@ -6,10 +6,17 @@ DVC leaves what is there before a run (``persist: true``): only images that this
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ssgan.config import Config, load
+from ssgan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ssgan.backbones import Network
+    from ssgan.features.compute import FeaturePool
 
 OUT = Path("data/features")
 ABOUT = "One folder for each backbone that has seen the images; none where features.backbone is null.\n"
@@ -29,19 +36,38 @@ def features(config: Config) -> None:
     from ssgan import backbones
     from ssgan.data.decode import DecodeLimits
     from ssgan.data.sources import make_source
-    from ssgan.features.extract import FeatureJob, extract
+    from ssgan.features.compute import FeatureJob
+    from ssgan.features.extract import extract
     from ssgan.features.progress import ProgressLine
-    from ssgan.machine import cores
 
     backbone, weights = backbones.find(config.features)
-    network = backbones.load(backbone, weights)
-    source, c = make_source(config.data.source), config.features
-    job = FeatureJob(
-        source, network, c.views, DecodeLimits.of(config.data), c.batch_size, c.workers or max(cores(), source.threads)
+    c, limits = config.features, DecodeLimits.of(config.data)
+    job = FeatureJob(make_source(config.data.source), backbone, c.views, limits, c.batch_size)
+    line = ProgressLine(partial(print, flush=True))
+    done = extract(
+        job, Path("data/images"), OUT / backbone.key, _pool(config, partial(backbones.load, backbone, weights)), line
     )
-    done = extract(job, Path("data/images"), OUT / backbone.key, ProgressLine(partial(print, flush=True)))
     speed = f", {done.computed / done.seconds:,.0f} images/s" if done.computed else ""
     print(
         f"features: {backbone.name}, {backbone.dimension} numbers, views {c.views}, of {done.images:,} images; "
         f"{done.computed:,} new{speed}; {done.kept} of {done.shards} shards as they were"
     )
+
+
+def _pool(config: Config, load: Callable[[], Network]) -> FeaturePool:
+    """Workers of this machine, or of a Ray cluster where asked for; Ray is not loaded otherwise."""
+    if config.features.workers == "ray":
+        from ssgan.features.on_ray import ray_pool
+
+        return ray_pool(config.data.source, config.features)
+    from ssgan.features.compute import here
+
+    return here(load, _device(config.features.device))
+
+
+def _device(wanted: str) -> str:
+    from torch import cuda
+
+    if wanted == "cuda" and not cuda.is_available():
+        raise ConfigError("`features.device` is 'cuda', but torch sees no GPU here; set it to auto or cpu")
+    return "cuda" if wanted != "cpu" and cuda.is_available() else "cpu"

@@ -22,8 +22,9 @@ import numpy as np
 
 from ssgan.config import DataConfig, ImageSpec, SplitConfig
 from ssgan.data.images import ingest
+from ssgan.data.pools import WorkerPool
 from ssgan.data.sources import Item
-from ssgan.data.workers import DecodeJob, Prepared, WorkerPool
+from ssgan.data.workers import DecodeJob, IngestPool, Prepared
 
 SPEC = ImageSpec(1, 8, "fit")
 CLASSES = 10
@@ -79,7 +80,7 @@ class MadeUp:
 
 
 @contextmanager
-def no_workers(job: DecodeJob) -> Iterator[WorkerPool]:
+def no_workers(job: DecodeJob) -> Iterator[IngestPool]:
     """Batches come ready: what is left is the driver's own work."""
     random = np.random.default_rng(0)
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
+from ssgan.cluster.connection import connected
 from ssgan.errors import DataError, SsganError
 
 AHEAD = 4  # tasks in flight for each CPU
@@ -57,3 +61,30 @@ def outcome(ray: Any, cpus: Cpus, reference: Any, texts: ErrorText, retries: int
                 f"the task for {texts.files} was lost {retries + 1} times ({type(error).__name__}), for want of memory or "
                 f"because a file kills its decoder; {texts.less}, or move these files away, and run again"
             ) from error
+
+
+Begin = Callable[[Any], Callable[[], Any]]  # starts a task; what it returns waits for the outcome
+
+
+@contextmanager
+def started_tasks(
+    function: Callable[[Any, Any], Any], shared: Any, texts: Callable[[Any], ErrorText], key: str, store_bytes: int
+) -> Iterator[tuple[Begin, Callable[[], int]]]:
+    """How to start tasks of the cluster at RAY_ADDRESS, or of a local Ray that ends with the block, and how many at once.
+
+    Args:
+        function: of ``shared``, which travels once, and of what is given to ``Begin``.
+        key: of params.yaml, which asked for Ray.
+        store_bytes: room for what is in flight, of a local Ray.
+    """
+    with connected(store_bytes) as ray:
+        cpus = Cpus(ray)
+        if not cpus():
+            raise DataError(f"{key} is 'ray', but the cluster at RAY_ADDRESS has no CPU; add a node, or set it to local")
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(function)
+        there = ray.put(shared)
+
+        def begin(todo: Any) -> Callable[[], Any]:
+            return partial(outcome, ray, cpus, task.remote(there, todo), texts(todo), RETRIES)
+
+        yield begin, lambda: AHEAD * max(1, cpus())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -17,8 +17,10 @@ class FeaturesConfig(Strict):
     weights: str | None = None  # local file of its weights; null: embedded, or from the cache of Hugging Face
     views: int = Field(default=1, ge=1, le=16)  # of every image: the first is plain, the others are randomly augmented
     dimensions: int = Field(default=128, ge=2, le=4096)  # principal components of the unlabeled set that are kept
-    workers: int | None = Field(default=None, ge=1)  # processes; null: one per core
-    batch_size: int = Field(default=16, ge=1)  # images per forward pass
+    # who computes: this machine (on a CPU a process for each core), or tasks of the cluster at RAY_ADDRESS
+    workers: Literal["local", "ray"] = "local"
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # of local workers; auto: the GPU, where there is one
+    batch_size: int | None = Field(default=None, ge=1)  # views in a forward pass; null: 4 on a CPU, 64 on a GPU
 
 
 class FeatureSpec(NamedTuple):

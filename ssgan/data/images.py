@@ -28,12 +28,13 @@ from ssgan.data.earlier import PreviousShards
 from ssgan.data.image_shards import ImageBatch, ImageRow, ShardWriter, finish_duplicates
 from ssgan.data.ingest_index import FileOutcome, Index, IndexWriter, StaleIndexError
 from ssgan.data.ingest_summary import IngestSummary
+from ssgan.data.pools import WorkerKind
 from ssgan.data.recipe import DecodeRecipe, recipe
 from ssgan.data.replacing import replacing_all
 from ssgan.data.row_writer import RowWriter
 from ssgan.data.schema import duplicates_schema, rejected_schema
 from ssgan.data.sources import ImageSource, Item, text
-from ssgan.data.workers import DecodeJob, Prepared, RemotePool, WorkerKind, prepared_new
+from ssgan.data.workers import DecodeJob, Prepared, RemotePool, prepared_new
 from ssgan.errors import ConfigError, DataError
 
 INDEX = ".ingest-index.parquet"  # a cache of this machine, which DVC does not see

@@ -10,17 +10,16 @@ so does one whose result was lost with a node. A task that raises ends the stage
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
-from ssgan.cluster.connection import OBJECT_STORE_BYTES, connected
-from ssgan.cluster.tasks import AHEAD, RETRIES, Cpus, ErrorText, outcome
+from ssgan.cluster.connection import OBJECT_STORE_BYTES
+from ssgan.cluster.tasks import AHEAD, ErrorText, started_tasks
 from ssgan.config import Source
+from ssgan.data.pools import WorkerPool
 from ssgan.data.remote import RemoteJob, ray_ingest_task, remote_job
 from ssgan.data.sources import Item
-from ssgan.data.workers import BATCH_BYTES, Prepared, RemotePool, WorkerPool
-from ssgan.errors import DataError
+from ssgan.data.workers import BATCH_BYTES, IngestPool, RemotePool
 from ssgan.machine import cores
 
 BATCH_FILES = 2048  # more than on one machine: Ray spends about a millisecond on a task
@@ -39,20 +38,13 @@ def ray_pool(source: Source) -> RemotePool:
 
 
 @contextmanager
-def _pool(remote: RemoteJob) -> Iterator[WorkerPool]:
-    with connected(max(OBJECT_STORE_BYTES, 2 * AHEAD * cores() * BATCH_BYTES)) as ray:
-        cpus = Cpus(ray)
-        if not cpus():
-            raise DataError("data.workers is 'ray', but the cluster at RAY_ADDRESS has no CPU; add a node, or set it to local")
-        task = ray.remote(num_cpus=1, max_retries=RETRIES)(ray_ingest_task)
-        shared = ray.put(remote)
-
-        def begin(items: list[Item]) -> Callable[[], Prepared]:
-            return partial(outcome, ray, cpus, task.remote(shared, items), _error_text(items), RETRIES)
-
-        yield WorkerPool(begin, lambda: AHEAD * max(1, cpus()), BATCH_FILES)
+def _pool(remote: RemoteJob) -> Iterator[IngestPool]:
+    store = max(OBJECT_STORE_BYTES, 2 * AHEAD * cores() * BATCH_BYTES)
+    with started_tasks(ray_ingest_task, remote, error_text, "data.workers", store) as (begin, ahead):
+        yield WorkerPool(begin, ahead, BATCH_FILES)
 
 
-def _error_text(items: list[Item]) -> ErrorText:
+def error_text(items: list[Item], workers: str = "data.workers") -> ErrorText:
+    """How errors name a task of these files."""
     named = f"the {len(items)} files from {items[0].path!r} to {items[-1].path!r}"
-    return ErrorText(named, "set data.workers to local", "lower data.max_pixels")
+    return ErrorText(named, f"set {workers} to local", "lower data.max_pixels")

@@ -14,10 +14,11 @@ import numpy as np
 
 from ssgan.config import ImageSpec, S3Source, Source, TorchvisionSource
 from ssgan.data.decode import DecodeLimits
+from ssgan.data.pools import single_threaded_libraries
 from ssgan.data.recipe import versions
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import Item, make_source
-from ssgan.data.workers import DecodeJob, Prepared, prepare, single_threaded_libraries
+from ssgan.data.workers import DecodeJob, Prepared, prepare
 from ssgan.errors import ConfigError, DataError
 
 
@@ -30,6 +31,8 @@ class RemoteJob(NamedTuple):
     folder: tuple[Any, ...] | None  # identity of the folder that the driver reads; None: S3
     versions: tuple[tuple[str, str], ...]
     witness: Item | None  # an object of S3 that the driver has read
+    stage: str = "ingest"  # how errors name who asks
+    workers: str = "data.workers"  # the key of params.yaml that asked for Ray
 
 
 def remote_job(source: Source, job: DecodeJob) -> RemoteJob:
@@ -88,15 +91,15 @@ def open_job(remote: RemoteJob) -> DecodeJob:
     for (name, theirs), (_, ours) in zip(remote.versions, versions(), strict=True):
         if theirs != ours:
             raise DataError(
-                f"the Ray node {platform.node()} has {name} {ours}, but ingest was started with {theirs}, so pixels could "
-                "differ; install the same packages there"
+                f"the Ray node {platform.node()} has {name} {ours}, but {remote.stage} was started with {theirs}, so pixels "
+                "could differ; install the same packages there"
             )
     if folder_identity(remote.source) != remote.folder:
         key = "root" if isinstance(remote.source, TorchvisionSource) else "path"
         raise ConfigError(
             f"data.source.{key} is {_local_path(remote.source)!r}, which the Ray node {platform.node()} does not share with "
-            "the machine that runs ingest; upload the images to S3 and set data.source to {kind: s3, url: s3://bucket/prefix}, "
-            "or set data.workers to local"
+            f"the machine that runs {remote.stage}; upload the images to S3 and set data.source to "
+            f"{{kind: s3, url: s3://bucket/prefix}}, or set {remote.workers} to local"
         )
     source = make_source(remote.source)
     if remote.witness:

@@ -7,33 +7,23 @@ passed in as a ``WorkerPool`` that the caller makes. The result does not depend 
 
 from __future__ import annotations
 
-import gc
 import hashlib
-import multiprocessing
-import signal
-import sys
-import threading
-import warnings
-from collections import deque
 from collections.abc import Callable, Container, Generator, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing
+from functools import partial
 from itertools import chain, islice
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ssgan.config import MIB, ImageSpec
 from ssgan.data.batches import FileBatch, Recall, all_to_read, batches
 from ssgan.data.decode import DecodeLimits, decode_info
 from ssgan.data.phash import phash
+from ssgan.data.pools import WorkerKind, WorkerPool, in_order, local_pool, may_fork, single_threaded_libraries
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import ImageSource, Item
-from ssgan.errors import DataError
 from ssgan.machine import cores
 
 BATCH_BYTES = 2 * MIB  # of pixels that one task makes
@@ -41,8 +31,6 @@ BATCH_FILES = 256
 WORTH_FORKING = 2048  # files; fewer are done before the processes have started
 
 LOOK_AHEAD = 16  # batches that are looked through for so many that have to be read
-
-WorkerKind = Literal["auto", "threads", "processes"]
 
 
 class Prepared(NamedTuple):
@@ -73,15 +61,8 @@ class DecodeJob(NamedTuple):
 NOTHING = Prepared([], [], np.empty((0, 0, 0, 0), np.uint8), np.empty(0, np.uint64), [], [])
 
 
-class WorkerPool(NamedTuple):
-    """Workers, wherever they are."""
-
-    begin: Callable[[list[Item]], Callable[[], Prepared]]  # starts on a batch; what it returns waits for the outcome
-    ahead: Callable[[], int]  # batches in flight, at most: what bounds memory
-    batch_files: int  # of one batch, at most
-
-
-RemotePool = Callable[[DecodeJob], AbstractContextManager[WorkerPool]]  # makes a pool outside of this process
+IngestPool = WorkerPool[list[Item], Prepared]
+RemotePool = Callable[[DecodeJob], AbstractContextManager[IngestPool]]  # makes a pool outside of this process
 
 
 def prepare(job: DecodeJob, items: list[Item]) -> Prepared:
@@ -142,11 +123,13 @@ def prepared_new(
     head = _until_worth_forking(listed)
     if kind == "auto":
         many = sum(len(batch.unread) for batch in head) >= WORTH_FORKING
-        kind = "processes" if many and _may_fork(job.source) else "threads"
+        kind = "processes" if many and may_fork(job.source) else "threads"
     count = workers or max(cores(), job.source.threads)
-    with single_threaded_libraries(), remote_pool(job) if remote_pool else _pool(job, kind, count) as pool:
+    here = local_pool(partial(prepare, job), kind, count, BATCH_FILES)
+    with single_threaded_libraries(), remote_pool(job) if remote_pool else here as pool:
         size = max(1, min(pool.batch_files, BATCH_BYTES // job.spec.bytes))
-        yield from _in_order(pool, (part for batch in chain(head, listed) for part in batch.cut(size)))
+        todo = (part for batch in chain(head, listed) for part in batch.cut(size))
+        yield from in_order(WorkerPool(partial(_begin, pool), pool.ahead, size), todo)
 
 
 def _until_worth_forking(listed: Iterator[FileBatch]) -> list[FileBatch]:
@@ -161,69 +144,7 @@ def _until_worth_forking(listed: Iterator[FileBatch]) -> list[FileBatch]:
     return head
 
 
-def _in_order(pool: WorkerPool, todo: Iterator[FileBatch]) -> Iterator[tuple[FileBatch, Prepared]]:
-    pending: deque[tuple[FileBatch, Callable[[], Prepared]]] = deque()
-    while True:
-        while len(pending) < pool.ahead() and (batch := next(todo, None)):
-            unread = [batch.items[i] for i in batch.unread.tolist()]
-            pending.append((batch, pool.begin(unread) if unread else lambda: NOTHING))
-        if not pending:
-            return
-        batch, outcome = pending.popleft()
-        yield batch, outcome()
-
-
-# --- pools -----------------------------------------------------------------------------------------------------------
-
-_job: DecodeJob | None = None  # of this process, where it is a forked worker
-
-
-def _may_fork(source: ImageSource) -> bool:
-    """A fork copies one thread only: locks that others hold stay locked. Clients of networks do not survive it either."""
-    return sys.platform == "linux" and threading.active_count() == 1 and source.threads == 0 and cores() > 1
-
-
-@contextmanager
-def _pool(job: DecodeJob, kind: WorkerKind, workers: int) -> Iterator[WorkerPool]:
-    executor: Executor
-    task: Callable[[list[Item]], Prepared]
-    if kind == "processes":
-        fork = multiprocessing.get_context("fork")
-        executor, task = ProcessPoolExecutor(workers, fork, initializer=_begin, initargs=(job,)), _task
-    else:
-        executor, task = ThreadPoolExecutor(workers, thread_name_prefix="ingest"), lambda items: prepare(job, items)
-    try:
-        yield WorkerPool(lambda items: executor.submit(task, items).result, lambda: 4 * workers, BATCH_FILES)
-    except BrokenProcessPool:
-        raise DataError(
-            "a process that decoded images was killed, probably because memory ran out; lower data.max_pixels or close other "
-            "programs, and run again"
-        ) from None
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-def _begin(job: DecodeJob) -> None:
-    global _job
-    _job = job
-    gc.freeze()  # what the parent holds is no garbage; looking through it would copy its pages
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the pool
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by this one, which the parent may have given a meaning of its own
-
-
-def _task(items: list[Item]) -> Prepared:
-    assert _job is not None
-    return prepare(_job, items)
-
-
-@contextmanager
-def single_threaded_libraries() -> Iterator[None]:
-    """The parallelism is over files: threads that libraries start on top make everything several times slower."""
-    before = cv2.getNumThreads()
-    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a file stands in rejected.parquet
-        cv2.setNumThreads(1)
-        try:
-            yield
-        finally:
-            cv2.setNumThreads(before)
+def _begin(pool: IngestPool, batch: FileBatch) -> Callable[[], Prepared]:
+    """Starts on what has to be read of a batch."""
+    unread = [batch.items[i] for i in batch.unread.tolist()]
+    return pool.begin(unread) if unread else lambda: NOTHING

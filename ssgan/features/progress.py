@@ -15,8 +15,7 @@ class ProgressLine:
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
-
-    begun = last = time.monotonic()
+        self.begun = self.last = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()

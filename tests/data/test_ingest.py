@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssgan.config import MIB, DataConfig, ImageSpec
-from ssgan.data import images, workers
+from ssgan.data import images, pools, workers
 from ssgan.data.decode import DecodeLimits, decode
 from ssgan.data.images import ingest
 from ssgan.data.ingest_summary import IngestSummary
@@ -27,7 +27,6 @@ from ssgan.data.phash import phash
 from ssgan.data.schema import pixels_to_numpy, read_metadata, read_set, spec_of
 from ssgan.data.sources import Item
 from ssgan.data.sources.folder import Folder
-from ssgan.data.workers import DecodeJob
 from ssgan.errors import ConfigError, DataError
 from tests.support.images import CONFIG, blob, digest, rows, write
 
@@ -208,14 +207,14 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
 
 def test_many_files_go_to_processes_and_few_to_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    pool = workers._pool  # always threads here: other tests may have left threads, beside which nobody may fork
+    pool = pools.local_pool  # always threads here: other tests may have left threads, beside which nobody may fork
 
-    def threads(job: DecodeJob, kind: str, count: int) -> Any:
+    def threads(work: Any, kind: str, *rest: Any) -> Any:
         seen.append(kind)
-        return pool(job, "threads", count)
+        return pool(work, "threads", *rest)
 
-    monkeypatch.setattr(workers, "_pool", threads)
-    monkeypatch.setattr(workers, "cores", lambda: 2)
+    monkeypatch.setattr(workers, "local_pool", threads)
+    monkeypatch.setattr(pools, "cores", lambda: 2)
     monkeypatch.setattr(workers, "WORTH_FORKING", 10)
     monkeypatch.setattr("threading.active_count", lambda: 1)
     raw = write(tmp_path / "raw", {f"{n}": blob(n) for n in range(9)})
@@ -232,7 +231,7 @@ def test_a_pool_is_given_no_more_than_it_allows_and_results_keep_their_order(tmp
     begun, in_flight, most = 0, 0, 0
 
     @contextlib.contextmanager
-    def remote_pool(job: workers.DecodeJob) -> Iterator[workers.WorkerPool]:
+    def remote_pool(job: workers.DecodeJob) -> Iterator[workers.IngestPool]:
         def begin(items: list[Item]) -> Callable[[], workers.Prepared]:
             nonlocal begun, in_flight, most
             begun, in_flight = begun + 1, in_flight + 1
@@ -244,7 +243,7 @@ def test_a_pool_is_given_no_more_than_it_allows_and_results_keep_their_order(tmp
             in_flight -= 1
             return workers.prepare(job, items)
 
-        yield workers.WorkerPool(begin, lambda: 3, batch_files=4)
+        yield pools.WorkerPool(begin, lambda: 3, batch_files=4)
 
     run(raw, tmp_path / "other", remote_pool=remote_pool)
     assert (begun, most, in_flight) == (13, 3, 0)

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from infra.cluster.nodes import Nodes
+from ssgan.cluster import tasks
 from ssgan.config import DataConfig, FolderSource, ImageSpec
 from ssgan.data import on_ray as ray_ingest
 from ssgan.data import remote as ray_ingest_task
@@ -147,7 +148,7 @@ def test_a_killed_worker_loses_nothing(nodes: Nodes, slow: Path, tmp_path: Path)
 def test_a_task_that_is_lost_every_time_is_an_error_that_names_its_files(
     nodes: Nodes, slow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_ingest, "RETRIES", 1)
+    monkeypatch.setattr(tasks, "RETRIES", 1)
     sentence = r"5 files from '\d+\.png' to '\d+\.png' was lost 2 times .* lower data\.max_pixels"
     with watching(lambda found: [process.kill() for process in found]), pytest.raises(DataError, match=sentence):
         on_ray(slow, tmp_path / "ray")

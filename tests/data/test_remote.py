@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ssgan.cluster import tasks
 from ssgan.cluster.connection import set_environment
 from ssgan.cluster.tasks import ErrorText, outcome
 from ssgan.config import DigitsSource, FolderSource, ImageSpec, S3Source, Source, TorchvisionSource
@@ -170,6 +171,6 @@ def test_a_cluster_without_a_cpu_is_an_error_not_a_wait(folder: FolderSource, mo
     def connected(object_store_bytes: int) -> Iterator[Any]:
         yield SimpleNamespace(cluster_resources=lambda: {"memory": 1.0})
 
-    monkeypatch.setattr(ray_ingest, "connected", connected)
+    monkeypatch.setattr(tasks, "connected", connected)
     with pytest.raises(DataError, match="the cluster at RAY_ADDRESS has no CPU"):
         list(prepared(DecodeJob(make_source(folder), SPEC, LIMITS), remote_pool=ray_ingest.ray_pool(folder)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,9 +17,11 @@ from ssgan.backbones import Network
 from ssgan.config import DataConfig, FolderSource
 from ssgan.data.decode import DecodeLimits
 from ssgan.data.images import ingest
+from ssgan.data.pools import WorkerKind
 from ssgan.data.sources import make_source
 from ssgan.errors import DataError
-from ssgan.features.extract import FeatureJob, FeatureSummary, extract
+from ssgan.features.compute import FeatureJob, FeaturePool, here
+from ssgan.features.extract import FeatureSummary, extract
 from ssgan.features.files import FeatureFiles
 from tests.support.data import BACKBONE
 
@@ -26,17 +29,23 @@ LIMITS = DecodeLimits.of(DataConfig())
 
 
 class Counting(nn.Module):
-    """Eight numbers of each channel; counts the images that it was given, and stops at some number of them."""
+    """Eight numbers of each channel; counts the images that it was given in a file, and stops at some number of them."""
 
-    def __init__(self, stop_at: int | None = None) -> None:
+    def __init__(self, file: Path, stop_at: int | None = None) -> None:
         super().__init__()
-        self.seen, self.stop_at = 0, stop_at
+        self.file, self.stop_at = file, stop_at
+        self.file.write_bytes(b"")
         self.register_buffer("anything", torch.zeros(1))
+
+    @property
+    def seen(self) -> int:
+        return self.file.stat().st_size
 
     def forward(self, x: Tensor) -> list[Tensor]:
         if self.stop_at is not None and self.seen >= self.stop_at:
             raise KeyboardInterrupt
-        self.seen += len(x)
+        with self.file.open("ab") as file:
+            file.write(bytes(len(x)))
         return [x[:, :, 0].flatten(1)]
 
 
@@ -47,12 +56,20 @@ def write_images(folder: Path, numbers: range) -> None:
         Image.fromarray(coarse).resize((16, 12), Image.Resampling.BILINEAR).save(folder / f"{number:03d}.png")
 
 
-def run(folder: Path, views: int = 1, stop_at: int | None = None) -> tuple[FeatureSummary, Counting]:
+def pool_of(trunk: nn.Module, kind: WorkerKind = "threads", workers: int = 1) -> FeaturePool:
+    return here(lambda: Network(BACKBONE, trunk).eval(), kind=kind, workers=workers)
+
+
+def job_of(folder: Path, views: int = 1) -> FeatureJob:
+    """What is to be done, after an ingest."""
     source = make_source(FolderSource(path=str(folder / "raw")))
     ingest(source, DataConfig(image_size=8, channels=3), folder / "data")
-    trunk = Counting(stop_at)
-    job = FeatureJob(source, Network(BACKBONE, trunk).eval(), views, LIMITS, 4, 2)
-    return extract(job, folder / "data/images", folder / "features"), trunk
+    return FeatureJob(source, BACKBONE, views, LIMITS, 4)
+
+
+def run(folder: Path, views: int = 1, stop_at: int | None = None, **workers: Any) -> tuple[FeatureSummary, Counting]:
+    trunk, job = Counting(folder / "seen", stop_at), job_of(folder, views)
+    return extract(job, folder / "data/images", folder / "features", pool_of(trunk, **workers)), trunk
 
 
 def ids_of(folder: Path) -> list[str]:
@@ -99,10 +116,11 @@ def test_only_new_images_are_read(tmp_path: Path) -> None:
     assert images == features, "aligned, shard by shard"
 
 
-def test_a_stage_that_was_stopped_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_a_stage_that_was_stopped_goes_on(kind: WorkerKind, tmp_path: Path) -> None:
     write_images(tmp_path / "raw", range(20))
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, stop_at=8)
+        run(tmp_path, stop_at=8, kind=kind)
     assert not list((tmp_path / "features").glob("*.parquet"))
     _, trunk = run(tmp_path)
     assert trunk.seen == 12, "what was computed is not computed again"
@@ -145,17 +163,14 @@ def test_views_are_functions_of_the_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", ["gone", "changed"])
 def test_an_original_that_is_no_longer_what_was_ingested_is_told(change: str, tmp_path: Path) -> None:
     write_images(tmp_path / "raw", range(3))
-    source = make_source(FolderSource(path=str(tmp_path / "raw")))
-    ingest(source, DataConfig(image_size=8, channels=3), tmp_path / "data")
-    path = tmp_path / "raw/001.png"
+    job, path = job_of(tmp_path), tmp_path / "raw/001.png"
     if change == "gone":
         path.unlink()
     else:
         write_images(tmp_path / "more", range(7, 8))
         path.write_bytes((tmp_path / "more/007.png").read_bytes())
-    job = FeatureJob(source, Network(BACKBONE, Counting()).eval(), 1, LIMITS, 4, 2)
     with pytest.raises(DataError, match=r"'001\.png'.*since data/images was made; run `dvc repro ingest`"):
-        extract(job, tmp_path / "data/images", tmp_path / "features")
+        extract(job, tmp_path / "data/images", tmp_path / "features", pool_of(Counting(tmp_path / "seen")))
 
 
 def test_a_damaged_shard_is_told(tmp_path: Path) -> None:
