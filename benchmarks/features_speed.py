@@ -2,7 +2,7 @@
 
     python -m benchmarks.features_speed [--images FOLDER] [--count 500] [--rounds 5] [--backbone efficientnet_lite0]
 
-In turns A B C, C B A, ...; ratios are within a round, so that a busy machine is busy for all:
+In turns A B C D, D C B A, ...; ratios are within a round, so that a busy machine is busy for all:
 
 A  the network alone: the same one (normalizations folded), one process for each core with one thread, batches of the same
    size, on pixels that are decoded and in memory already. Nothing is read and nothing is written.
@@ -10,6 +10,7 @@ B  the engine of the stage: listing, reading, checking by sha256, decoding, netw
    the loading of weights (once a stage) does not.
 C  timm's network as it is (torch's threads, evaluation mode, inference_mode), torchvision's ImageFolder and transforms, a
    DataLoader with a worker for each core. Weights are loaded before as well; the start of the workers counts.
+D  C with channels_last, for those who know it.
 
 --images: a folder of images, with or without class folders; default: JPEG files of 500 x 375 pixels, made here.
 """
@@ -41,7 +42,7 @@ from ssgan.features.compute import FeatureJob, Pixels, features, here, one_threa
 from ssgan.features.extract import extract
 from ssgan.machine import cores
 
-LOOP_BATCH = 64  # of C
+LOOP_BATCH = 64  # of C and D
 IN_MEMORY = 64  # images of A, again and again
 KIND: Literal["processes"] = "processes"
 
@@ -116,26 +117,28 @@ def engine(setting: Setting) -> float:
         return time.perf_counter() - begun
 
 
-def usual_loop(setting: Setting, network: Any) -> float:
-    """C: seconds."""
+def usual_loop(setting: Setting, memory_format: torch.memory_format) -> float:
+    """C and D: seconds."""
     from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
     record = setting.backbone
     steps = [transforms.Resize(record.image.image_size), transforms.CenterCrop(record.size), transforms.ToTensor()]
     transform = transforms.Compose([*steps, transforms.Normalize(record.mean, record.std)])
+    network = usual_network(setting).to(memory_format=memory_format)
     begun = time.perf_counter()
     loader = DataLoader(datasets.ImageFolder(str(setting.folder), transform), LOOP_BATCH, num_workers=cores())
     with torch.inference_mode():
-        found = [network.forward_head(network.forward_features(images), pre_logits=True) for images, _ in loader]
+        batches = (images.contiguous(memory_format=memory_format) for images, _ in loader)
+        found = [network.forward_head(network.forward_features(images), pre_logits=True) for images in batches]
     np.save(setting.data.parent / "loop.npy", torch.cat(found).numpy())
     return time.perf_counter() - begun
 
 
 def usual_network(setting: Setting) -> Any:
-    """timm's, in its usual memory format."""
+    """timm's, as it is."""
     trunk: Any = backbones.provider(setting.backbone.provider).build(setting.backbone, setting.weights)
-    return trunk.network.eval().to(memory_format=torch.contiguous_format)
+    return trunk.network.eval()
 
 
 def measured(runs: Mapping[str, Callable[[], float]], rounds: int, images: int) -> dict[str, list[float]]:
@@ -166,14 +169,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ssgan-features-") as folder:
         setting = prepared(args.images, args.count, args.backbone, Path(folder))
         runs = {"A": partial(network_alone, setting), "B": partial(engine, setting)}
-        found = measured(runs | {"C": partial(usual_loop, setting, usual_network(setting))}, args.rounds, setting.images)
+        formats = {"C": torch.contiguous_format, "D": torch.channels_last}
+        runs |= {name: partial(usual_loop, setting, each) for name, each in formats.items()}
+        found = measured(runs, args.rounds, setting.images)
     print(
         f"\n{setting.backbone.name} at {setting.backbone.size}, {setting.images} images, {cores()} cores, {args.rounds} rounds"
     )
-    for name, what in {"A": "network alone", "B": "stage features", "C": "timm + DataLoader"}.items():
+    for name, what in {"A": "network alone", "B": "stage features", "C": "timm + DataLoader", "D": "and channels_last"}.items():
         rates = found[name]
         print(f"  {name} {what:20}{statistics.median(rates):8.1f} images/s  ({min(rates):.1f} to {max(rates):.1f})")
-    print(f"  B / A {ratio(found, 'B', 'A')}\n  B / C {ratio(found, 'B', 'C')}")
+    print(f"  B / A {ratio(found, 'B', 'A')}\n  B / C {ratio(found, 'B', 'C')}\n  B / D {ratio(found, 'B', 'D')}")
 
 
 if __name__ == "__main__":

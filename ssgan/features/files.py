@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from binascii import unhexlify
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fsspec
 import numpy as np
@@ -31,7 +33,7 @@ from ssgan.errors import DataError
 FORMAT = 1
 KEY = b"ssgan-features"
 ID_BYTES = 32
-ROW_GROUP_BYTES = 4 << 20
+ROW_GROUP_BYTES = 1 << 20  # what is read for the sake of one image
 
 Half = npt.NDArray[np.float16]
 
@@ -52,6 +54,20 @@ def write_shard(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> No
     with atomic.replaced(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
         for table in tables:
             writer.write_table(table)
+
+
+class Index(NamedTuple):
+    """Where the features of an image are: 48 bytes for each.
+
+    Attributes:
+        numbers: of rows, through all shards, by id.
+        starts: the first number of each row group.
+        places: shard, and number in it, of each row group.
+    """
+
+    numbers: DigestMap
+    starts: npt.NDArray[np.int64]
+    places: list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -103,32 +119,54 @@ class FeatureFiles:
         """
         dimension, stored = self.backbone.dimension, self.views
         views = views or stored
-        places = DigestMap(digests(map(unhexlify, ids)), np.arange(len(ids)))
         out = np.empty((len(ids), views, dimension), np.float16)
-        found = np.zeros(len(ids), bool)
-        for have, rows in self.groups():
-            target = places.get(have)
-            hit = np.flatnonzero(target != NONE)
-            out[target[hit]] = rows.reshape(len(have), stored, dimension)[hit, :views]
-            found[target[hit]] = True
-        if not found.all():
-            missing = ids[int(np.flatnonzero(~found)[0])]
+        numbers = self._index.numbers.get(digests(map(unhexlify, ids)))
+        missing = np.flatnonzero(numbers == NONE)
+        if len(missing):
             raise DataError(
-                f"{int((~found).sum())} images have no features in {self.root}, such as {missing[:12]}...; run "
+                f"{len(missing)} images have no features in {self.root}, such as {ids[int(missing[0])][:12]}...; run "
                 "`dvc repro features`"
             )
+        wanted = np.searchsorted(self._index.starts, numbers, "right") - 1
+        for group, _, rows in self._groups(np.unique(wanted).tolist()):
+            here = np.flatnonzero(wanted == group)
+            at = numbers[here] - self._index.starts[group]
+            out[here] = rows.reshape(len(rows), stored, dimension)[at, :views]
         return out
+
+    @cached_property
+    def _index(self) -> Index:
+        """Read once. Raises DataError where a shard is damaged."""
+        every, sizes, places = [np.empty((0, ID_BYTES), np.uint8)], [], []
+        for shard in self.shards:
+            with self._open(shard) as parquet:
+                every.append(from_binary(parquet.read(columns=["id"])["id"]))
+                groups = range(parquet.num_row_groups)
+                sizes += [parquet.metadata.row_group(group).num_rows for group in groups]
+                places += [(shard, group) for group in groups]
+        ids = np.concatenate(every)
+        return Index(DigestMap(ids, np.arange(len(ids))), np.cumsum([0, *sizes])[:-1], places)
 
     def groups(self) -> Iterator[tuple[Digests, Half]]:
         """Ids (n, 32) and features (n, V * D) of one row group after the other. Raises DataError where a shard is damaged."""
-        for shard in self.shards:
-            try:
-                with self.fs.open(shard, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-                    for number in range(parquet.num_row_groups):
-                        table = parquet.read_row_group(number)
-                        yield from_binary(table["id"]), fixed(table["features"])
-            except (pa.ArrowInvalid, OSError) as error:
-                raise DataError(f"{shard} is damaged ({error}); delete it and run `dvc repro features`") from error
+        for _, ids, rows in self._groups(range(len(self._index.places))):
+            yield ids, rows
+
+    def _groups(self, groups: Iterable[int]) -> Iterator[tuple[int, Digests, Half]]:
+        """Number, ids and features of some row groups, in ascending order."""
+        for shard, some in groupby(groups, lambda group: self._index.places[group][0]):
+            with self._open(shard) as parquet:
+                for group in some:
+                    table = parquet.read_row_group(self._index.places[group][1])
+                    yield group, from_binary(table["id"]), fixed(table["features"])
+
+    @contextmanager
+    def _open(self, shard: str) -> Iterator[pq.ParquetFile]:
+        try:
+            with self.fs.open(shard, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+                yield parquet
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"{shard} is damaged ({error}); delete it and run `dvc repro features`") from error
 
 
 def fixed(column: pa.ChunkedArray) -> Half:
