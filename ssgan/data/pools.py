@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import multiprocessing
 import signal
@@ -25,6 +26,8 @@ from ssgan.machine import cores
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux, where alone processes are forked
 
 WorkerKind = Literal["auto", "threads", "processes"]
 
@@ -87,6 +90,7 @@ def _begin(work: Callable[[Any], Any]) -> None:
     gc.freeze()  # what the parent holds is no garbage; looking through it would copy its pages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the pool
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by this one, which the parent may have given a meaning of its own
+    ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)  # a parent that is killed cannot end the pool
 
 
 def _task(todo: Any) -> Any:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,9 @@ from ssgan.errors import DataError
 from ssgan.features.compute import FeatureJob, FeaturePool, here
 from ssgan.features.extract import FeatureSummary, extract
 from ssgan.features.files import FeatureFiles
+from ssgan.features.originals import Originals
+from ssgan.features.parts import Parts
+from tests.support.closure import ROOT
 from tests.support.data import BACKBONE
 
 LIMITS = DecodeLimits.of(DataConfig())
@@ -184,3 +191,68 @@ def test_a_damaged_shard_is_told(tmp_path: Path) -> None:
     shard.write_bytes(bytes(data))
     with pytest.raises(DataError, match="is damaged"):
         FeatureFiles(str(tmp_path / "features")).read(ids)
+
+
+KILLED = """
+import os, sys, torch
+from pathlib import Path
+from ssgan.backbones import Network
+from ssgan.config import FolderSource
+from ssgan.data.sources import make_source
+from ssgan.features.compute import here
+from ssgan.features.extract import extract
+from tests.features.test_extract import BACKBONE, Counting, FeatureJob, LIMITS
+folder = Path(sys.argv[1])
+torch.set_num_threads(2)
+torch.nn.functional.conv2d(torch.ones(4, 3, 64, 64), torch.ones(8, 3, 3, 3))  # threads that a fork does not have
+job = FeatureJob(make_source(FolderSource(path=str(folder / "raw"))), BACKBONE, 1, LIMITS, 4)
+def look(done, total):
+    if done >= int(sys.argv[2]):
+        os.kill(os.getpid(), 9)
+trunk = Counting(folder / "seen")
+pool = here(lambda: Network(BACKBONE, trunk).eval(), kind="processes", workers=2)
+print(extract(job, folder / "data/images", folder / "features", pool, look).computed)
+"""
+
+
+def test_processes_that_were_killed_leave_what_they_had(tmp_path: Path) -> None:
+    write_images(tmp_path / "raw", range(60))
+    job_of(tmp_path)
+    for stop_at, left in ((20, 60), (16, 40), (999, 24)):
+        command = [sys.executable, "-c", KILLED, str(tmp_path), str(stop_at)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == ((-9, "") if left > 24 else (0, f"{left}\n")), done.stderr
+    _, trunk = run(tmp_path)
+    assert trunk.seen == 0, "nothing is left to do"
+    computed = FeatureFiles(str(tmp_path / "features")).read(ids_of(tmp_path))
+    (tmp_path / "features").rename(tmp_path / "old")
+    run(tmp_path)
+    assert np.array_equal(FeatureFiles(str(tmp_path / "features")).read(ids_of(tmp_path)), computed)
+
+
+def test_a_worker_that_is_killed_is_told(tmp_path: Path) -> None:
+    class Killer(nn.Module):
+        def forward(self, x: Tensor) -> list[Tensor]:
+            os._exit(9)
+
+    write_images(tmp_path / "raw", range(9))
+    job = job_of(tmp_path)
+    pool = pool_of(Killer(), "processes", 2)
+    with pytest.raises(DataError, match=r"was killed, probably because memory ran out"):
+        extract(job, tmp_path / "data/images", tmp_path / "features", pool)
+
+
+def test_many_files_are_listed_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of a file until it is read does not depend on its name."""
+    write_images(tmp_path / "raw", range(2))
+    job_of(tmp_path)
+    count = 100_000
+    ids = np.random.default_rng(0).integers(0, 256, (count, 32), np.uint8)
+    monkeypatch.setattr(Originals, "_paths", lambda self, name, rows: [f"{'x' * 100}{row}" for row in rows])
+    parts = Parts(tmp_path, {"00000.parquet": ids}, 2)
+    tracemalloc.start()
+    originals = Originals(tmp_path / "data/images", parts)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert originals.total == count
+    assert kept / count < 60
