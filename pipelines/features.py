@@ -1,7 +1,7 @@
 """Stage ``features``: originals of data/images -> data/features/<backbone>.
 
 DVC leaves what is there before a run (``persist: true``): only images that this backbone has never seen are read. Without
-``features.backbone`` there is nothing to do, and methods learn on pixels.
+``features.backbone`` there is nothing to do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssgan.config import Config, load
-from ssgan.errors import ConfigError
 
 if TYPE_CHECKING:
     from ssgan.backbones import Network
@@ -24,9 +23,9 @@ ABOUT = "One folder for each backbone that has seen the images; none where featu
 
 def run() -> None:
     """Read params.yaml, make what is missing and say what happened."""
-    config = load()
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "README.txt").write_text(ABOUT)  # DVC warns of an empty folder in every stage that follows
+    config = load()
     if config.features.backbone:
         features(config)
 
@@ -47,27 +46,14 @@ def features(config: Config) -> None:
     done = extract(
         job, Path("data/images"), OUT / backbone.key, _pool(config, partial(backbones.load, backbone, weights)), line
     )
-    speed = f", {done.computed / done.seconds:,.0f} images/s" if done.computed else ""
-    print(
-        f"features: {backbone.name}, {backbone.dimension} numbers, views {c.views}, of {done.images:,} images; "
-        f"{done.computed:,} new{speed}; {done.kept} of {done.shards} shards as they were"
-    )
+    print(f"features: {backbone.name}, {backbone.dimension} numbers, views {c.views}, {done.describe()}")
 
 
 def _pool(config: Config, load: Callable[[], Network]) -> FeaturePool:
-    """Workers of this machine, or of a Ray cluster where asked for; Ray is not loaded otherwise."""
     if config.features.workers == "ray":
         from ssgan.features.on_ray import ray_pool
 
         return ray_pool(config.data.source, config.features)
-    from ssgan.features.compute import here
+    from ssgan.features.compute import device_of, here
 
-    return here(load, _device(config.features.device))
-
-
-def _device(wanted: str) -> str:
-    from torch import cuda
-
-    if wanted == "cuda" and not cuda.is_available():
-        raise ConfigError("`features.device` is 'cuda', but torch sees no GPU here; set it to auto or cpu")
-    return "cuda" if wanted != "cpu" and cuda.is_available() else "cpu"
+    return here(load, device_of(config.train.device))

@@ -19,7 +19,6 @@ class FeaturesConfig(Strict):
     dimensions: int = Field(default=128, ge=2, le=4096)  # principal components of the unlabeled set that are kept
     # who computes: this machine (on a CPU a process for each core), or tasks of the cluster at RAY_ADDRESS
     workers: Literal["local", "ray"] = "local"
-    device: Literal["auto", "cpu", "cuda"] = "auto"  # of local workers; auto: the GPU, where there is one
     batch_size: int | None = Field(default=None, ge=1)  # views in a forward pass; null: 4 on a CPU, 64 on a GPU
 
 

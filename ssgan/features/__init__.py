@@ -14,7 +14,5 @@ ranking.py    which backbone suits these images
 space.py      raw features -> what classifiers learn on: standardized, principal components, equal length
 
 Ids and rows are the same whoever computes them. Features of the same image and backbone differ by rounding, which depends on
-the processor and on the images that share a forward pass: by TOLERANCE at most.
+the processor and on the images that share a forward pass: by compute.TOLERANCE at most.
 """
-
-TOLERANCE = (1e-3, 1e-4)  # relative, absolute: a unit of float16

@@ -30,6 +30,7 @@ from ssgan.features.views import view
 from ssgan.machine import cores
 
 Pixels = npt.NDArray[np.uint8]
+TOLERANCE = (1e-3, 1e-4)  # relative, absolute, of two features of an image and backbone: a unit of float16
 BATCH = {"cpu": 4, "cuda": 64}  # views in a forward pass; on a CPU, what its caches hold
 
 
@@ -88,6 +89,11 @@ def features(network: Network, pixels: Pixels) -> npt.NDArray[np.float16]:
     """(N, 3, S, S) -> (N, D)."""
     out: npt.NDArray[np.float16] = network(torch.from_numpy(pixels).to(network.mean.device)).half().cpu().numpy()
     return out
+
+
+def device_of(wanted: str) -> str:
+    """Where the network runs: on the GPU of this machine, if there is one and ``wanted`` (`train.device`) is not cpu."""
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def here(

@@ -44,6 +44,12 @@ class FeatureSummary(NamedTuple):
     kept: int  # shards that stayed as they were
     seconds: float
 
+    def describe(self) -> str:
+        """For people."""
+        speed = f", {self.computed / self.seconds:,.0f} images/s" if self.computed else ""
+        kept = f"{self.kept} of {self.shards} shards as they were"
+        return f"of {self.images:,} images; {self.computed:,} new{speed}; {kept}"
+
 
 def extract(job: FeatureJob, images: Path, out: Path, pool: FeaturePool, progress: Progress | None = None) -> FeatureSummary:
     """Give every image of ``images`` its features in the folder ``out``.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import os
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -24,6 +27,7 @@ from ssgan.data.images import ingest
 from ssgan.data.pools import WorkerKind
 from ssgan.data.sources import make_source
 from ssgan.errors import DataError
+from ssgan.features import compute
 from ssgan.features.compute import FeatureJob, FeaturePool, here
 from ssgan.features.extract import FeatureSummary, extract
 from ssgan.features.files import FeatureFiles
@@ -31,6 +35,7 @@ from ssgan.features.originals import Originals
 from ssgan.features.parts import Parts
 from tests.support.closure import ROOT
 from tests.support.data import BACKBONE
+from tests.support.features import ids_of, write_images
 
 LIMITS = DecodeLimits.of(DataConfig())
 
@@ -56,13 +61,6 @@ class Counting(nn.Module):
         return [x[:, :, 0].flatten(1)]
 
 
-def write_images(folder: Path, numbers: range) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in numbers:
-        coarse = np.random.default_rng(number).integers(0, 256, (3, 4, 3), np.uint8)  # smooth: libraries resize it alike
-        Image.fromarray(coarse).resize((16, 12), Image.Resampling.BILINEAR).save(folder / f"{number:03d}.png")
-
-
 def pool_of(trunk: nn.Module, kind: WorkerKind = "threads", workers: int = 1) -> FeaturePool:
     return here(lambda: Network(BACKBONE, trunk).eval(), kind=kind, workers=workers)
 
@@ -77,10 +75,6 @@ def job_of(folder: Path, views: int = 1) -> FeatureJob:
 def run(folder: Path, views: int = 1, stop_at: int | None = None, **workers: Any) -> tuple[FeatureSummary, Counting]:
     trunk, job = Counting(folder / "seen", stop_at), job_of(folder, views)
     return extract(job, folder / "data/images", folder / "features", pool_of(trunk, **workers)), trunk
-
-
-def ids_of(folder: Path) -> list[str]:
-    return [one for path in sorted((folder / "data/images").glob("*.parquet")) for one in pq.read_table(path)["id"].to_pylist()]
 
 
 def test_features_are_those_of_the_original_file(tmp_path: Path) -> None:
@@ -199,6 +193,7 @@ from pathlib import Path
 from ssgan.backbones import Network
 from ssgan.config import FolderSource
 from ssgan.data.sources import make_source
+from ssgan.features import compute
 from ssgan.features.compute import here
 from ssgan.features.extract import extract
 from tests.features.test_extract import BACKBONE, Counting, FeatureJob, LIMITS
@@ -256,3 +251,27 @@ def test_many_files_are_listed_in_little_memory(tmp_path: Path, monkeypatch: pyt
     tracemalloc.stop()
     assert originals.total == count
     assert kept / count < 60
+
+
+@pytest.mark.parametrize(
+    ("provider", "device", "kind", "turns"),
+    [("timm", "cpu", "processes", 3), ("onnx", "cpu", "threads", 1), ("timm", "cuda", "threads", 1)],
+)
+def test_what_a_fork_would_break_is_shared_by_threads_in_turns(
+    provider: str, device: str, kind: str, turns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    @contextlib.contextmanager
+    def local_pool(*given: Any) -> Iterator[None]:
+        seen.extend(given)
+        yield
+
+    for name, value in {"local_pool": local_pool, "may_fork": lambda source: True, "cores": lambda: 3}.items():
+        monkeypatch.setattr(compute, name, value)
+    write_images(tmp_path / "raw", range(1))
+    job = job_of(tmp_path)._replace(backbone=dataclasses.replace(BACKBONE, provider=provider), batch=None)
+    with here(lambda: cast(Network, SimpleNamespace(to=lambda device: None)), device)(job):
+        worker, got, count, batch = seen
+    assert (got, count, batch) == (kind, 3, 64 if device == "cuda" else 4)
+    assert worker.turns._value == turns

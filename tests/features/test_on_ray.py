@@ -18,12 +18,11 @@ from ssgan.data.decode import DecodeLimits
 from ssgan.data.images import ingest
 from ssgan.data.sources import make_source
 from ssgan.errors import DataError
-from ssgan.features import TOLERANCE
 from ssgan.features import on_ray as ray_features
-from ssgan.features.compute import FeatureJob, here
+from ssgan.features.compute import TOLERANCE, FeatureJob, here
 from ssgan.features.extract import FeatureSummary, extract
 from ssgan.features.files import FeatureFiles
-from tests.features.test_extract import ids_of, write_images
+from tests.support.features import ids_of, write_images
 from tests.support.ray_cluster import WORKER
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

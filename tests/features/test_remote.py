@@ -17,14 +17,13 @@ from ssgan.data.decode import DecodeLimits
 from ssgan.data.images import ingest
 from ssgan.data.sources import make_source
 from ssgan.errors import ConfigError, DataError
-from ssgan.features import TOLERANCE
-from ssgan.features.compute import FeatureJob, Worker, here
+from ssgan.features.compute import TOLERANCE, FeatureJob, Worker, here
 from ssgan.features.extract import extract
 from ssgan.features.files import FeatureFiles
 from ssgan.features.originals import Original, Originals
 from ssgan.features.parts import Parts
 from ssgan.features.remote import open_worker, ray_features_task, remote_features
-from tests.features.test_extract import ids_of, write_images
+from tests.support.features import ids_of, write_images
 
 CONFIG = FeaturesConfig(backbone="efficientnet_lite0", views=2)
 
