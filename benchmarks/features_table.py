@@ -3,7 +3,7 @@
 Each project is a folder in which ``ssgan ingest`` and ``ssgan features`` have run, on images whose class folders are all there.
 Labels are drawn at random, as many of each class; the test set is the official one, or a fifth of the images by a hash of their
 ids. Every method sees the same labels, the same unlabeled images (all that are not test) and the same space. Options were fixed
-before, on draws from 100 on. Rows and seconds go to a JSON file, the table to the terminal.
+before, on draws from 100 on. Rows and seconds go to a JSON file, the table (Markdown) to the terminal.
 
     python -m benchmarks.features_table pets=/path/to/project --budgets 1 2 5 10 20 50 --draws 10 --out features.json
 """
@@ -178,11 +178,11 @@ def _view(x: Tensor, step: int) -> Tensor:
 
 
 def table(results: dict[str, dict[str, list[float]]], budgets: Sequence[int], seconds: dict[str, float]) -> str:
-    """A line for each method: mean and standard deviation of the test error, and points fewer than the probe."""
-    lines = [f"{'test error, %; in brackets points fewer than the probe':52}" + "".join(f"{b:>26}" for b in budgets)]
+    """Markdown, a line for each method: mean and standard deviation of the test error, and points fewer than the probe."""
+    lines = ["| labels per class | " + " | ".join(map(str, budgets)) + " | CPU s |", "|---" * (len(budgets) + 2) + "|"]
     for title, columns in results.items():
         cells = [_cell(columns[str(b)], results[ROWS[0].title][str(b)]) for b in budgets]
-        lines.append(f"{title:44}{seconds[title]:6.1f} s" + "".join(f"{cell:>26}" for cell in cells))
+        lines.append(f"| {title} | " + " | ".join(cells) + f" | {seconds[title]:.1f} |")
     return "\n".join(lines)
 
 
@@ -211,7 +211,8 @@ def main() -> None:
         results, seconds = measured(rows, data, arguments.budgets, draws, arguments.few, partial(print, flush=True))
         found[name] = {"errors": results, "seconds": seconds}
         arguments.out.write_text(json.dumps(found, indent=1))
-        print(f"\n{name}: {len(data.train):,} images, {len(data.test):,} test, {data.classes} classes; labels per class:")
+        print(f"\n{name}: {len(data.train):,} images, {len(data.test):,} test, {data.classes} classes")
+        print("test error in % (points fewer than the probe):\n")
         print(table(results, arguments.budgets, seconds), flush=True)
 
 

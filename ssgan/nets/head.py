@@ -2,7 +2,7 @@
 
 Classifier: P -> 256 (ReLU), and from these and the P inputs to the outputs, so that it is a linear probe to begin with.
 Gaussian noise on the input, as large as the vectors' own root mean square, 1: it takes the place of weight decay, and without
-it a GAN is worth no more here than fakes without a generator (docs/results/photos.md).
+it a GAN was worth no more on photos than fakes without a generator (docs/results/photos.md has what it is worth with it).
 Generator: Z -> 256 -> 256 (batch norm of the batch, always; ReLU) -> P, scaled to the length of a real vector.
 ``net.width`` multiplies the hidden units, ``net.noise`` the noise.
 """
