@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NAME = "timm:convnextv2_atto.fcmae"  # of the smallest whose license is restrictive (CC-BY-NC-4.0); its weights here are random
 CHANGES: dict[str, Any] = {
-    "features": {"backbone": NAME, "weights": "weights.safetensors", "dimensions": 8, "workers": 1},
+    "features": {"backbone": NAME, "weights": "weights.safetensors", "dimensions": 8},
     "train": PARAMS["train"] | {"twin": False},
     "gate": {"min_ssl_gain": None, "max_ece": None},
     "method": {"name": "linear_probe"},
