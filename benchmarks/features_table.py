@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +28,7 @@ from ssgan.config import FeatureSpec, NetConfig, Problem
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import fold
 from ssgan.core.method import Phase
+from ssgan.data import schema
 from ssgan.data.sampler import Stream
 from ssgan.features.files import FeatureFiles
 from ssgan.features.space import Space
@@ -87,10 +87,7 @@ ROWS = (
 def load(project: Path) -> Data:
     """The images of a project that have a class folder, in the space of those that are not test."""
     names = ["id", "folder_class", "official_split"]
-    table: dict[str, list[Any]] = {name: [] for name in names}
-    for path in sorted((project / "data/images").glob("*.parquet")):
-        for name, values in pq.read_table(path, columns=names).to_pydict().items():
-            table[name] += values
+    table = schema.read_set(project / "data/index", names).to_pydict()
     classes = sorted({name for name in table["folder_class"] if name})
     y = np.array([classes.index(name) for name in table["folder_class"]])
     official = np.array(table["official_split"], dtype=object)

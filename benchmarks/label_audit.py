@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.alone import train
-from benchmarks.unknown_class import SPEC, write
+from benchmarks.unknown_class import write
 from ssgan.config import Config, parse
 from ssgan.data.files import SplitFiles
 from ssgan.selection.audit import out_of_sample
@@ -66,7 +66,7 @@ def case(count: int, seed: int, arguments: argparse.Namespace) -> list[float]:
         write(Path(folder, "unlabeled"), images[count + VAL :], None, classes=10)
         model = train(config(seed, arguments), SplitFiles(folder), threads=1).model
     outputs = model.outputs(images[used])
-    group = groups(images[used], SPEC, 4, 6.0)
+    group = groups(images[used], 4, 6.0)
     pixels = unit(images[used].reshape(count + VAL, -1).astype(np.float64))
     given, is_wrong = noisy[used], noisy[used] != truth[used]
     judged = [probabilities(outputs.logits, 1.0)]

@@ -1,4 +1,4 @@
-"""Stage ``features``: originals of data/images -> data/features/<backbone>.
+"""Stage ``features``: originals of data/index -> data/features/<backbone>.
 
 DVC leaves what is there before a run (``persist: true``): only images that this backbone has never seen are read. Without
 ``features.backbone`` there is nothing to do.
@@ -43,9 +43,7 @@ def features(config: Config) -> None:
     c, limits = config.features, DecodeLimits.of(config.data)
     job = FeatureJob(make_source(config.data.source), backbone, c.views, limits, c.batch_size)
     line = ProgressLine(partial(print, flush=True))
-    done = extract(
-        job, Path("data/images"), OUT / backbone.key, _pool(config, partial(backbones.load, backbone, weights)), line
-    )
+    done = extract(job, Path("data/index"), OUT / backbone.key, _pool(config, partial(backbones.load, backbone, weights)), line)
     print(f"features: {backbone.name}, {backbone.dimension} numbers, views {c.views}, {done.describe()}")
 
 

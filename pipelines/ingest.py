@@ -1,4 +1,4 @@
-"""Stage ``ingest``: raw images -> data/images, data/rejected.parquet, data/duplicates.parquet, metrics/ingest.json.
+"""Stage ``ingest``: raw images -> data/images, data/index, data/rejected.parquet, data/duplicates.parquet, metrics/ingest.json.
 
 DVC leaves what is there before a run (``persist: true``), so that only new images are decoded.
 """

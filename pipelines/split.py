@@ -1,4 +1,4 @@
-"""Stage ``split``: data/images and labels -> data/splits, metrics/split.json, and new classes into classes.json.
+"""Stage ``split``: data/images, data/index and labels -> data/splits, metrics/split.json, and new classes into classes.json.
 
 ``classes.json`` at the root of the project is the permanent registry of class ids. It is under git, and DVC does not
 delete it before a run (``persist: true``, ``cache: false``), so that a class never loses its id.
@@ -14,13 +14,13 @@ from ssgan.data import classes
 from ssgan.data.split_summary import SplitSummary
 from ssgan.data.splits import split
 
-IMAGES, DUPLICATES, OUT = Path("data/images"), Path("data/duplicates.parquet"), Path("data/splits")
+DATA, DUPLICATES, OUT = Path("data"), Path("data/duplicates.parquet"), Path("data/splits")
 REGISTRY, METRICS = Path("classes.json"), Path("metrics/split.json")
 
 
 def run() -> None:
     """Read params.yaml, split, write the metrics and say what happened."""
-    summary = split(IMAGES, OUT, load().split, DUPLICATES, REGISTRY)
+    summary = split(DATA, OUT, load().split, DUPLICATES, REGISTRY)
     classes.save(REGISTRY, summary.registry)
     METRICS.parent.mkdir(exist_ok=True)
     METRICS.write_text(json.dumps(summary.metrics(), indent=2) + "\n")

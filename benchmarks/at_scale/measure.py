@@ -23,6 +23,7 @@ import numpy as np
 from ssgan.config import DataConfig, ImageSpec, SplitConfig
 from ssgan.data.images import ingest
 from ssgan.data.pools import WorkerPool
+from ssgan.data.signatures import signatures
 from ssgan.data.sources import Item
 from ssgan.data.workers import DecodeJob, IngestPool, Prepared
 
@@ -92,7 +93,7 @@ def no_workers(job: DecodeJob) -> Iterator[IngestPool]:
             list(range(n)),
             [(400, 300, "RGB")] * n,
             pixels,
-            random.integers(0, 1 << 63, n).astype(np.uint64),
+            signatures(pixels)._replace(phash=random.integers(0, 1 << 63, n).astype(np.uint64)),
             [],
             [(digests[32 * i : 32 * i + 32], 2000) for i in range(n)],
         )
@@ -115,7 +116,7 @@ def split_rows(folder: Path, rows: int) -> dict[str, float]:
 
     config = SplitConfig(mode="benchmark", num_labels=1000)
     with Peak() as peak:
-        summary = split(folder / "images", folder / "splits", config, folder / "duplicates.parquet", None)
+        summary = split(folder, folder / "splits", config, folder / "duplicates.parquet", None)
     cut_short = json.loads(summary.to_json())["near_duplicates"].get("images_cut_short", 0)
     return {"bytes": peak.bytes, "seconds": peak.seconds, "cut_short": cut_short}
 
@@ -173,7 +174,7 @@ def streaming(folder: Path, rows: int) -> dict[str, float]:
 
     wide = folder / "wide"
     ingest(MadeUp(WIDE_ROWS), DataConfig(image_size=64, channels=3), wide, remote_pool=no_workers)  # type: ignore[arg-type]
-    split(wide / "images", wide / "splits", SplitConfig(mode="benchmark", num_labels=100), wide / "duplicates.parquet", None)
+    split(wide, wide / "splits", SplitConfig(mode="benchmark", num_labels=100), wide / "duplicates.parquet", None)
     files = SplitFiles(str(wide / "splits"))
     reader = StreamingImages(files, files.image_spec(), 100, 0, "unlabeled-1", 0, 1, 4, 1)
     steps = files.num_rows("unlabeled") // 100

@@ -80,7 +80,7 @@ def prepare(mnist: Path, work: Path) -> Path:
 def draw(run: Cell, data: Path, folder: Path) -> SplitFiles:
     """Draw the labels of a run into ``folder``; every other training image is an unlabeled one."""
     config = SplitConfig(num_labels=run.labels, split_seed=run.seed, val_fraction=0.0)
-    split(data / "images", folder, config, data / "duplicates.parquet", None)
+    split(data, folder, config, data / "duplicates.parquet", None)
     return SplitFiles(str(folder))
 
 

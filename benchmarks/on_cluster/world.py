@@ -81,7 +81,7 @@ def write_project(folder: Path, size: int) -> Path:
     source = make_source(DigitsSource(path=str(folder / "raw")))
     ingest(source, DataConfig(image_size=size, channels=1), folder / "data")
     split_config = SplitConfig(mode="benchmark", num_labels=100)
-    split(folder / "data/images", folder / "data/splits", split_config, folder / "data/duplicates.parquet", None)
+    split(folder / "data", folder / "data/splits", split_config, folder / "data/duplicates.parquet", None)
     shutil.copy(marks.__file__, folder / "sitecustomize.py")
     return folder
 

@@ -28,7 +28,7 @@ def audit(
     config, files = parameters.load(), SplitFiles("data/splits")
     split = config.split
     labeled = audits.read(files, predict_by_id(load_model(model), stored(config.features, Path("data/features"))))
-    group = audits.near_duplicates(files, labeled, split.near_duplicate_bits, split.near_duplicate_rmse)
+    group = audits.near_duplicates(labeled, split.near_duplicate_bits, split.near_duplicate_rmse)
     found = audits.audit(labeled, files.classes(), group)
     sheet.write(out, found, labeled.pixels, open_ledger(ledger).state(split.label_policy).votes, show)
     typer.echo(f"{sheet.title(found)}. {sheet.lead(found)}")

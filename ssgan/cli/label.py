@@ -42,7 +42,7 @@ def label(
     config, who = parameters.load(), annotator.strip() or getpass.getuser()
     into = open_ledger(ledger)
     wanted, classes = read_queue(queue), _classes(into, config)
-    images = QueueImages(wanted, Path("data/images"), originals(config.data.source, config.data.max_file_bytes))
+    images = QueueImages(wanted, Path("data"), originals(config.data.source, config.data.max_file_bytes))
     journal = Journal(into, who)
     try:
         _fold(journal, into.folder, queue.name, "an earlier session that was cut off")

@@ -93,7 +93,7 @@ def choose(
     wish = Wish(budget, control, unknown, held_out, seed, clusters, model, metrics)
     by_clusters = clusters is not None or (model == MODEL and not model.exists())
     picked, chooser, rules = _by_clusters(config, voted, wish) if by_clusters else _by_model(config, voted, wish)
-    paths = outputs.paths_of(Path("data/images"), [pick.sha256 for pick in picked.picks])
+    paths = outputs.paths_of(Path("data/index"), [pick.sha256 for pick in picked.picks])
     known = map(taxonomy.current_name, chooser.classes) if chooser else ()
     classes = list(dict.fromkeys([*known, *class_names(load(REGISTRY), taxonomy)]))
     naming = outputs.Naming(image_url or url_of(config.data.source), paths, classes, taxonomy)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def remove(
-    images: Annotated[list[str], typer.Argument(help="sha256, path in the source (as in data/images), or a file here.")],
+    images: Annotated[list[str], typer.Argument(help="sha256, path in the source (as in data/index), or a file here.")],
     reason: Annotated[str, typer.Option(help="For removed.csv; no personal data, the file is under git.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
 ) -> None:

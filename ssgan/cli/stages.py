@@ -10,7 +10,7 @@ import typer
 
 
 def ingest() -> None:
-    """Raw images -> data/images, data/rejected.parquet, data/duplicates.parquet."""
+    """Raw images -> data/images, data/index, data/rejected.parquet, data/duplicates.parquet."""
     _run("ingest")
 
 
@@ -46,7 +46,7 @@ def _tell_who_has_no_label() -> None:
     from ssgan.project.first_labels import FIRST_LABELS, without_labels
 
     config = load()
-    if config.features.backbone and without_labels(config.split, Path("data/images")):
+    if config.features.backbone and without_labels(config.split, Path("data/index")):
         typer.echo(f"no image has a label yet; next: {FIRST_LABELS}")
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from binascii import unhexlify
 from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 I64 = npt.NDArray[np.int64]
 Digests = npt.NDArray[np.uint8]  # (N, 32)
@@ -18,18 +16,6 @@ NONE = -1
 def digests(values: Iterable[bytes | memoryview]) -> Digests:
     """(N, 32) of sha256 as bytes."""
     return np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
-
-
-def from_binary(column: pa.ChunkedArray) -> Digests:
-    """(N, 32) of a column of N fields of 32 bytes."""
-    return digests(memoryview(one.buffers()[1])[32 * one.offset :][: 32 * len(one)] for one in column.chunks if len(one))
-
-
-def from_hex(column: pa.ChunkedArray) -> Digests:
-    """(N, 32) of a column of N texts of 64 hex digits."""
-    chunks = [one for one in column.chunks if len(one)]
-    starts = [int(np.frombuffer(one.buffers()[1], np.int32)[one.offset]) for one in chunks]
-    return digests(unhexlify(one.buffers()[2][at : at + 64 * len(one)]) for one, at in zip(chunks, starts, strict=True))
 
 
 class DigestMap:

@@ -16,20 +16,20 @@ not found.
 The result is exact unless ``max_comparisons`` is hit (``images_cut_short`` > 0), so adding images only ever joins groups.
 
 Letters: N images, B = C*S*S bytes of one image, M pairs. Memory: about 100 bytes for each image, plus the pairs; pixels
-are looked up in blocks of BLOCK_BYTES in an array that may lie on disk.
+of proposed pairs are read in blocks of BLOCK_BYTES.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from itertools import combinations, count, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ssgan.config import MIB, ImageSpec
+from ssgan.config import MIB
+from ssgan.data.signatures import Signatures
 
 U64 = npt.NDArray[np.uint64]
 F32 = npt.NDArray[np.float32]
@@ -40,7 +40,6 @@ MAX_COMPARISONS = 500_000_000  # of hashes, in total: about a minute
 BLOCK_BYTES = 16 * MIB  # of pixels, as uint8, at a time
 BATCH_PAIRS = 1 << 18  # proposed pairs that are confirmed at once
 REFRESH = 32  # rounds of the search until it looks again at which images were joined
-THUMB = 4  # pixels, height = width
 SLACK = 1e-2  # gray levels: more than the rounding of float32 means
 MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, bits well spread: makes a 40-bit bucket number out of 64 masked bits
 LEVEL_BITS = 24
@@ -60,30 +59,34 @@ class DuplicateGroups(NamedTuple):
     counts: dict[str, int]
 
 
+class PixelRows(Protocol):
+    """(N, B) uint8: an array, or what reads it from a disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: I64, /) -> npt.NDArray[np.uint8]:
+        """(M, B) of (M,) rows."""
+
+
 def find(
-    phash: U64,
-    pixels: npt.NDArray[np.uint8],
-    spec: ImageSpec,
-    bits: int,
-    rmse: float,
-    max_comparisons: int = MAX_COMPARISONS,
+    images: Signatures, pixels: PixelRows, bits: int, rmse: float, max_comparisons: int = MAX_COMPARISONS
 ) -> DuplicateGroups:
     """Groups of near-duplicates among N images.
 
     Args:
-        phash: (N,) perceptual hashes.
-        pixels: (N, B), in memory or mapped from disk.
+        images: what is known of N images.
+        pixels: (N, B); those of proposed pairs are read, and no others.
         bits: largest Hamming distance that proposes a pair.
         rmse: largest root mean square difference, in gray levels, that confirms it.
         max_comparisons: of two hashes, in total; a bound on time.
     """
-    digest, thumbs = _signatures(pixels, spec)
-    _, first, inverse = np.unique(digest, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(images.digest, return_index=True, return_inverse=True)
     original = first[inverse].astype(np.int64)  # (N,) the lowest row with the same pixels
     distinct = np.sort(first).astype(np.int64)
     copies = np.flatnonzero(original != np.arange(len(original)))
     confirmed = [np.stack([original[copies], copies], axis=1)]
-    search = PairSearch(phash[distinct], thumbs[distinct], bits, rmse)
+    search = PairSearch(images.phash[distinct], images.thumbs[distinct], bits, rmse)
     for pairs in search.proposals(max_comparisons):
         pairs = pairs[_close(pixels, distinct[pairs], rmse)]
         join(search.group, pairs)
@@ -112,21 +115,6 @@ def join(group: I64, pairs: I64) -> None:
         np.minimum.at(group, high, low)  # the first row of the higher group points to the lower one
         while (group[group] != group).any():
             group[:] = group[group]
-
-
-def _signatures(pixels: npt.NDArray[np.uint8], spec: ImageSpec) -> tuple[U64, F32]:
-    """(N,) digests of all pixels and (N, 16) thumbnails, in gray levels."""
-    n, step = len(pixels), max(1, BLOCK_BYTES // spec.bytes)
-    digest, thumbs = np.zeros(n, np.uint64), np.zeros((n, THUMB * THUMB), np.float32)
-    side = spec.image_size // THUMB
-    for start in range(0, n, step):
-        block = np.ascontiguousarray(pixels[start : start + step])
-        hashes = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in block)
-        digest[start : start + step] = np.frombuffer(hashes, "<u8")
-        tiles = block.reshape(-1, spec.channels, THUMB, side, THUMB, side)
-        sums = tiles.sum(axis=(1, 3, 5), dtype=np.int64).reshape(len(block), -1)
-        thumbs[start : start + step] = sums / (spec.channels * side * side)
-    return digest, thumbs
 
 
 class PairSearch:
@@ -222,7 +210,7 @@ def _first_choice(difference: U64, bands: list[int], choice: tuple[int, ...]) ->
     return np.logical_and.reduce([same if i in choice else ~same for i, same in enumerate(agree)])
 
 
-def _close(pixels: npt.NDArray[np.uint8], pairs: I64, rmse: float) -> npt.NDArray[np.bool_]:
+def _close(pixels: PixelRows, pairs: I64, rmse: float) -> npt.NDArray[np.bool_]:
     """(M,) whether the pixels confirm the (M, 2) pairs."""
     size = pixels.shape[1]
     step = max(1, BLOCK_BYTES // size)

@@ -1,7 +1,8 @@
 """The shards of an earlier ingest: which of their images stay, and what is done about those that do not.
 
     every image of a shard stays as it is   the file is kept: the same bytes, the same inode
-    some went, or lie elsewhere now         the shard is written anew under its name; pixels are copied, not decoded
+    all stay, some lie elsewhere now        its index is written anew
+    some went                               shard and index are written anew under their name; pixels are copied, not decoded
     none stays                              the shard is gone
 
 New images go into new shards. So that many small additions do not leave many small files, a shard below half of its size is
@@ -25,11 +26,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ssgan.data.digests import I64, from_hex
-from ssgan.data.image_shards import ImageBatch, ImageRow, ShardWriter
+from ssgan.data.digests import I64
+from ssgan.data.image_shards import IMAGES, INDEX, SCHEMAS, ImageBatch, ImageRow, ShardWriter
+from ssgan.data.index import signatures_of
 from ssgan.data.recipe import DecodeRecipe
 from ssgan.data.row_writer import column, numbers, values
-from ssgan.data.schema import METADATA_KEY, images_schema, pixels_to_numpy
+from ssgan.data.schema import METADATA_KEY, ROWS_KEY, fixed, pixels_to_numpy
+from ssgan.data.signatures import Signatures
 from ssgan.data.sources import Item, text
 from ssgan.errors import DataError
 
@@ -42,9 +45,9 @@ MERGE_BELOW = 2  # times what is to be written anyway
 
 
 class Shard(NamedTuple):
-    """One file; ``first`` is the number of its first row among all rows."""
+    """One file of images and its index; ``first`` is the number of its first row among all rows."""
 
-    path: Path
+    name: str
     first: int
     rows: int
 
@@ -54,24 +57,28 @@ class Shard(NamedTuple):
 
 
 class PreviousShards:
-    """Shards in ``folder`` that were made by ``recipe``. Others, and what is not a shard at all, are ignored.
+    """Shards in ``folder`` that were made by ``recipe``. Others, and what is no shard with its index, are ignored.
 
     ``digests``: (N, 32) the sha256 of all their rows.
     """
 
     def __init__(self, folder: Path, recipe: DecodeRecipe) -> None:
-        self._recipe = recipe
+        self._folder, self._recipe = folder, recipe
         self.shards: list[Shard] = []
-        schema = images_schema(recipe.spec, recipe.made_by())
-        tables = [pa.Table.from_batches([], pa.schema([schema.field(name) for name in ("id", *PLACE)]))]
-        for path in sorted(folder.glob("*.parquet")):
-            with suppress(OSError, pa.ArrowInvalid), pq.ParquetFile(path) as file:
-                if (file.schema_arrow.metadata or {}).get(METADATA_KEY) == schema.metadata[METADATA_KEY]:
+        layout = SCHEMAS[INDEX](recipe.spec, recipe.made_by())
+        tables = [pa.Table.from_batches([], pa.schema([layout.field(name) for name in ("id", *PLACE)]))]
+        for path in sorted((folder / IMAGES).glob("*.parquet")):
+            with suppress(OSError, pa.ArrowInvalid):
+                images = pq.read_schema(path).metadata or {}
+                with pq.ParquetFile(folder / INDEX / path.name) as file:
+                    found = file.schema_arrow.metadata or {}
                     table = file.read(["id", *PLACE]).replace_schema_metadata()
-                    self.shards.append(Shard(path, sum(map(len, tables)), len(table)))
+                one_recipe = images.get(METADATA_KEY) == found.get(METADATA_KEY) == layout.metadata[METADATA_KEY]
+                if one_recipe and images.get(ROWS_KEY) == found.get(ROWS_KEY):
+                    self.shards.append(Shard(path.name, sum(map(len, tables)), len(table)))
                     tables.append(table)
         rows = pa.concat_tables(tables).combine_chunks()
-        self.digests = from_hex(rows["id"])
+        self.digests = fixed(rows["id"])
         self._places = rows.select(PLACE)
         self._stays = np.zeros(len(rows), np.bool_)
         self._moved: dict[int, Place] = {}
@@ -79,7 +86,7 @@ class PreviousShards:
     @property
     def next_number(self) -> int:
         """Above the numbers of all shards."""
-        return 1 + max((int(shard.path.stem) for shard in self.shards if shard.path.stem.isdigit()), default=-1)
+        return 1 + max((int(stem) for shard in self.shards if (stem := Path(shard.name).stem).isdigit()), default=-1)
 
     def keep_unmoved(self, rows: I64, items: list[Item]) -> Mask:
         """(M,) which of M items keep their image as it is: the only one of them with that image, and where it lay before.
@@ -120,56 +127,58 @@ class PreviousShards:
         return True
 
     def carry(self, writer: ShardWriter, folder: Path) -> int:
-        """Bring what stays into ``folder``; small shards go into ``writer``. Returns how many files were kept as they are."""
+        """Bring what stays into ``folder``; small shards go into ``writer``. Returns how many shards of images were kept."""
         staying = sorted((int(self._stays[s.span].sum()), s) for s in self.shards if self._stays[s.span].any())
         moved = np.array(sorted(self._moved), np.int64)
         kept = 0
         for count, shard in staying:
             touched = np.searchsorted(moved, shard.first) < np.searchsorted(moved, shard.first + shard.rows)
             if 2 * count < writer.capacity and count < MERGE_BELOW * writer.waiting:
-                for images in self._kept_images(shard):
-                    writer.add(images)
-            elif touched or count < shard.rows:
-                writer.write(shard.path.name, _joined(list(self._kept_images(shard))))
+                writer.add(self._kept_images(shard))
+            elif count < shard.rows:
+                writer.write(shard.name, self._kept_images(shard))
             else:
-                _link(shard.path, folder / shard.path.name)
+                _link(self._folder / IMAGES / shard.name, folder / IMAGES / shard.name)
                 kept += 1
+                if touched:
+                    writer.write_index(shard.name, *self._index(shard))
+                else:
+                    _link(self._folder / INDEX / shard.name, folder / INDEX / shard.name)
         return kept
 
-    def _kept_images(self, shard: Shard) -> Iterator[ImageBatch]:
-        """The images of a shard that stay, row group by row group. Raises DataError where the file is damaged."""
-        start, spec = shard.first, self._recipe.spec
+    def _kept_images(self, shard: Shard) -> ImageBatch:
+        """The images of a shard that stay."""
+        stays, (rows, known) = self._stays[shard.span], self._index(shard)
+        pixels = np.empty((int(stays.sum()), *self._recipe.spec.shape), np.uint8)
+        start = end = 0
+        for table in self._read(IMAGES, shard, ["pixels"]):
+            some = stays[start : start + len(table)]
+            start, first, end = start + len(table), end, end + int(some.sum())
+            pixels[first:end] = pixels_to_numpy(table["pixels"], self._recipe.spec)[some]
+        return ImageBatch(list(compress(rows, stays)), pixels, known.take(stays))
+
+    def _index(self, shard: Shard) -> tuple[list[ImageRow], Signatures]:
+        """What is known of a shard's images, at their places of today."""
+        table = pa.concat_tables(self._read(INDEX, shard, None))
+        columns = [table[name].to_pylist() for name in ImageRow._fields]
+        rows = [self._at_its_place(shard.first + i, ImageRow(*row)) for i, row in enumerate(zip(*columns, strict=True))]
+        return rows, signatures_of(table)
+
+    def _read(self, kind: str, shard: Shard, columns: list[str] | None) -> Iterator[pa.Table]:
+        """The row groups of a file. Raises DataError where it is damaged."""
+        path = self._folder / kind / shard.name
         try:
-            with pq.ParquetFile(shard.path, page_checksum_verification=True) as file:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 for group in range(file.num_row_groups):
-                    table = file.read_row_group(group)
-                    stays = self._stays[start : start + table.num_rows]
-                    columns = [table[name].to_pylist() for name in ImageRow._fields]
-                    rows = [self._at_its_place(start + i, ImageRow(*row)) for i, row in enumerate(zip(*columns, strict=True))]
-                    start += table.num_rows
-                    yield ImageBatch(
-                        list(compress(rows, stays)),
-                        pixels_to_numpy(table["pixels"], spec)[stays],
-                        table["phash"].to_numpy()[stays],
-                    )
+                    yield file.read_row_group(group, columns=columns)
         except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(
-                f"{shard.path} is damaged ({error}); delete it and run ingest again, which decodes its images"
-            ) from None
+            raise DataError(f"{path} is damaged ({error}); delete it and run ingest again, which decodes its images") from None
 
     def _at_its_place(self, number: int, row: ImageRow) -> ImageRow:
         if number not in self._moved:
             return row
         path, folder_class, official_split = self._moved[number]
         return row._replace(path=path, folder_class=folder_class, official_split=official_split)
-
-
-def _joined(parts: list[ImageBatch]) -> ImageBatch:
-    return ImageBatch(
-        [row for part in parts for row in part.rows],
-        np.concatenate([part.pixels for part in parts]),
-        np.concatenate([part.hashes for part in parts]),
-    )
 
 
 def _link(old: Path, new: Path) -> None:

@@ -74,8 +74,8 @@ class SplitFiles:
                 yield file
 
     def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """A whole set in memory."""
-        return pa.concat_tables([file.read(columns=columns) for file in self._each(name)])
+        """A whole set in memory, its ids as hex."""
+        return schema.with_hex_ids(pa.concat_tables([file.read(columns=columns) for file in self._each(name)]))
 
     def inputs(self, name: str, views: int | None = None) -> npt.NDArray[Any]:
         """What a run learns on, a whole set in memory: (N, C, S, S) uint8 images, or (N, V, D) float16 features."""
@@ -92,7 +92,7 @@ class SplitFiles:
         path = f"{self.root}/{schema.RESERVED}"
         try:
             with self.fs.open(path, "rb") as file:
-                return list(pq.read_table(file, columns=["id"])["id"].to_pylist())
+                return list(schema.with_hex_ids(pq.read_table(file, columns=["id"]))["id"].to_pylist())
         except FileNotFoundError:
             raise DataError(f"{path} does not exist; run `dvc repro split`") from None
 

@@ -40,7 +40,7 @@ from ssgan.errors import ConfigError, DataError
 INDEX = ".ingest-index.parquet"  # a cache of this machine, which DVC does not see
 REMOVED = -2  # in place of a row
 NO_DIGEST = bytes(32)  # of a file that was not read: no file's
-OUTPUTS = ("rejected.parquet", "duplicates.parquet", "images", INDEX)
+OUTPUTS = ("rejected.parquet", "duplicates.parquet", "images", "index", INDEX)
 
 
 def ingest(
@@ -53,7 +53,7 @@ def ingest(
     remote_pool: RemotePool | None = None,
     removed: frozenset[bytes] = frozenset(),
 ) -> IngestSummary:
-    """Write ``images/``, ``rejected.parquet`` and ``duplicates.parquet`` into ``out``, so that they tell of every file.
+    """Write ``images/``, ``index/``, ``rejected.parquet``, ``duplicates.parquet`` into ``out``: they tell of every file.
 
     What ``out`` held before under these names is replaced at the end, all together, once everything is written.
 
@@ -130,11 +130,11 @@ class _IngestOutputs:
     ) -> None:
         self.summary = IngestSummary(source.name, source.classes())
         self._source, self._folder = source, folder
-        self._previous = previous = PreviousShards(out / "images", made_by)
+        self._previous = previous = PreviousShards(out, made_by)
         rows = np.concatenate([np.full(len(removed), REMOVED), np.arange(len(previous.digests))])
         self._rows = DigestMap(np.concatenate([digests(removed), previous.digests]), rows)
         self._index = Index(out / INDEX, made_by, source.name, self._rows)
-        self._shards = ShardWriter(folder / "images", made_by, shard_bytes, previous.next_number)
+        self._shards = ShardWriter(folder, made_by, shard_bytes, previous.next_number)
         self._rejected = RowWriter(folder / "rejected.parquet", rejected_schema())
         self._duplicates = RowWriter(folder / "found.parquet", duplicates_schema())
         self._next_index = IndexWriter(folder / INDEX, made_by, source.name, self._index)
@@ -164,9 +164,9 @@ class _IngestOutputs:
                 chosen.append(picture[i])
                 new.append(_image_row(batch.items[i], outcomes[i], made.headers[picture[i]]))
         if len(new) == len(made.accepted):  # mostly: pixels are not copied
-            self._shards.add(ImageBatch(new, made.pixels, made.hashes))
+            self._shards.add(ImageBatch(new, made.pixels, made.signatures))
         else:
-            self._shards.add(ImageBatch(new, made.pixels[chosen], made.hashes[chosen]))
+            self._shards.add(ImageBatch(new, made.pixels[chosen], made.signatures.take(chosen)))
 
     def _outcomes(self, batch: FileBatch, made: Prepared) -> list[FileOutcome]:
         """What became of every item that was to be read."""
@@ -200,7 +200,7 @@ class _IngestOutputs:
             self.summary.accepted += 1
         else:
             self.summary.duplicates += 1
-            self._duplicates.add((outcome.digest.hex(), *place, False))
+            self._duplicates.add((outcome.digest, *place, False))
         return first and row == NONE
 
     def _add_id(self, digest: bytes) -> bool:
@@ -218,10 +218,10 @@ class _IngestOutputs:
         summary = self.summary
         if not summary.accepted:
             raise _nothing_accepted(self._source, summary)
-        summary.shards_kept = self._previous.carry(self._shards, self._folder / "images")
+        summary.shards_kept = self._previous.carry(self._shards, self._folder)
         for writer in (self._shards, self._rejected, self._duplicates, self._next_index):
             writer.close()
-        across = finish_duplicates(self._folder / "found.parquet", self._folder / "images", self._folder / "duplicates.parquet")
+        across = finish_duplicates(self._folder / "found.parquet", self._folder / "index", self._folder / "duplicates.parquet")
         summary.duplicates_across_classes, summary.duplicates_across_splits = across
         summary.shards = len(list((self._folder / "images").iterdir()))
         summary.notes = self._source.notes
@@ -229,7 +229,7 @@ class _IngestOutputs:
 
 
 def _image_row(item: Item, outcome: FileOutcome, header: tuple[int, int, str]) -> ImageRow:
-    return ImageRow(outcome.digest.hex(), text(item.path), *header, item.folder_class, item.official_split)
+    return ImageRow(outcome.digest, text(item.path), *header, item.folder_class, item.official_split)
 
 
 def _nothing_accepted(source: ImageSource, summary: IngestSummary) -> DataError:

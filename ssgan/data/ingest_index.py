@@ -25,9 +25,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ssgan.data.batches import I64, TO_READ, FileBatch, all_to_read
-from ssgan.data.digests import NONE, DigestMap, from_binary
+from ssgan.data.digests import NONE, DigestMap
 from ssgan.data.recipe import DecodeRecipe
 from ssgan.data.row_writer import column, numbers, values
+from ssgan.data.schema import fixed
 from ssgan.data.sources import Item
 
 VERSION = 2
@@ -64,7 +65,7 @@ class Index:
 
     def __init__(self, path: Path, recipe: DecodeRecipe, source: str, places: DigestMap) -> None:
         self.table, self.run = _opened(path, _schema(recipe, source, 0))
-        self.numbers = places.get(from_binary(self.table["digest"]))
+        self.numbers = places.get(fixed(self.table["digest"]))
         self._sizes = values(self.table["size"])
         self._usable = (self.numbers != NONE) | (values(pc.binary_length(self.table["reason"])) > 0)
         self._hits, self._next = self.run, 0

@@ -15,7 +15,7 @@ from ssgan.config import ImageSpec
 from ssgan.data.decode import DecodeLimits
 
 LIBRARIES = ("ssgan", "numpy", "opencv-python-headless", "simplejpeg", "pillow")
-CODE = ("codec_pillow.py", "codecs.py", "decode.py", "phash.py", "raw.py", "rejections.py")
+CODE = ("codec_pillow.py", "codecs.py", "decode.py", "phash.py", "raw.py", "rejections.py", "signatures.py")
 
 
 class DecodeRecipe(NamedTuple):

@@ -17,6 +17,7 @@ from ssgan.data.decode import DecodeLimits
 from ssgan.data.pools import single_threaded_libraries
 from ssgan.data.recipe import versions
 from ssgan.data.rejections import Rejected
+from ssgan.data.signatures import Signatures
 from ssgan.data.sources import Item, make_source
 from ssgan.data.workers import DecodeJob, Prepared, prepare
 from ssgan.errors import ConfigError, DataError
@@ -114,7 +115,7 @@ def _joined(parts: list[Prepared], size: int) -> Prepared:
         [number * size + position for number, part in enumerate(parts) for position in part.accepted],
         [header for part in parts for header in part.headers],
         np.concatenate([part.pixels for part in parts]),
-        np.concatenate([part.hashes for part in parts]),
+        Signatures.join([part.signatures for part in parts]),
         [
             (number * size + position, reason, detail)
             for number, part in enumerate(parts)

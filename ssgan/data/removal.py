@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from ssgan import atomic
 from ssgan.data import schema
-from ssgan.data.image_shards import OPTIONS
+from ssgan.data.image_shards import OPTIONS, of_rows
 from ssgan.errors import DataError
 
 MAGIC = b"PAR1"
@@ -27,7 +27,7 @@ def resolve(targets: Iterable[str], data: Path) -> dict[str, list[str]]:
 
     Args:
         targets: sha256, paths as ``ingest`` saw them, or files that are here.
-        data: the folder with ``images/`` and ``duplicates.parquet``.
+        data: the folder with ``index/`` and ``duplicates.parquet``.
 
     Raises:
         DataError: naming what is neither.
@@ -49,7 +49,7 @@ def resolve(targets: Iterable[str], data: Path) -> dict[str, list[str]]:
         found[image] = known.get(image, [])
     if unresolved:
         raise DataError(
-            f"{', '.join(map(repr, unresolved[:5]))} is not a sha256, a path in data/images or a file here; nothing was done"
+            f"{', '.join(map(repr, unresolved[:5]))} is not a sha256, a path in data/index or a file here; nothing was done"
         )
     return found
 
@@ -57,9 +57,9 @@ def resolve(targets: Iterable[str], data: Path) -> dict[str, list[str]]:
 def _paths(data: Path) -> dict[str, list[str]]:
     """The paths of every ingested image, copies included."""
     found: dict[str, list[str]] = {}
-    files = [*sorted((data / "images").glob("*.parquet")), *data.glob("duplicates.parquet")]
+    files = [*sorted((data / "index").glob("*.parquet")), *data.glob("duplicates.parquet")]
     for file in files:
-        table = pq.read_table(file, columns=["id", "path"])
+        table = schema.with_hex_ids(pq.read_table(file, columns=["id", "path"]))
         for image, path in zip(table["id"].to_pylist(), table["path"].to_pylist(), strict=True):
             paths = found.setdefault(image, [])
             if path not in paths:
@@ -93,20 +93,22 @@ def held(path: Path, images: Collection[str]) -> set[str]:
 
 
 def _as_ids(images: Collection[str], kind: pa.DataType) -> pa.Array:
-    """These images as a column ``id`` has them: text, or 32 bytes (features)."""
+    """These images as a column ``id`` has them: 32 bytes, or text (what was made for people)."""
     values = sorted(images)
     return pa.array(map(bytes.fromhex, values), kind) if pa.types.is_fixed_size_binary(kind) else pa.array(values)
 
 
 def drop(path: Path, images: Collection[str]) -> None:
-    """Write a shard of ``images/`` or ``features/``, or the table of duplicates, anew without these images, in one step."""
+    """Write a shard of images, their index or their features, or the table of duplicates, anew without them, in one step."""
     with pq.ParquetFile(path) as file:
         table, group = file.read(), file.metadata.row_group(0).num_rows if file.num_row_groups else 1
     left = table.filter(pc.invert(pc.is_in(table["id"], _as_ids(images, table["id"].type))))
-    shard = not {"pixels", "features"}.isdisjoint(table.column_names)
+    shard = not {"pixels", "features", "thumb"}.isdisjoint(table.column_names)
     if not len(left) and shard:
         path.unlink()
         return
+    if schema.ROWS_KEY in (table.schema.metadata or {}):
+        left = left.cast(of_rows(table.schema, schema.fixed(left["id"])))
     options = OPTIONS if shard else {}
     with atomic.replaced(path) as part:
         pq.write_table(left, part, row_group_size=max(1, group), **options)

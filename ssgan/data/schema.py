@@ -5,7 +5,8 @@ Letters: N images, C channels, S image_size (pixels; images are square), K class
 Pixels are uint8 in C, S, S order, stored as ``fixed_size_binary(C*S*S)``: a list column is 10 to 40 times slower to read
 and up to 4 times larger.
 
-    images/*.parquet            IMAGES: one row per accepted distinct image, ordered by id within a shard
+    images/*.parquet            IMAGES: one row per accepted distinct image, ordered by id within a shard: id and pixels
+    index/*.parquet             INDEX: what is known of the same rows, shard by shard, without their pixels
     rejected.parquet            REJECTED: one row per file that was not accepted
     duplicates.parquet          DUPLICATES: every file of every group of byte-identical files
     splits/labeled/*.parquet    LABELED
@@ -19,6 +20,9 @@ and up to 4 times larger.
 from __future__ import annotations
 
 import json
+import re
+from binascii import hexlify
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,31 +34,20 @@ import pyarrow.parquet as pq
 from ssgan.config import ImageSpec
 from ssgan.errors import DataError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+ID_BYTES = 32  # an id is the sha256 of the file's bytes
 SETS = ("labeled", "unlabeled", "val", "test")
 RESERVED = "reserved.parquet"  # beside the sets: images that wait for a label to join val or test
 METADATA_KEY = b"ssgan"  # key in the Parquet schema metadata; value is JSON of ImageSpec and more
+ROWS_KEY = b"ssgan-rows"  # sha256 over the ids of a shard, in order: two files that agree in it hold the same rows
+
+ID = pa.field("id", pa.binary(ID_BYTES), nullable=False)
 
 
 def images_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
-    """Schema of ``images/*.parquet``; ``made_by`` says what decoded the pixels. It names no classes: their list may grow.
-
-    ``id`` is the hex sha256 of the file's bytes; ``height``, ``width`` and ``mode`` describe the raw file; ``folder_class``
-    is the class folder that the file lay in (null: none); ``official_split`` is "train" or "test" where the source has an
-    official split (null: none); ``phash`` is the 64-bit perceptual hash of the stored pixels.
-    """
-    fields = [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("height", pa.int32(), nullable=False),
-        pa.field("width", pa.int32(), nullable=False),
-        pa.field("mode", pa.string(), nullable=False),
-        pa.field("folder_class", pa.string()),
-        pa.field("official_split", pa.string()),
-        pa.field("phash", pa.uint64(), nullable=False),
-        pa.field("pixels", pa.binary(spec.bytes), nullable=False),
-    ]
-    return pa.schema(fields, metadata=_metadata(spec, [], made_by=made_by))
+    """Schema of ``images/*.parquet``; ``made_by`` says what decoded the pixels."""
+    fields = [ID, pa.field("pixels", pa.binary(spec.bytes), nullable=False)]
+    return pa.schema(fields, metadata=metadata_of(spec, [], made_by=made_by))
 
 
 def rejected_schema() -> pa.Schema:
@@ -69,7 +62,7 @@ def duplicates_schema() -> pa.Schema:
     duplicates. Different ``folder_class`` within an id is a conflict of labels, different ``official_split`` a leak.
     """
     fields = [
-        pa.field("id", pa.string(), nullable=False),
+        ID,
         pa.field("path", pa.string(), nullable=False),
         pa.field("folder_class", pa.string()),
         pa.field("official_split", pa.string()),
@@ -81,27 +74,28 @@ def duplicates_schema() -> pa.Schema:
 def labeled_schema(spec: ImageSpec, classes: list[str]) -> pa.Schema:
     """Schema of the labeled, val and test sets; ``label`` is the permanent class id."""
     fields = [
-        pa.field("id", pa.string(), nullable=False),
+        ID,
         pa.field("path", pa.string(), nullable=False),
         pa.field("label", pa.int32(), nullable=False),
         pa.field("pixels", pa.binary(spec.bytes), nullable=False),
     ]
-    return pa.schema(fields, metadata=_metadata(spec, classes))
+    return pa.schema(fields, metadata=metadata_of(spec, classes))
 
 
 def unlabeled_schema(spec: ImageSpec, classes: list[str]) -> pa.Schema:
     """Schema of the unlabeled set: no label and no path, by construction."""
-    fields = [pa.field("id", pa.string(), nullable=False), pa.field("pixels", pa.binary(spec.bytes), nullable=False)]
-    return pa.schema(fields, metadata=_metadata(spec, classes))
+    fields = [ID, pa.field("pixels", pa.binary(spec.bytes), nullable=False)]
+    return pa.schema(fields, metadata=metadata_of(spec, classes))
 
 
-def _metadata(spec: ImageSpec, classes: list[str], **more: Any) -> dict[bytes, bytes]:
+def metadata_of(spec: ImageSpec, classes: list[str], **more: Any) -> dict[bytes, bytes]:
+    """What a file says about itself, as ``read_metadata`` reads it."""
     value = {"schema_version": SCHEMA_VERSION, **spec._asdict(), "classes": classes, **more}
     return {METADATA_KEY: json.dumps(value, sort_keys=True).encode()}
 
 
 def read_metadata(schema: pa.Schema, where: str) -> dict[str, Any]:
-    """The JSON that ``_metadata`` wrote. Raises DataError where it is missing or of another version."""
+    """The JSON that ``metadata_of`` wrote. Raises DataError where it is missing or of another version."""
     raw = (schema.metadata or {}).get(METADATA_KEY)
     if raw is None:
         raise DataError(f"{where} was not written by ssgan (no `ssgan` metadata); run `dvc repro ingest split` again")
@@ -109,7 +103,7 @@ def read_metadata(schema: pa.Schema, where: str) -> dict[str, Any]:
     if value["schema_version"] != SCHEMA_VERSION:
         raise DataError(
             f"{where} has schema version {value['schema_version']}, this code reads {SCHEMA_VERSION}; "
-            "run `dvc repro ingest split` again"
+            "run `dvc repro ingest split` again, which decodes the original files once more"
         )
     return value
 
@@ -128,23 +122,54 @@ def shards(folder: str | Path) -> list[Path]:
 
 
 def read_set(folder: str | Path, columns: list[str] | None = None) -> pa.Table:
-    """One set as a table, its schema metadata kept (a set without images is one empty shard)."""
-    return pa.concat_tables([pq.read_table(f, columns=columns) for f in shards(folder)])
+    """One set as a table with ids as hex, its schema metadata kept (a set without images is one empty shard)."""
+    return with_hex_ids(pa.concat_tables([pq.ParquetFile(f).read(columns=columns) for f in shards(folder)]))
+
+
+def with_hex_ids(table: pa.Table) -> pa.Table:
+    """The same table, its ids as people write them: 64 hex digits instead of 32 bytes."""
+    if "id" not in table.column_names or table.schema.field("id").type == pa.string():
+        return table
+    at = table.column_names.index("id")
+    return table.set_column(at, pa.field("id", pa.string(), nullable=False), hex_ids(table["id"]))
+
+
+def hex_ids(column: pa.ChunkedArray) -> pa.Array:
+    """(N,) ids of 32 bytes as text of 64 hex digits."""
+    text = hexlify(fixed(column).tobytes())
+    ends = pa.py_buffer((np.arange(len(column) + 1) * 2 * ID_BYTES).astype(np.int64))
+    wide = pa.Array.from_buffers(pa.large_string(), len(column), [None, ends, pa.py_buffer(text)])
+    return wide.cast(pa.string())
+
+
+def ids_column(texts: Iterable[str]) -> pa.Array:
+    """Hex ids as 32 bytes each; what is no sha256 is left out."""
+    return pa.array([bytes.fromhex(one) for one in texts if re.fullmatch("[0-9a-f]{64}", one)], pa.binary(ID_BYTES))
+
+
+def fixed(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.uint8]:
+    """(N, width) uint8 of a column of fixed width without nulls; a view where it is one chunk."""
+    width = column.type.bit_width // 8
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    parts = [
+        np.frombuffer(one.buffers()[1], np.uint8, len(one) * width, one.offset * width).reshape(-1, width)
+        for one in chunks
+        if len(one)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, width), np.uint8), *parts])
+
+
+def binary(rows: npt.NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
+    """(N, width) uint8 as a fixed-size binary column; contiguous rows are not copied."""
+    buffer = pa.py_buffer(np.ascontiguousarray(rows))
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1]), len(rows), [None, buffer])
 
 
 def pixels_to_numpy(column: pa.ChunkedArray | pa.Array, spec: ImageSpec) -> npt.NDArray[np.uint8]:
-    """(N, C, S, S) uint8 view of a pixels column; zero copies for one chunk."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):  # combine_chunks of zero chunks
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
-    n = len(array)
-    flat = np.frombuffer(array.buffers()[1], dtype=np.uint8) if n else np.zeros(0, np.uint8)
-    start = array.offset * spec.bytes
-    return flat[start : start + n * spec.bytes].reshape(n, *spec.shape)
+    """(N, C, S, S) uint8 of a pixels column, a view where it is one chunk."""
+    return fixed(column).reshape(-1, *spec.shape)
 
 
 def numpy_to_pixels(images: npt.NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
     """Inverse of ``pixels_to_numpy`` for (N, C, S, S) uint8."""
-    n, size = images.shape[0], int(np.prod(images.shape[1:]))
-    buffer = pa.py_buffer(np.ascontiguousarray(images).tobytes())
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), n, [None, buffer])
+    return binary(images.reshape(len(images), int(np.prod(images.shape[1:]))))

@@ -25,12 +25,15 @@ import pyarrow.parquet as pq
 from ssgan import atomic
 from ssgan.config import MIB, ImageSpec
 from ssgan.data import schema
+from ssgan.data.index import signatures_of
 from ssgan.data.replacing import require_finished
+from ssgan.data.signatures import Signatures
 from ssgan.errors import DataError
 
 SHARD_BYTES = 64 * MIB  # of pixels in one file
 ROW_GROUP_BYTES = 4 * MIB  # of pixels: what the streaming loader reads at once
-COLUMNS = ["id", "path", "folder_class", "official_split", "phash"]
+COLUMNS = ["id", "path", "folder_class", "official_split"]
+SIGNATURES = ["phash", "thumb", "digest"]
 SALT = b"ssgan-split"
 
 I64 = npt.NDArray[np.int64]
@@ -40,12 +43,14 @@ I64 = npt.NDArray[np.int64]
 class IngestedImages:
     """All ingested images, sorted by id, so that the order of files and shards is forgotten.
 
-    table: COLUMNS, N rows. pixels: (N, B) uint8, mapped from disk. draw: (N,) uint64, a hash of the id alone that decides
-    on val and test and on the order of rows; it never changes, whatever else is added.
+    table: COLUMNS, N rows. signatures: of N images. pixels: (N, B) uint8, mapped from disk.
+    draw: (N,) uint64, a hash of the id alone that decides on val and test and on the order of rows; it never changes,
+    whatever else is added.
     """
 
     spec: ImageSpec
     table: pa.Table
+    signatures: Signatures
     pixels: npt.NDArray[np.uint8]
     draw: npt.NDArray[np.uint64]
 
@@ -53,29 +58,34 @@ class IngestedImages:
         return int(self.table.num_rows)
 
 
-def load_images(folder: Path, scratch: Path) -> IngestedImages:
+def load_images(folder: Path, index: Path, scratch: Path) -> IngestedImages:
     """Read all image shards; pixels go to the file ``scratch``.
 
     Raises:
-        DataError: if there is no image, an image comes twice, a shard is damaged, or shards differ in size, channels or resize.
+        DataError: if there is no image, an image comes twice, a shard is damaged or lacks its index, or shards differ in size,
+            channels or resize.
     """
     require_finished(folder.parent)
     try:
-        return _load_images(folder, scratch)
+        return _load_images(folder, index, scratch)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{folder} holds a damaged file ({error}); delete the folder and run `dvc repro ingest`") from error
 
 
-def _load_images(folder: Path, scratch: Path) -> IngestedImages:
+def _load_images(folder: Path, index: Path, scratch: Path) -> IngestedImages:
     files = [pq.ParquetFile(path, page_checksum_verification=True) for path in schema.shards(folder)]
     specs = [schema.spec_of(schema.read_metadata(f.schema_arrow, str(folder))) for f in files]
     if len(set(specs)) > 1:
         raise DataError(f"{folder} holds images of different kinds ({specs[0]} and others); run `dvc repro ingest` again")
-    table = pa.concat_tables([f.read(columns=COLUMNS).replace_schema_metadata() for f in files])
+    known = [pq.ParquetFile(path, page_checksum_verification=True) for path in schema.shards(index)]
+    if [f.schema_arrow.metadata[schema.ROWS_KEY] for f in files] != [f.schema_arrow.metadata[schema.ROWS_KEY] for f in known]:
+        raise DataError(f"{folder} and {index} are not of one ingest; run `dvc repro ingest` again")
+    table = pa.concat_tables([f.read(columns=COLUMNS + SIGNATURES).replace_schema_metadata() for f in known])
     if table.num_rows == 0:
         raise DataError(f"{folder} holds no image; see data/rejected.parquet for the reasons")
     order = pc.sort_indices(table["id"]).to_numpy()
-    table = table.take(order).combine_chunks()
+    found = signatures_of(table).take(order)
+    table = schema.with_hex_ids(table.select(COLUMNS).take(order)).combine_chunks()
     ids = table["id"].to_pylist()
     twice = [a for a, b in pairwise(ids) if a == b]
     if twice:
@@ -87,7 +97,7 @@ def _load_images(folder: Path, scratch: Path) -> IngestedImages:
     for part in _pixels(files, specs[0]):
         pixels[row_of[start : start + len(part)]] = part
         start += len(part)
-    return IngestedImages(specs[0], table, pixels, _draw(ids))
+    return IngestedImages(specs[0], table, found, pixels, _draw(ids))
 
 
 def _reserve(scratch: Path, n: int, size: int) -> npt.NDArray[np.uint8]:
@@ -120,9 +130,9 @@ def _draw(ids: Iterable[str]) -> npt.NDArray[np.uint64]:
 def load_duplicates(path: Path | None) -> pa.Table:
     """``duplicates.parquet`` without the files that were kept (these are images); empty where there is no such file."""
     if path is None:
-        return schema.duplicates_schema().empty_table()
+        return schema.with_hex_ids(schema.duplicates_schema().empty_table())
     try:
-        table = pq.read_table(path)
+        table = schema.with_hex_ids(pq.read_table(path))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; run `dvc repro ingest`") from None
     return table.filter(pc.invert(table["kept"])) if "kept" in table.column_names else table
@@ -152,13 +162,13 @@ def write_reserved(path: Path, images: IngestedImages, rows: dict[str, I64]) -> 
     """Write which images wait for a label to join val or test: their ids and that set, no pixels."""
     ids = pa.concat_arrays([images.table["id"].take(some).combine_chunks() for some in rows.values()])
     sets = pa.array([name for name, some in rows.items() for _ in some], pa.string())
-    pq.write_table(pa.table({"id": ids, "set": sets}), path)
+    pq.write_table(pa.table({"id": schema.ids_column(ids.to_pylist()), "set": sets}), path)
 
 
 def _table(layout: pa.Schema, images: IngestedImages, rows: I64, labels: npt.NDArray[np.int32]) -> pa.Table:
     texts = images.table.take(rows)
     columns = {
-        "id": texts["id"],
+        "id": schema.ids_column(texts["id"].to_pylist()),
         "path": texts["path"],
         "label": pa.array(labels[rows]),
         "pixels": schema.numpy_to_pixels(images.pixels[rows]),

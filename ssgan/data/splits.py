@@ -40,7 +40,7 @@ I32 = npt.NDArray[np.int32]
 
 
 def split(
-    images_dir: Path, out_dir: Path, config: SplitConfig, duplicates: Path | None, previous_classes: Path | None
+    data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | None, previous_classes: Path | None
 ) -> SplitSummary:
     """Write ``labeled/``, ``unlabeled/``, ``val/``, ``test/``, ``reserved.parquet``, ``split.json`` and ``classes.json`` into
     ``out_dir``.
@@ -48,7 +48,7 @@ def split(
     The same input gives the same bytes. ``out_dir`` is replaced in one step, or left as it was if anything goes wrong.
 
     Args:
-        images_dir: shards of ``ingest`` (schema.images_schema).
+        data: the folder with the ``images/`` and ``index/`` of ``ingest``.
         duplicates: ``duplicates.parquet`` of ``ingest``; None: no file came twice.
         previous_classes: the permanent registry; None or a missing file: classes get their ids now. It is only read.
 
@@ -59,7 +59,7 @@ def split(
     known = classes.load(previous_classes)
     with replacing(Path(out_dir)) as out:
         scratch = out / "pixels.scratch"
-        images = load_images(Path(images_dir), scratch)
+        images = load_images(Path(data, "images"), Path(data, "index"), scratch)
         plan = make_plan(images, load_duplicates(duplicates), known, config)
         for name, rows in plan.rows.items():
             layout = schema.unlabeled_schema if name == "unlabeled" else schema.labeled_schema
@@ -101,8 +101,7 @@ class Sides(NamedTuple):
 def find_sides(images: IngestedImages, copies: pa.Table, config: SplitConfig) -> Sides:
     """The side of every image: it depends on the images alone, so that it is known before the first label."""
     official, overlap = _official(images.table, copies)
-    phash = images.table["phash"].to_numpy()
-    found = near.find(phash, images.pixels, images.spec, config.near_duplicate_bits, config.near_duplicate_rmse)
+    found = near.find(images.signatures, images.pixels, config.near_duplicate_bits, config.near_duplicate_rmse)
     own = own_sides(images.draw, official, config)
     return Sides(own, group_sides(own, found.group, keep_test="test" in official), found, overlap, "test" in official)
 

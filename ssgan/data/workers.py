@@ -20,9 +20,10 @@ import numpy.typing as npt
 from ssgan.config import MIB, ImageSpec
 from ssgan.data.batches import FileBatch, Recall, all_to_read, batches
 from ssgan.data.decode import DecodeLimits, decode_info
-from ssgan.data.phash import phash
 from ssgan.data.pools import WorkerKind, WorkerPool, in_order, local_pool, may_fork, single_threaded_libraries
 from ssgan.data.rejections import Rejected
+from ssgan.data.signatures import NOTHING as NO_SIGNATURES
+from ssgan.data.signatures import Signatures, signatures
 from ssgan.data.sources import ImageSource, Item
 from ssgan.machine import cores
 
@@ -39,7 +40,7 @@ class Prepared(NamedTuple):
     accepted: list[int]  # N positions of items in the batch
     headers: list[tuple[int, int, str]]  # N heights, widths and modes of the raw files
     pixels: npt.NDArray[np.uint8]  # (N, C, S, S)
-    hashes: npt.NDArray[np.uint64]  # (N,)
+    signatures: Signatures  # of N images
     rejected: list[tuple[int, str, str]]  # position of the item, reason, detail
     read: list[tuple[bytes, int] | None]  # sha256 and size of every item; None: it was not read
 
@@ -58,7 +59,7 @@ class DecodeJob(NamedTuple):
     known: Container[bytes] = ()  # sha256 of files that are read, but not decoded
 
 
-NOTHING = Prepared([], [], np.empty((0, 0, 0, 0), np.uint8), np.empty(0, np.uint64), [], [])
+NOTHING = Prepared([], [], np.empty((0, 0, 0, 0), np.uint8), NO_SIGNATURES, [], [])
 
 
 IngestPool = WorkerPool[list[Item], Prepared]
@@ -92,7 +93,7 @@ def prepare(job: DecodeJob, items: list[Item]) -> Prepared:
         accepted.append(position)
         headers.append((height, width, mode))
     pixels = pixels[: len(accepted)]
-    return Prepared(accepted, headers, pixels, phash(pixels), rejected, found)
+    return Prepared(accepted, headers, pixels, signatures(pixels), rejected, found)
 
 
 def prepared(

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ssgan.data import schema
-from ssgan.data.digests import NONE, Digests, from_hex
+from ssgan.data.digests import NONE, Digests
 from ssgan.data.pools import in_order
 from ssgan.features.compute import FeatureJob, FeaturePool
 from ssgan.features.files import layout, write_shard
@@ -51,8 +51,8 @@ class FeatureSummary(NamedTuple):
         return f"of {self.images:,} images; {self.computed:,} new{speed}; {kept}"
 
 
-def extract(job: FeatureJob, images: Path, out: Path, pool: FeaturePool, progress: Progress | None = None) -> FeatureSummary:
-    """Give every image of ``images`` its features in the folder ``out``.
+def extract(job: FeatureJob, index: Path, out: Path, pool: FeaturePool, progress: Progress | None = None) -> FeatureSummary:
+    """Give every image of ``index`` its features in the folder ``out``.
 
     Args:
         pool: makes the workers, where there is something to compute.
@@ -65,10 +65,10 @@ def extract(job: FeatureJob, images: Path, out: Path, pool: FeaturePool, progres
     begun = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
     shape = layout(job.backbone, job.views)
-    shards = {path.name: from_hex(pq.read_table(path, columns=["id"])["id"]) for path in schema.shards(images)}
+    shards = {path.name: schema.fixed(pq.read_table(path, columns=["id"])["id"]) for path in schema.shards(index)}
     parts = _begun(out, shape, shards)
     changed = len(parts.named)
-    originals = Originals(images, parts)
+    originals = Originals(index, parts)
     originals.require_all(job.source)
     _finish(out, shape, parts, list(parts.named))
     done = 0

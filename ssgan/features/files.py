@@ -26,13 +26,13 @@ from fsspec.implementations.local import LocalFileSystem
 from ssgan import atomic, backbones
 from ssgan.backbones.record import Backbone
 from ssgan.config import FeaturesConfig
-from ssgan.data.digests import NONE, DigestMap, Digests, digests, from_binary
+from ssgan.data.digests import NONE, DigestMap, Digests, digests
 from ssgan.data.files import Features
+from ssgan.data.schema import ID_BYTES, binary, fixed
 from ssgan.errors import DataError
 
 FORMAT = 1
 KEY = b"ssgan-features"
-ID_BYTES = 32
 ROW_GROUP_BYTES = 1 << 20  # what is read for the sake of one image
 
 Half = npt.NDArray[np.float16]
@@ -140,7 +140,7 @@ class FeatureFiles:
         every, sizes, places = [np.empty((0, ID_BYTES), np.uint8)], [], []
         for shard in self.shards:
             with self._open(shard) as parquet:
-                every.append(from_binary(parquet.read(columns=["id"])["id"]))
+                every.append(fixed(parquet.read(columns=["id"])["id"]))
                 groups = range(parquet.num_row_groups)
                 sizes += [parquet.metadata.row_group(group).num_rows for group in groups]
                 places += [(shard, group) for group in groups]
@@ -158,7 +158,7 @@ class FeatureFiles:
             with self._open(shard) as parquet:
                 for group in some:
                     table = parquet.read_row_group(self._index.places[group][1])
-                    yield group, from_binary(table["id"]), fixed(table["features"])
+                    yield group, fixed(table["id"]), fixed(table["features"]).view(np.float16)
 
     @contextmanager
     def _open(self, shard: str) -> Iterator[pq.ParquetFile]:
@@ -167,17 +167,6 @@ class FeatureFiles:
                 yield parquet
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(f"{shard} is damaged ({error}); delete it and run `dvc repro features`") from error
-
-
-def fixed(column: pa.ChunkedArray) -> Half:
-    """(n, width / 2) of a fixed-size binary column that holds float16."""
-    width = column.type.byte_width
-    parts = [
-        np.frombuffer(one.buffers()[1], np.float16, len(one) * width // 2, one.offset * width)
-        for one in column.chunks
-        if len(one)
-    ]
-    return np.concatenate(parts).reshape(-1, width // 2) if parts else np.empty((0, width // 2), np.float16)
 
 
 def stored(config: FeaturesConfig, folder: Path) -> FeatureFiles | None:
@@ -200,9 +189,3 @@ def write_subset(files: Features, ids: Sequence[str], folder: Path) -> None:
             yield pa.Table.from_arrays([binary(have[hit]), binary(rows[hit].view(np.uint8))], schema=schema)
 
     write_shard(folder / "00000.parquet", schema, tables())
-
-
-def binary(rows: npt.NDArray[np.uint8]) -> pa.Array:
-    """(n, width) bytes as a fixed-size binary column."""
-    buffer = pa.py_buffer(np.ascontiguousarray(rows))
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1]), len(rows), [None, buffer])

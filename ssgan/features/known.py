@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ssgan.data.digests import NONE, DigestMap, Digests, from_binary
-from ssgan.features.files import KEY, fixed
+from ssgan.data.digests import NONE, DigestMap, Digests
+from ssgan.data.schema import fixed
+from ssgan.features.files import KEY
 
 I64 = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -31,7 +32,7 @@ class Earlier:
         for path in sorted(folder.glob("*.parquet")):
             try:  # opened now: a file that is replaced meanwhile stays readable
                 parquet = pq.ParquetFile(path, page_checksum_verification=True)
-                ids = from_binary(parquet.read(columns=["id"])["id"])
+                ids = fixed(parquet.read(columns=["id"])["id"])
             except (pa.ArrowInvalid, OSError):
                 continue  # damaged: made again
             if parquet.schema_arrow.metadata.get(KEY) == layout.metadata[KEY]:
@@ -56,6 +57,6 @@ class Earlier:
                 stop = start + parquet.metadata.row_group(number).num_rows
                 hit = np.flatnonzero((rows >= start) & (rows < stop))
                 if len(hit):
-                    values = fixed(parquet.read_row_group(number, columns=["features"])["features"]).view(np.uint8)
+                    values = fixed(parquet.read_row_group(number, columns=["features"])["features"])
                     out[hit] = values[rows[hit] - start]
                 start = stop

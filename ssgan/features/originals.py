@@ -38,8 +38,8 @@ class Originals:
         total: how many.
     """
 
-    def __init__(self, images: Path, parts: Parts) -> None:
-        self._images, self._parts = images, parts
+    def __init__(self, index: Path, parts: Parts) -> None:
+        self._index, self._parts = index, parts
         keys, numbers = [np.empty((0, 32), np.uint8)], [np.empty(0, np.int64)]
         for name, rows, of_all in parts.unread():
             if len(rows):
@@ -76,14 +76,14 @@ class Originals:
                 yield int(numbers[at]), items[at]
 
     def _paths(self, name: str, rows: npt.NDArray[np.int64]) -> list[str]:
-        """Of some rows of a shard of images."""
-        column = pq.read_table(self._images / name, columns=["path"])["path"]
+        """Of some rows of a shard of the index."""
+        column = pq.read_table(self._index / name, columns=["path"])["path"]
         return list(column.combine_chunks().take(rows).to_pylist())
 
 
 def changed(what: str) -> DataError:
-    """The error where originals are not what ``data/images`` was made from."""
-    return DataError(f"{what}, since data/images was made; run `dvc repro ingest`, or bring them back")
+    """The error where originals are not what ``data/index`` was made from."""
+    return DataError(f"{what}, since data/index was made; run `dvc repro ingest`, or bring them back")
 
 
 def _keys(paths: Iterable[str]) -> npt.NDArray[np.uint8]:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ssgan.data.digests import Digests
-from ssgan.features.files import ROW_GROUP_BYTES, binary
+from ssgan.data.schema import binary
+from ssgan.features.files import ROW_GROUP_BYTES
 
 I64 = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]

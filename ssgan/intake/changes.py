@@ -89,7 +89,7 @@ def blame(ledger: Ledger, image: str, project: ProjectIndex, policy: Policy) -> 
     found = project.find(image) or sorted(one for one in voted if len(image) >= 4 and one.startswith(image.lower()))
     if len(found) != 1:
         which = f"{len(found)} images begin with {image!r}; give more digits" if found else f"there is no image {image!r}"
-        raise ConfigError(f"{which} (a path as in data/images, or at least 4 digits of its sha256)")
+        raise ConfigError(f"{which} (a path as in data/index, or at least 4 digits of its sha256)")
     undone = files.undone
     votes = [
         {**vote._asdict(), "batch": batch, "undone_by": undone.get(batch)}

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from ssgan.data import classes, schema
 from ssgan.data.classes import ClassRegistry
 from ssgan.data.split_files import load_duplicates
@@ -62,15 +59,15 @@ def _path_suffixes(path: str) -> list[str]:
     return [*names, uploaded[1]] if uploaded else names
 
 
-def load_project_index(images: Path, duplicates: Path, test: Path, registry: Path) -> ProjectIndex:
+def load_project_index(index: Path, duplicates: Path, test: Path, registry: Path) -> ProjectIndex:
     """Read what there is; before the first split there is no test set.
 
     Raises:
         DataError: before the first ingest, or for files that are broken.
     """
-    if not any(images.glob("*.parquet")):
-        raise DataError(f"no image was ingested yet ({images} holds none), so labels cannot be checked; run `dvc repro ingest`")
-    table = pa.concat_tables([pq.read_table(file, columns=["id", "path"]) for file in schema.shards(images)])
+    if not any(index.glob("*.parquet")):
+        raise DataError(f"no image was ingested yet ({index} holds none), so labels cannot be checked; run `dvc repro ingest`")
+    table = schema.read_set(index, ["id", "path"])
     path = dict(zip(table["id"].to_pylist(), table["path"].to_pylist(), strict=True))
     copies = load_duplicates(duplicates if duplicates.exists() else None)
     ids = dict(zip(copies["path"].to_pylist(), copies["id"].to_pylist(), strict=True))

@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -29,7 +28,6 @@ class ImageLocation(NamedTuple):
 
     path: str
     shard: Path
-    group: int
     row: int
 
 
@@ -57,17 +55,17 @@ class QueueImages:
     """Finds and reads the images of a queue.
 
     Args:
-        shards: data/images.
+        data: the folder with the ``images/`` and ``index/`` of ``ingest``.
         original: from a path within the source to the bytes of that file; an SsganError says why they cannot be had.
 
     Raises:
         DataError: an image was not ingested.
     """
 
-    def __init__(self, queue: Collection[str], shards: Path, original: Callable[[str], bytes]) -> None:
+    def __init__(self, queue: Collection[str], data: Path, original: Callable[[str], bytes]) -> None:
         self._original = original
         self._small: dict[str, str] = {}
-        self._places = _find(queue, shards)
+        self._places = _find(queue, data)
         missing = [image for image in queue if image not in self._places]
         if missing:
             raise DataError(
@@ -96,22 +94,25 @@ class QueueImages:
         return Counter(self._small.values())
 
 
-def _find(queue: Collection[str], shards: Path) -> dict[str, ImageLocation]:
-    wanted = pa.array(sorted(set(queue)), pa.string())
+def _find(queue: Collection[str], data: Path) -> dict[str, ImageLocation]:
+    wanted = schema.ids_column(sorted(set(queue)))
     found: dict[str, ImageLocation] = {}
-    for shard in schema.shards(shards):
-        with pq.ParquetFile(shard) as file:
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=["id", "path"])
-                for row in pc.indices_nonzero(pc.is_in(table["id"], value_set=wanted)).to_pylist():
-                    found[table["id"][row].as_py()] = ImageLocation(table["path"][row].as_py(), shard, group, row)
+    for shard in schema.shards(data / "index"):
+        table = pq.read_table(shard, columns=["id", "path"])
+        for row in pc.indices_nonzero(pc.is_in(table["id"], value_set=wanted)).to_pylist():
+            place = ImageLocation(table["path"][row].as_py(), data / "images" / shard.name, row)
+            found[table["id"][row].as_py().hex()] = place
     return found
 
 
 def _stored(place: ImageLocation, why: str) -> ServedImage:
     with pq.ParquetFile(place.shard) as file:
         spec = schema.spec_of(schema.read_metadata(file.schema_arrow, str(place.shard)))
-        column = file.read_row_group(place.group, columns=["pixels"])["pixels"].slice(place.row, 1)
+        group, start = 0, 0
+        while start + file.metadata.row_group(group).num_rows <= place.row:
+            start += file.metadata.row_group(group).num_rows
+            group += 1
+        column = file.read_row_group(group, columns=["pixels"])["pixels"].slice(place.row - start, 1)
     pixels = schema.pixels_to_numpy(column, spec)[0]
     size = f"{spec.image_size} × {spec.image_size}"
     data = png(pixels[0] if spec.channels == 1 else pixels.transpose(1, 2, 0))

@@ -215,11 +215,11 @@ def _slice(shard: Path, start: int, stop: int) -> tuple[list[str], list[str | No
     file = pq.ParquetFile(shard)
     ends = np.cumsum([file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups)])
     first, last = (int(np.searchsorted(ends, row, side="right")) for row in (start, stop - 1))
-    names = [name for name in ("id", "path", "pixels") if name in file.schema_arrow.names]
-    table = file.read_row_groups(range(first, last + 1), columns=names)
-    table = table.slice(start - (int(ends[first - 1]) if first else 0), stop - start)
+    table = file.read_row_groups(range(first, last + 1), columns=["id", "pixels"])
+    table = schema.with_hex_ids(table.slice(start - (int(ends[first - 1]) if first else 0), stop - start))
     ids: list[str] = table["id"].to_pylist()
-    paths: list[str | None] = table["path"].to_pylist() if "path" in names else [None] * len(ids)
+    index = shard.parents[1] / "index" / shard.name  # of images that were ingested
+    paths = pq.read_table(index, columns=["path"])["path"][start:stop].to_pylist() if index.exists() else [None] * len(ids)
     spec = schema.spec_of(schema.read_metadata(file.schema_arrow, str(shard)))
     return ids, paths, schema.pixels_to_numpy(table["pixels"], spec)
 

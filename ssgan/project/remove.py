@@ -1,6 +1,6 @@
 """``ssgan remove``: no pixel of some images is left in the data, in what was made of it, and in DVC's cache on this machine.
 
-    data/images, features   shards are written anew without them
+    images, index, features shards of data/ are written anew without them
     data/splits, reports    go as a whole where they hold one; `dvc repro` makes them again
     DVC's cache             every file of any version that holds one, found by looking into all of them
     storage                 splits that were published for a cluster
@@ -33,6 +33,7 @@ from ssgan.runs.publish import PREFIX, local_splits
 from ssgan.storage.store import Store, open_store
 
 DATA, SPLITS, MANIFEST = Path("data"), Path("data/splits"), Path("runs/train/manifest.json")
+STORE = ("images", "index", "features")  # shards of the same rows
 MADE = (SPLITS, Path("runs/evaluate"))  # hold rows with pixels
 PAGES = (Path("report"), Path("audit"), Path("reports/compare/index.html"))  # hold pictures that cannot be searched
 PAGE, SHEET = (b"<!doctype html", b"<html"), "mistakes.png"
@@ -62,7 +63,7 @@ def plan(targets: list[str]) -> Removal:
     """Find everything; nothing is changed. Raises DataError."""
     require_finished(DATA)
     found = Removal(removal.resolve(targets, DATA))
-    tables = [*removal.holders(DATA / "images", found.images), *removal.holders(DATA / "features", found.images)]
+    tables = [path for name in STORE for path in removal.holders(DATA / name, found.images)]
     tables.append(DATA / "duplicates.parquet")
     found.tables = [path for path in tables if path.is_file() and removal.held(path, found.images)]
     found.made = [folder for folder in MADE if any(removal.holders(folder, found.images))]

@@ -134,6 +134,6 @@ def out_of_sample(features: F32, label: I64, group: I64, classes: int) -> tuple[
     return probability, judged
 
 
-def near_duplicates(files: SplitFiles, labeled: Labeled, bits: int, rmse: float) -> I64:
+def near_duplicates(labeled: Labeled, bits: int, rmse: float) -> I64:
     """(N,) the group of near-duplicates of each image."""
-    return groups(labeled.pixels, files.image_spec(), bits, rmse)
+    return groups(labeled.pixels, bits, rmse)

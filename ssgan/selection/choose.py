@@ -132,7 +132,7 @@ def _choose(
     """Rows of each slice's block, and how many uncertain picks are beyond the share of their class."""
     together = ScoredImages.join([found.control, found.unknown, found.uncertain])
     nearest, similar_labeled = _labeled(together, files, predict, rules.bits)
-    group = groups(np.concatenate([together.pixels, similar_labeled]), files.image_spec(), rules.bits, rules.rmse)
+    group = groups(np.concatenate([together.pixels, similar_labeled]), rules.bits, rules.rmse)
     edges = np.cumsum([len(found.control), len(found.unknown), len(found.uncertain)])
     of_control, of_unknown, of_uncertain, of_labeled = np.split(group, edges)
     taken = {*of_control.tolist(), *of_labeled.tolist()}

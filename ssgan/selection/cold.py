@@ -42,9 +42,9 @@ class Pool(NamedTuple):
 
 
 def read_pool(data: Path, config: SplitConfig) -> Pool:
-    """The images of ``data`` (images, duplicates.parquet) by the side on which a split puts them. Raises DataError."""
+    """The images of ``data`` (images, index, duplicates.parquet) by the side on which a split puts them. Raises DataError."""
     with tempfile.TemporaryDirectory(dir=data) as folder:
-        images = load_images(data / "images", Path(folder) / "pixels.scratch")
+        images = load_images(data / "images", data / "index", Path(folder) / "pixels.scratch")
         sides = find_sides(images, load_duplicates(data / "duplicates.parquet"), config)
     ids, train = np.array(images.table["id"].to_pylist()), sides.side == TRAIN
     named = set() if config.labels else set(images.table.filter(pc.is_valid(images.table["folder_class"]))["id"].to_pylist())

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ssgan.config import ImageSpec
 from ssgan.data import duplicates
 from ssgan.data.phash import phash
+from ssgan.data.signatures import signatures
 from ssgan.selection.scoring import F32, I64, Floats
 
 U8 = npt.NDArray[np.uint8]
@@ -79,9 +79,9 @@ def greedy(
     return chosen
 
 
-def groups(pixels: U8, spec: ImageSpec, bits: int, rmse: float) -> I64:
+def groups(pixels: U8, bits: int, rmse: float) -> I64:
     """(N, C, S, S) -> (N,) number of the group of near-duplicates an image belongs to, as ``split`` finds them."""
-    return duplicates.find(phash(pixels), pixels.reshape(len(pixels), -1), spec, bits, rmse).group
+    return duplicates.find(signatures(pixels), pixels.reshape(len(pixels), -1), bits, rmse).group
 
 
 def alike(pixels: U8, others: U8, bits: int) -> npt.NDArray[np.bool_]:

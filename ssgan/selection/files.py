@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -40,17 +39,17 @@ class Chooser(NamedTuple):
     classes: list[str]
 
 
-def paths_of(images: Path, ids: Sequence[str]) -> dict[str, str]:
-    """Paths of some images within their source, from the shards of ``ingest``. Raises DataError where one is missing."""
-    wanted = pa.array(sorted(set(ids)), pa.string())
+def paths_of(index: Path, ids: Sequence[str]) -> dict[str, str]:
+    """Paths of some images within their source, from the index of ``ingest``. Raises DataError where one is missing."""
+    wanted = schema.ids_column(sorted(set(ids)))
     found: dict[str, str] = {}
-    for shard in schema.shards(images):
+    for shard in schema.shards(index):
         for batch in pq.ParquetFile(shard).iter_batches(columns=["id", "path"]):
             rows = batch.filter(pc.is_in(batch["id"], value_set=wanted))
-            found.update(zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True))
+            found.update(zip(map(bytes.hex, rows["id"].to_pylist()), rows["path"].to_pylist(), strict=True))
     missing = set(ids) - found.keys()
     if missing:
-        raise DataError(f"{images} lacks {len(missing)} images of data/splits, such as {min(missing)}; run `dvc repro split`")
+        raise DataError(f"{index} lacks {len(missing)} images of data/splits, such as {min(missing)}; run `dvc repro split`")
     return found
 
 

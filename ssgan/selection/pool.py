@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssgan.data.files import SplitFiles
-from ssgan.data.schema import pixels_to_numpy
+from ssgan.data.schema import pixels_to_numpy, with_hex_ids
 from ssgan.selection.scoring import F32, I64, Floats, entropy, probabilities, top_two, uncertainty, unit
 
 U8 = npt.NDArray[np.uint8]
@@ -90,7 +90,7 @@ def _row_groups(files: SplitFiles, name: str, columns: list[str]) -> Iterator[An
     for shard in files.shards(name):
         with files.open(shard) as file:
             for group in range(file.num_row_groups):
-                yield file.read_row_group(group, columns=columns)
+                yield with_hex_ids(file.read_row_group(group, columns=columns))
 
 
 @dataclass(frozen=True)

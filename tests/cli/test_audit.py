@@ -29,7 +29,7 @@ def swapped(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> l
     rows = [int(np.flatnonzero(label == k)[3]) for k in (0, 4, 6)]
     label[rows] = [6, 0, 4]
     pq.write_table(found.set_column(found.schema.get_field_index("label"), found.schema.field("label"), pa.array(label)), path)
-    return [found["id"][row].as_py() for row in rows]
+    return [found["id"][row].as_py().hex() for row in rows]
 
 
 def test_wrong_labels_come_first_and_test_is_never_opened(swapped: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,12 @@ def untracked(folder: Path) -> str:
 
 def test_without_a_table_of_labels_split_depends_on_none(tmp_path: Path) -> None:
     assert run(["init", str(tmp_path / "p")]) == 0
-    assert stages(tmp_path / "p")["split"]["deps"] == ["requirements.txt", "data/images", "data/duplicates.parquet"]
+    assert stages(tmp_path / "p")["split"]["deps"] == [
+        "requirements.txt",
+        "data/images",
+        "data/index",
+        "data/duplicates.parquet",
+    ]
     assert "${data.source.path}" in stages(tmp_path / "p")["ingest"]["deps"]
 
 

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from ssgan.cli.app import run
+from ssgan.data.schema import read_set
 from ssgan.ledger import Ledger, Vote
 
 COMMAND = [sys.executable, "-u", "-c", "from ssgan.cli.app import main; main()", "label", "--port", "0", "--queue", "q.csv"]
@@ -30,9 +30,10 @@ def queue(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> lis
     for name in ("params.yaml", "classes.json"):
         shutil.copy(trained / name, tmp_path)
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/images").symlink_to(trained / "data/images")
+    for name in ("images", "index"):
+        (tmp_path / "data" / name).symlink_to(trained / "data" / name)
     monkeypatch.chdir(tmp_path)
-    ids: list[str] = pq.read_table("data/images", columns=["id"])["id"].to_pylist()[:5]
+    ids: list[str] = read_set(Path("data/images"), ["id"])["id"].to_pylist()[:5]
     Path("q.csv").write_text("rank,sha256\n" + "".join(f"{rank},{image}\n" for rank, image in enumerate(ids, 1)))
     return ids
 

@@ -18,9 +18,8 @@ import yaml
 from ssgan import backbones
 from ssgan.cli.app import run
 from ssgan.config import FeaturesConfig
-from ssgan.data.digests import from_hex
-from ssgan.data.schema import read_set
-from ssgan.features.files import binary, layout, write_shard
+from ssgan.data.schema import binary, fixed, read_set
+from ssgan.features.files import layout, write_shard
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event, EventKind
 
@@ -43,7 +42,7 @@ def queue(folder: str = "next") -> list[dict[str, str]]:
 
 
 def truth() -> dict[str, str]:
-    table = read_set("data/images", ["id", "folder_class"])
+    table = read_set("data/index", ["id", "folder_class"])
     return dict(zip(table["id"].to_pylist(), table["folder_class"].to_pylist(), strict=True))
 
 
@@ -57,7 +56,7 @@ def test_nothing_of_labeled_val_or_test_is_chosen_and_files_agree(project: Path,
     assert [int(row["rank"]) for row in rows] == list(range(1, 61))
     for name in ("labeled", "val", "test"):
         assert not set(chosen) & set(read_set(f"data/splits/{name}", ["id"])["id"].to_pylist()), name
-    paths = pq.read_table("data/images/", columns=["id", "path"]).to_pylist()
+    paths = read_set("data/index", ["id", "path"]).to_pylist()
     assert {(row["sha256"], row["path"]) for row in rows} <= {(row["id"], row["path"]) for row in paths}
     assert [task["data"]["sha256"] for task in tasks()] == chosen
     for row, task in zip(rows, tasks(), strict=True):
@@ -178,7 +177,8 @@ def test_a_budget_larger_than_the_pool_writes_nothing(project: Path, capsys: pyt
 def new(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with images and features alone; the first numbers of a feature vector are the pixels."""
     (tmp_path / "data/features").mkdir(parents=True)
-    shutil.copytree(trained / "data/images", tmp_path / "data/images")
+    for part in ("images", "index"):
+        shutil.copytree(trained / "data" / part, tmp_path / "data" / part)
     shutil.copy(trained / "data/duplicates.parquet", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     parameters({"backbone": "efficientnet_lite0", "dimensions": 16})
@@ -203,7 +203,7 @@ def write_features() -> None:
         rows = np.zeros((len(table), backbone.dimension), np.float16)
         pixels = np.stack([np.frombuffer(one, np.uint8) for one in table["pixels"].to_pylist()])
         rows[:, : pixels.shape[1]] = pixels[:, : rows.shape[1]]
-        columns = [binary(from_hex(table["id"])), binary(rows.view(np.uint8))]
+        columns = [binary(fixed(table["id"])), binary(rows.view(np.uint8))]
         folder = Path("data/features", backbone.key)
         folder.mkdir(exist_ok=True)
         write_shard(folder / shard.name, shape, [pa.Table.from_arrays(columns, schema=shape)])

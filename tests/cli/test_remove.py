@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ssgan.cli.app import run
+from ssgan.data import images
 from ssgan.data.files import SplitFiles, data_version
 from ssgan.data.schema import SETS, read_set
 from ssgan.data.tombstones import load
@@ -24,15 +25,15 @@ from ssgan.registry.version import MISTAKES, PREDICTIONS
 from ssgan.storage.store import open_store
 from tests.support.closure import ROOT
 from tests.support.dvc_here import dvc_in
-from tests.support.images import blob, write
+from tests.support.images import blob, ingested, write
 
 STAGES = {
     "ingest": {
         "cmd": "ssgan ingest",
         "deps": ["raw", "removed.csv"],
-        "outs": [{name: {"persist": True}} for name in ("data/images", "data/duplicates.parquet", "data/rejected.parquet")],
+        "outs": [{f"data/{name}": {"persist": True}} for name in images.OUTPUTS if name != images.INDEX],
     },
-    "split": {"cmd": "ssgan split", "deps": ["data/images"], "outs": ["data/splits"]},
+    "split": {"cmd": "ssgan split", "deps": ["data/images", "data/index"], "outs": ["data/splits"]},
 }
 
 
@@ -105,7 +106,7 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
     project, folder = original, original.folder
     monkeypatch.chdir(folder)
     image = unlabeled(project)
-    (row,) = [r for r in read_set(folder / "data/images").to_pylist() if r["id"] == image]
+    (row,) = [r for r in ingested(folder / "data").to_pylist() if r["id"] == image]
     content = pixels(project, image)
     manifest = {"run_id": "run-0123", "data_version": data_version(SplitFiles(str(folder / "data/splits")))}
     write(folder, {"runs/train/manifest.json": json.dumps(manifest).encode(), "report/index.html": b"<html>" + content})
@@ -141,9 +142,9 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
     assert [r[0] for r in csv.reader((folder / "removed.csv").open())][1:] == [image]
     assert (folder / "removed.csv").read_text().endswith(',"asked, by mail",run-0123\n')
 
-    kept = {p.name: p.read_bytes() for p in (folder / "data/images").iterdir()}
+    kept = {p.name: p.read_bytes() for p in (folder / "data").glob("i*/*")}
     project.repro()
-    assert {p.name: p.read_bytes() for p in (folder / "data/images").iterdir()} == kept  # it had been done already
+    assert {p.name: p.read_bytes() for p in (folder / "data").glob("i*/*")} == kept  # it had been done already
     metrics = json.loads((folder / "metrics/ingest.json").read_text())
     assert (metrics["seen"], metrics["accepted"], metrics["removed"], metrics["duplicates"]) == (66, 64, 1, 1)
     assert image not in set().union(*map(project.ids, SETS))
@@ -172,7 +173,7 @@ def test_what_is_no_image_is_named_and_nothing_happens(
     monkeypatch.chdir(original.folder)
     before = load()
     assert run(["remove", "a/002.png", "a/nowhere.png"]) == 1
-    assert "'a/nowhere.png' is not a sha256, a path in data/images" in capsys.readouterr().err
+    assert "'a/nowhere.png' is not a sha256, a path in data/index" in capsys.readouterr().err
     assert load() == before
 
 

@@ -21,13 +21,13 @@ from ssgan.config import MIB, DataConfig, SplitConfig
 from ssgan.data import batches, earlier, images, recipe, workers
 from ssgan.data.images import ingest
 from ssgan.data.ingest_summary import IngestSummary
-from ssgan.data.schema import SETS, read_set
+from ssgan.data.schema import SETS
 from ssgan.data.sources import Item
 from ssgan.data.sources import folder as folder_source
 from ssgan.data.sources.folder import Folder
 from ssgan.data.splits import split
 from ssgan.errors import DataError
-from tests.support.images import CONFIG, blob, digest, many, rows, write
+from tests.support.images import CONFIG, blob, digest, ingested, many, rows, write
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +42,9 @@ def run(raw: Path, out: Path, config: DataConfig = CONFIG, **options: Any) -> In
 
 def work(summary: IngestSummary) -> tuple[int, int]:
     return summary.read, summary.decoded
+
+
+STORE = ("images", "index")
 
 
 def shards(out: Path) -> dict[str, str]:
@@ -80,14 +83,17 @@ def test_an_index_of_other_shards_is_no_proof_that_an_image_is_there(tmp_path: P
     run(raw, out)
     whole = digest(out)
     kept = tmp_path / "older"
-    shutil.copytree(out / "images", kept)
+    for name in STORE:
+        shutil.copytree(out / name, kept / name)
     write(raw, many(3, 6))
     run(raw, out)
-    shutil.rmtree(out / "images")
-    shutil.move(kept, out / "images")  # `dvc checkout` of an earlier state
+    for name in STORE:
+        shutil.rmtree(out / name)
+        shutil.move(kept / name, out / name)  # `dvc checkout` of an earlier state
     assert work(run(raw, out)) == (3, 3)
-    shutil.rmtree(out / "images")
-    assert work(run(raw, out)) == (9, 9)
+    for name in STORE:
+        shutil.rmtree(out / name)
+        assert work(run(raw, out)) == (9, 9)
     for path in list(raw.rglob("000[678].png")):
         path.unlink()
     shutil.rmtree(out / "images")
@@ -145,7 +151,7 @@ def test_another_layout_is_seen_in_files_that_have_not_changed(tmp_path: Path) -
     raw, out = write(tmp_path / "raw", many(20)), tmp_path / "out"
     run(raw, out)
     assert work(ingest(Folder(str(raw), "flat"), CONFIG, out)) == (0, 0)
-    assert set(read_set(out / "images")["folder_class"].to_pylist()) == {None}
+    assert set(ingested(out)["folder_class"].to_pylist()) == {None}
     ingest(Folder(str(raw), "flat"), CONFIG, tmp_path / "fresh")
     assert digest(out) == digest(tmp_path / "fresh")
 
@@ -226,7 +232,7 @@ def test_a_stamp_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.Monk
     assert work(summary) == (5, 5)
     assert "has changed, but its size and times have not, so all files were read" in summary.notes[-1]
     run(raw, tmp_path / "fresh")
-    assert read_set(out / "images").equals(read_set(tmp_path / "fresh/images"))
+    assert ingested(out).equals(ingested(tmp_path / "fresh"))
 
 
 files = st.dictionaries(
@@ -270,7 +276,7 @@ def _history(tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, Any
     splits(root / "fresh")
     for name in ("rejected.parquet", "duplicates.parquet"):
         assert (root / "out" / name).read_bytes() == (root / "fresh" / name).read_bytes()
-    tables = [read_set(root / which / "images").sort_by("id") for which in ("out", "fresh")]
+    tables = [ingested(root / which).sort_by("id") for which in ("out", "fresh")]
     assert tables[0].equals(tables[1])
     assert digest(root / "out/splits") == digest(root / "fresh/splits")
 
@@ -285,7 +291,7 @@ def sha(data: bytes) -> bytes:
 def splits(out: Path) -> None:
     config = SplitConfig(mode="benchmark", num_labels=2, on_conflict="drop", val_fraction=0.2, test_fraction=0.4)
     try:
-        split(out / "images", out / "splits", config, out / "duplicates.parquet", None)
+        split(out, out / "splits", config, out / "duplicates.parquet", None)
     except DataError as error:  # too few images for that
         (out / "splits").mkdir(exist_ok=True)
         (out / "splits" / "split.json").write_text(str(error))
@@ -312,15 +318,15 @@ def test_a_file_that_went_takes_its_row_with_it_and_leaves_the_other_shards_alon
     raw, out = write(tmp_path / "raw", many(40)), tmp_path / "out"
     run(raw, out, TINY)
     before = shards(out)
-    gone = next(row for row in rows(out / "images/00002.parquet"))
+    gone = next(row for row in rows(out / "index/00002.parquet"))
     (raw / gone["path"]).unlink()
     summary = run(raw, out, TINY)
     after = shards(out)
     assert {name for name in before if before[name] != after[name]} == {"images/00002.parquet"}
     assert work(summary) == (0, 0)
-    assert gone["id"] not in read_set(out / "images")["id"].to_pylist()
+    assert gone["id"].hex() not in ingested(out)["id"].to_pylist()
     for path in raw.rglob("*.png"):
-        if any(row["path"] == str(path.relative_to(raw)) for row in rows(out / "images/00002.parquet")):
+        if any(row["path"] == str(path.relative_to(raw)) for row in rows(out / "index/00002.parquet")):
             path.unlink()
     run(raw, out, TINY)
     assert shards(out).keys() == before.keys() - {"images/00002.parquet"}
@@ -335,8 +341,8 @@ def test_a_shard_with_a_flipped_bit_is_found_out(tmp_path: Path) -> None:
     data[pixels] ^= 1
     path.write_bytes(bytes(data))
     with pytest.raises(DataError, match="holds a damaged file"):
-        split(out / "images", tmp_path / "splits", SplitConfig(), None, None)
-    (raw / rows(out / "images/00001.parquet")[0]["path"]).unlink()  # it has to be written anew
+        split(out, tmp_path / "splits", SplitConfig(), None, None)
+    (raw / rows(out / "index/00001.parquet")[0]["path"]).unlink()  # it has to be written anew
     with pytest.raises(DataError, match=r"00001\.parquet is damaged .* delete it"):
         run(raw, out, TINY)
     path.unlink()
@@ -366,14 +372,14 @@ def test_removed_images_do_not_come_back(tmp_path: Path) -> None:
         assert summary.decoded == 0
         assert (summary.seen, summary.accepted, summary.removed) == (12, 9, 3)
         assert (summary.duplicates, summary.rejected.total()) == (0, 0)
-        assert sha(blob(3)).hex() not in read_set(out / "images")["id"].to_pylist()
+        assert sha(blob(3)).hex() not in ingested(out)["id"].to_pylist()
     assert run(raw, out).accepted == 10  # taken off the list: decoded again
 
 
 # --- interrupted -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", range(1, 7))
+@pytest.mark.parametrize("at", range(1, 9))
 def test_a_kill_between_two_renames_leaves_what_the_next_run_completes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -400,7 +406,7 @@ def test_a_kill_between_two_renames_leaves_what_the_next_run_completes(
         assert run(raw, out).decoded == 1
     else:
         with pytest.raises(DataError, match="killed while it put its results"):
-            split(out / "images", tmp_path / "splits", SplitConfig(), None, None)
+            split(out, tmp_path / "splits", SplitConfig(), None, None)
         assert work(run(raw, out)) == (0, 0)  # the one that was killed had done it all
     assert digest(out) == digest(tmp_path / "copy")
     assert sorted(p.name for p in out.iterdir()) == sorted(images.OUTPUTS)

@@ -128,7 +128,7 @@ def test_the_stage_does_the_same_where_params_ask_for_ray(nodes: Nodes, tmp_path
         assert (done.returncode, done.stderr) == (0, "")
         found.append(digest(folder / "data") | digest(folder / "metrics"))
     assert found[0] == found[1]
-    assert len(found[0]) == 4
+    assert len(found[0]) == 5
 
 
 def test_a_killed_worker_loses_nothing(nodes: Nodes, slow: Path, tmp_path: Path) -> None:

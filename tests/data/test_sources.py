@@ -17,12 +17,11 @@ from PIL import Image
 from ssgan.config import DataConfig, DigitsSource, FolderSource, S3Source, TorchvisionSource
 from ssgan.data.images import ingest
 from ssgan.data.rejections import REASONS, Rejected
-from ssgan.data.schema import read_set
 from ssgan.data.sources import Item, make_source, s3
 from ssgan.data.sources.folder import Folder
 from ssgan.data.sources.layout import natural, place
 from ssgan.errors import DataError, StorageError
-from tests.support.images import blob, write
+from tests.support.images import blob, ingested, write
 from tests.support.memory_bucket import bucket
 
 LIMIT = 1 << 20
@@ -238,7 +237,7 @@ def test_one_bad_object_does_not_end_the_stage(tmp_path: Path) -> None:
     source._fs.failures = {"bucket/some/prefix/3": [PermissionError("403")]}
     summary = ingest(source, DataConfig(image_size=8), tmp_path / "out", workers=1)
     assert summary.rejected == {"vanished": 1, "unreadable": 1}
-    assert read_set(tmp_path / "out/images").num_rows == 1
+    assert ingested(tmp_path / "out").num_rows == 1
 
 
 @pytest.mark.parametrize("first", ["1", "find"])
@@ -322,9 +321,7 @@ def test_array_data_sets(dataset: Any, tmp_path: Path) -> None:
     source = make_source(TorchvisionSource(dataset=dataset, root=str(tmp_path)))
     size, channels = pixels.shape[1], pixels.ndim - 2 if pixels.ndim == 3 else 3
     ingest(source, DataConfig(image_size=size, channels=1 if channels != 3 else 3), tmp_path / "out")
-    table = sorted(
-        read_set(tmp_path / "out/images").to_pylist(), key=lambda row: (row["official_split"] == "test", row["path"])
-    )
+    table = sorted(ingested(tmp_path / "out").to_pylist(), key=lambda row: (row["official_split"] == "test", row["path"]))
     assert [row["official_split"] for row in table] == ["train"] * 10 + ["test"] * 5
     assert [source.classes().index(row["folder_class"]) for row in table] == labels.tolist()
     for row, image in zip(table, pixels, strict=True):

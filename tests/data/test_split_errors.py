@@ -67,7 +67,7 @@ def test_failure_leaves_the_old_split(project: Project) -> None:
     with pytest.raises(ConfigError):
         project.split(num_labels=1)
     assert project.bytes() == before
-    assert sorted(f.name for f in project.root.iterdir()) == ["images", "splits"]
+    assert sorted(f.name for f in project.root.iterdir()) == ["images", "index", "splits"]
 
 
 def test_a_folder_that_is_no_split_is_not_overwritten(project: Project) -> None:

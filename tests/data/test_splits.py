@@ -48,8 +48,8 @@ def test_files_follow_the_schemas(project: Project) -> None:
     names = ["cat", "dog", "eel"]
     spec = schema.spec_of(schema.read_metadata(project.table("test").schema, "test"))
     for name in ("labeled", "val", "test"):
-        assert project.table(name).schema.equals(schema.labeled_schema(spec, names), check_metadata=True)
-    assert project.table("unlabeled").schema.equals(schema.unlabeled_schema(spec, names), check_metadata=True)
+        assert project.stored(name).equals(schema.labeled_schema(spec, names), check_metadata=True)
+    assert project.stored("unlabeled").equals(schema.unlabeled_schema(spec, names), check_metadata=True)
     assert project.table("unlabeled").column_names == ["id", "pixels"]  # neither label nor path
     assert classes.load(project.out / "classes.json").names == names
     assert sorted(f.name for f in project.out.iterdir()) == [
@@ -98,7 +98,7 @@ def test_team_sets_and_reserved_images(project: Project) -> None:
     assert ids["labeled"] | ids["val"] | ids["test"] == {i.id for i in images if i.path in labels}
     assert summary.reserved["test"] > 0
     assert summary.reserved["val"] > 0
-    table = pq.read_table(project.out / schema.RESERVED)
+    table = schema.with_hex_ids(pq.read_table(project.out / schema.RESERVED))
     waiting = dict(zip(table["id"].to_pylist(), table["set"].to_pylist(), strict=True))
     assert waiting.keys() == {image.id for image in images} - set().union(*ids.values())
     assert Counter(waiting.values()) == summary.reserved

@@ -74,7 +74,7 @@ def job_of(folder: Path, views: int = 1) -> FeatureJob:
 
 def run(folder: Path, views: int = 1, stop_at: int | None = None, **workers: Any) -> tuple[FeatureSummary, Counting]:
     trunk, job = Counting(folder / "seen", stop_at), job_of(folder, views)
-    return extract(job, folder / "data/images", folder / "features", pool_of(trunk, **workers)), trunk
+    return extract(job, folder / "data/index", folder / "features", pool_of(trunk, **workers)), trunk
 
 
 def test_features_are_those_of_the_original_file(tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_an_original_that_is_no_longer_what_was_ingested_is_told(change: str, tm
     else:
         write_images(tmp_path / "more", range(7, 8))
         path.write_bytes((tmp_path / "more/007.png").read_bytes())
-    with pytest.raises(DataError, match=r"'001\.png'.*since data/images was made; run `dvc repro ingest`"):
-        extract(job, tmp_path / "data/images", tmp_path / "features", pool_of(Counting(tmp_path / "seen")))
+    with pytest.raises(DataError, match=r"'001\.png'.*since data/index was made; run `dvc repro ingest`"):
+        extract(job, tmp_path / "data/index", tmp_path / "features", pool_of(Counting(tmp_path / "seen")))
 
 
 def test_a_damaged_shard_is_told(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def look(done, total):
         os.kill(os.getpid(), 9)
 trunk = Counting(folder / "seen")
 pool = here(lambda: Network(BACKBONE, trunk).eval(), kind="processes", workers=2)
-print(extract(job, folder / "data/images", folder / "features", pool, look).computed)
+print(extract(job, folder / "data/index", folder / "features", pool, look).computed)
 """
 
 
@@ -234,7 +234,7 @@ def test_a_worker_that_is_killed_is_told(tmp_path: Path) -> None:
     job = job_of(tmp_path)
     pool = pool_of(Killer(), "processes", 2)
     with pytest.raises(DataError, match=r"was killed, probably because memory ran out"):
-        extract(job, tmp_path / "data/images", tmp_path / "features", pool)
+        extract(job, tmp_path / "data/index", tmp_path / "features", pool)
 
 
 def test_many_files_are_listed_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +246,7 @@ def test_many_files_are_listed_in_little_memory(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Originals, "_paths", lambda self, name, rows: [f"{'x' * 100}{row}" for row in rows])
     parts = Parts(tmp_path, {"00000.parquet": ids}, 2)
     tracemalloc.start()
-    originals = Originals(tmp_path / "data/images", parts)
+    originals = Originals(tmp_path / "data/index", parts)
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert originals.total == count

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ssgan.data.schema import binary
 from ssgan.errors import DataError
-from ssgan.features.files import FeatureFiles, binary, layout, write_shard
+from ssgan.features.files import FeatureFiles, layout, write_shard
 from tests.support.data import BACKBONE
 
 VIEWS = 2

@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_images(folder / "raw", range(IMAGES))
     ingest(make_source(FolderSource(path=str(folder / "raw"))), DataConfig(image_size=8, channels=3), folder / "data")
     pool = here(lambda: backbones.load(*backbones.find(CONFIG)), kind="threads")
-    extract(job_of(folder), folder / "data/images", folder / "here", pool)
+    extract(job_of(folder), folder / "data/index", folder / "here", pool)
     return folder
 
 
@@ -57,7 +57,7 @@ def job_of(folder: Path) -> FeatureJob:
 
 def on_ray(folder: Path, out: Path, **options: Any) -> FeatureSummary:
     pool = ray_features.ray_pool(FolderSource(path=str(folder / "raw")), CONFIG)
-    return extract(job_of(folder), folder / "data/images", out, pool, **options)
+    return extract(job_of(folder), folder / "data/index", out, pool, **options)
 
 
 def require_same(folder: Path, out: Path) -> None:
@@ -112,7 +112,7 @@ def test_an_original_that_changed_ends_the_stage_and_it_goes_on_when_it_is_back(
     before = path.read_bytes()
     path.write_bytes(before + b"more")
     try:
-        with pytest.raises(DataError, match=r"'030\.png' has changed, since data/images was made"):
+        with pytest.raises(DataError, match=r"'030\.png' has changed, since data/index was made"):
             on_ray(folder, tmp_path / "ray")
     finally:
         path.write_bytes(before)
@@ -128,7 +128,7 @@ def test_the_stage_does_so_where_params_ask_for_ray(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "raw").symlink_to(folder / "raw")
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/images").symlink_to(folder / "data/images")
+    (tmp_path / "data/index").symlink_to(folder / "data/index")
     (tmp_path / "params.yaml").write_text(
         "data: {source: {kind: folder, path: raw}, image_size: 8, channels: 3}\n"
         "features: {backbone: efficientnet_lite0, workers: ray}\n"

@@ -57,7 +57,7 @@ def originals_of(folder: Path, job: FeatureJob, scratch: Path) -> list[Original]
     scratch.mkdir()
     ids = np.frombuffer(bytes.fromhex("".join(ids_of(folder))), np.uint8).reshape(-1, 32)
     parts = Parts(scratch, {"00000.parquet": ids}, 8)
-    return list(Originals(folder / "data/images", parts).listed(job.source))
+    return list(Originals(folder / "data/index", parts).listed(job.source))
 
 
 def test_a_task_computes_what_this_machine_does(folder: Path, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_task_computes_what_this_machine_does(folder: Path, tmp_path: Path) ->
     originals = originals_of(folder, job, tmp_path / "scratch")
     there = ray_features_task(sent, originals).view(np.float16)
     pool = here(lambda: backbones.load(*backbones.find(CONFIG)), kind="threads")
-    extract(job, folder / "data/images", tmp_path / "out", pool)
+    extract(job, folder / "data/index", tmp_path / "out", pool)
     local = FeatureFiles(str(tmp_path / "out")).read([one.digest.hex() for one in originals])
     rtol, atol = TOLERANCE
     np.testing.assert_allclose(there.reshape(local.shape).astype(float), local.astype(float), rtol, atol)

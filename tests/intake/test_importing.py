@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Project:
 
 def known(project: Project) -> ProjectIndex:
     return load_project_index(
-        project.root / "images", project.root / "duplicates.parquet", project.out / "test", project.root / "classes.json"
+        project.root / "index", project.root / "duplicates.parquet", project.out / "test", project.root / "classes.json"
     )
 
 
@@ -215,7 +215,7 @@ def test_urls_of_tools_lead_to_ingested_paths_and_csv_paths_must_be_exact(projec
 
 def test_before_the_first_ingest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no image was ingested yet.*dvc repro ingest"):
-        load_project_index(tmp_path / "images", tmp_path / "d", tmp_path / "t", tmp_path / "c")
+        load_project_index(tmp_path / "index", tmp_path / "d", tmp_path / "t", tmp_path / "c")
 
 
 def test_near_spellings() -> None:

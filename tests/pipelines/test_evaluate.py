@@ -13,6 +13,7 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from ssgan.data.classes import ClassRegistry, to_json
+from ssgan.data.schema import read_set
 from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation.judge import describe
 from tests.support.fake_run import Fake
@@ -77,7 +78,7 @@ def test_the_plots_are_what_dvc_draws(fake: Fake, monkeypatch: pytest.MonkeyPatc
 def test_mistakes_are_the_surest_first_with_their_pixels(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = fake.write().evaluate(monkeypatch)
     kept = pq.read_table(fake.root / "runs/evaluate/mistakes.parquet").to_pydict()
-    test = pq.read_table(fake.root / "data/splits/test/0000.parquet").to_pydict()
+    test = read_set(fake.root / "data/splits/test").to_pydict()
     assert len(kept["id"]) == numbers["main"]["errors"] > 0
     assert kept["main_prob"] == sorted(kept["main_prob"], reverse=True)
     assert all(label != answer for label, answer in zip(kept["label"], kept["main_pred"], strict=True))
@@ -188,12 +189,12 @@ def test_other_labels_than_those_on_disk_stop_it(fake: Fake, monkeypatch: pytest
     "pair", [("labeled", "test"), ("labeled", "val"), ("unlabeled", "test"), ("unlabeled", "val"), ("val", "test")]
 )
 def test_a_planted_leak_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pair: tuple[str, str]) -> None:
-    fake = Fake(tmp_path, foreign_ids={(pair[0], 3): "leak", (pair[1], 5): "leak"}).write()
+    fake = Fake(tmp_path, foreign_ids={(pair[0], 3): "1ea4" * 16, (pair[1], 5): "1ea4" * 16}).write()
     stopped(fake, monkeypatch, DataError, f"1 images are in both {pair[0]} and {pair[1]}")
 
 
 def test_labeled_images_may_be_shown_without_their_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = Fake(tmp_path, foreign_ids={("labeled", 3): "x", ("unlabeled", 5): "x"}).write().evaluate(monkeypatch)
+    numbers = Fake(tmp_path, foreign_ids={("labeled", 3): "0c" * 32, ("unlabeled", 5): "0c" * 32}).write().evaluate(monkeypatch)
     assert numbers["budget"]["labeled_and_unlabeled"] == 1
 
 

@@ -24,7 +24,7 @@ def test_a_run(tmp_path: Path) -> None:
     assert len(first.stdout.splitlines()) == 3
     metrics = (tmp_path / "metrics/ingest.json").read_text()
     assert json.loads(metrics)["accepted"] == 2
-    names = [".ingest-index.parquet", "duplicates.parquet", "images", "rejected.parquet"]
+    names = [".ingest-index.parquet", "duplicates.parquet", "images", "index", "rejected.parquet"]
     assert sorted(p.name for p in (tmp_path / "data").iterdir()) == names
     assert stage(tmp_path).returncode == 0
     assert (tmp_path / "metrics/ingest.json").read_text() == metrics

@@ -13,7 +13,7 @@ from tests.pipelines.conftest import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STAGES = ("ingest", "features", "split", "train", "evaluate", "report")
-LARGE = ("data/images", "data/rejected.parquet", "data/splits", "runs/train", "runs/evaluate", "report")
+LARGE = ("data/images", "data/index", "data/rejected.parquet", "data/splits", "runs/train", "runs/evaluate", "report")
 
 
 def changed(project: Project) -> set[str]:

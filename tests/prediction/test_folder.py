@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssgan.cli.app import run
+from ssgan.data.schema import read_set
 from ssgan.prediction import folder as prediction_folder
 from tests.support.closure import ROOT
 from tests.support.trained_project import project_to_predict
@@ -112,6 +113,7 @@ def slow(path):
     sync(path)
 atomic.sync = slow
 from ssgan.cli.app import run
+from ssgan.data.schema import read_set
 sys.exit(run(sys.argv[1:]))
 """
 
@@ -185,7 +187,7 @@ def test_the_pool_is_predicted_without_its_files(trained: Path, pool: str, out: 
     folder = trained / pool
     assert run(["predict", "--pool", str(folder), "--out", out, "--part-files", "300"]) == 0
     found = pq.read_table(OUT / "predicted" if out == "answers" else out)
-    ids = pa.concat_tables([pq.read_table(shard, columns=["id"]) for shard in sorted(folder.glob("*.parquet"))])["id"]
+    ids = read_set(folder, ["id"])["id"]
     assert found["id"].to_pylist() == ids.to_pylist()
     assert (found["path"].null_count == len(found)) == (pool == "data/splits/unlabeled")
     if pool == "data/images":  # the same pixels as from the files

@@ -107,7 +107,7 @@ def test_both_sets_are_read_and_twins_across_them_are_one_group(tmp_path: Path) 
     found = read(files, look_by_id)
     assert found.ids == sorted(found.ids)
     assert sorted(found.sets) == ["labeled"] * 6 + ["val"] * 7
-    group = near_duplicates(files, found, 4, 6.0)
+    group = near_duplicates(found, 4, 6.0)
     assert len(set(group.tolist())) == 12
     np.testing.assert_allclose(found.features, unit(look(found.pixels).features), atol=1e-6)
 

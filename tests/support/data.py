@@ -20,8 +20,12 @@ from ssgan.backbones import embedded
 from ssgan.backbones.record import Backbone
 from ssgan.config import Config, ImageSpec, parse
 from ssgan.data import schema
+from ssgan.data.decode import DecodeLimits
 from ssgan.data.files import SplitFiles
-from ssgan.features.files import binary, layout, write_shard
+from ssgan.data.image_shards import ImageBatch, ImageRow, ShardWriter
+from ssgan.data.recipe import DecodeRecipe
+from ssgan.data.signatures import signatures
+from ssgan.features import files as feature_files
 from ssgan.storage.store import open_store
 from ssgan.training.context import Run, RunContext
 
@@ -41,7 +45,7 @@ def write_set(folder: Path, images: Images, labels: npt.NDArray[np.int64] | None
     """One shard with row groups of 64."""
     folder.mkdir(parents=True)
     columns: dict[str, Any] = {
-        "id": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
+        "id": [hashlib.sha256(image.tobytes()).digest() for image in images],
         "pixels": schema.numpy_to_pixels(images),
         "path": [f"{i}.png" for i in range(len(images))],
         "label": None if labels is None else labels.astype(np.int32),
@@ -63,6 +67,14 @@ def write_splits(
         write_set(root / name, images, None if name == "unlabeled" else labels, spec, names)
     (root / "split.json").write_text(json.dumps({"made_by": "tests"}))
     return SplitFiles(str(root))
+
+
+def write_store(data: Path, spec: ImageSpec, name: str, rows: Sequence[ImageRow], pixels: Images) -> None:
+    """Images that ``ingest`` has written, and their index, in row groups of a few."""
+    made_by = DecodeRecipe(spec, DecodeLimits(1, 1), ())
+    writer = ShardWriter(data, made_by, spec.bytes)
+    writer._group = 7
+    writer.write(name, ImageBatch(list(rows), pixels, signatures(pixels)))
 
 
 class MemoryFeatures:
@@ -116,15 +128,17 @@ def write_features(splits: SplitFiles) -> Path:
     rows = MemoryFeatures(splits)
     folder = Path(splits.root).with_name("features") / record.key
     folder.mkdir(parents=True)
-    schema = layout(record, rows.views)
+    columns = feature_files.layout(record, rows.views)
 
     def tables() -> Iterator[pa.Table]:
         for ids, found in rows.groups():
             whole = np.zeros((len(ids), rows.views, record.dimension), np.float16)
             whole[:, :, : BACKBONE.dimension] = found.reshape(len(ids), rows.views, -1)
-            yield pa.Table.from_arrays([binary(ids), binary(whole.reshape(len(ids), -1).view(np.uint8))], schema=schema)
+            yield pa.Table.from_arrays(
+                [schema.binary(ids), schema.binary(whole.reshape(len(ids), -1).view(np.uint8))], schema=columns
+            )
 
-    write_shard(folder / "00000.parquet", schema, tables())
+    feature_files.write_shard(folder / "00000.parquet", columns, tables())
     return folder
 
 

@@ -87,7 +87,7 @@ class Fake:
     def _write_set(self, name: str, count: int, seed: int) -> None:
         labels = np.arange(count) % len(self.classes)
         images = schema.numpy_to_pixels(self.images(labels, seed))
-        ids = pa.array(self.ids(name, count), pa.string())
+        ids = schema.ids_column(self.ids(name, count))
         folder = self.root / "data/splits" / name
         folder.mkdir(parents=True, exist_ok=True)
         if name == "unlabeled":

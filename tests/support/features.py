@@ -19,4 +19,8 @@ def write_images(folder: Path, numbers: range) -> None:
 
 def ids_of(folder: Path) -> list[str]:
     """Of all images that were ingested, in the order of the shards."""
-    return [one for path in sorted((folder / "data/images").glob("*.parquet")) for one in pq.read_table(path)["id"].to_pylist()]
+    return [
+        one.hex()
+        for path in sorted((folder / "data/images").glob("*.parquet"))
+        for one in pq.read_table(path)["id"].to_pylist()
+    ]

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
 from ssgan.config import DataConfig
-from ssgan.data import images
+from ssgan.data import images, schema
 
 CONFIG = DataConfig(image_size=8, channels=1)
 
@@ -76,3 +77,10 @@ def digest(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != images.INDEX
     }
+
+
+def ingested(out: Path) -> pa.Table:
+    """Everything about the images in ``out``: the index, and the pixels of the same rows."""
+    index, stored = (schema.read_set(out / name) for name in ("index", "images"))
+    assert index["id"].equals(stored["id"])
+    return index.append_column("pixels", stored["pixels"])

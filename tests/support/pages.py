@@ -10,12 +10,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from ssgan.config import FolderSource, ImageSpec
-from ssgan.data import schema
+from ssgan.data.image_shards import ImageRow
 from ssgan.labelpage.images import QueueImages
 from ssgan.labelpage.journal import Journal
 from ssgan.labelpage.originals import originals
@@ -23,7 +19,7 @@ from ssgan.labelpage.server import Server
 from ssgan.labelpage.session import Session
 from ssgan.ledger import Ledger
 from ssgan.report.images import encode
-from tests.support.data import blobs
+from tests.support.data import blobs, write_store
 
 SPEC = ImageSpec(3, 32, "fit")
 MAX_BYTES = 1 << 20
@@ -51,22 +47,8 @@ def make_images(folder: Path, n: int) -> dict[str, bytes]:
     (folder / "raw").mkdir(parents=True)
     for i, data in enumerate(files[:-1]):
         (folder / f"raw/{i}.png").write_bytes(data)
-    order = np.argsort(ids)
-    layout = schema.images_schema(SPEC, {})
-    columns = {
-        "id": [ids[i] for i in order],
-        "path": [f"{i}.png" for i in order],
-        "height": [32] * n,
-        "width": [32] * n,
-        "mode": ["RGB"] * n,
-        "folder_class": [None] * n,
-        "official_split": [None] * n,
-        "phash": [0] * n,
-        "pixels": schema.numpy_to_pixels(pixels[order]),
-    }
-    (folder / "images").mkdir()
-    table = pa.table([pa.array(columns[field.name], field.type) for field in layout], schema=layout)
-    pq.write_table(table, folder / "images/00000.parquet", row_group_size=4)
+    rows = [ImageRow(bytes.fromhex(one), f"{i}.png", 32, 32, "RGB", None, None) for i, one in enumerate(ids)]
+    write_store(folder, SPEC, "00000.parquet", rows, pixels)
     return dict(zip(ids, files, strict=True))
 
 
@@ -79,7 +61,7 @@ def serve(
     queue = list(files)
     journal = Journal(Ledger(folder / "labels"), "eva")
     raw = originals(FolderSource(path=str(folder / "raw")), MAX_BYTES)
-    images = QueueImages(queue, folder / "images", original or raw)
+    images = QueueImages(queue, folder, original or raw)
     with Server(
         Session(dict(zip_longest(queue, clusters, fillvalue="")), classes, journal, frozenset()), images, "127.0.0.1", 0
     ) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import pyarrow.parquet as pq
 
 from ssgan.config import ImageSpec, SplitConfig
 from ssgan.data import schema
-from ssgan.data.phash import phash
+from ssgan.data.image_shards import ImageRow
 from ssgan.data.split_summary import SplitSummary
 from ssgan.data.splits import split
+from tests.support.data import write_store
 
 SPEC = ImageSpec(1, 8, "fit")
 
@@ -69,18 +71,16 @@ class Project:
     config: dict[str, Any] = field(default_factory=dict)
 
     def images(self, images: list[Image], shards: int = 1) -> Project:
-        folder = self.root / "images"
-        for old in folder.glob("*.parquet"):
-            old.unlink()
-        folder.mkdir(exist_ok=True)
-        layout = schema.images_schema(SPEC, {})
+        for folder in (self.root / "images", self.root / "index"):
+            shutil.rmtree(folder, ignore_errors=True)
         for number in range(shards):
-            pq.write_table(_table(images[number::shards], layout), folder / f"{number:05d}.parquet", row_group_size=7)
+            some = images[number::shards]
+            write_store(self.root, SPEC, f"{number:05d}.parquet", [_row(i) for i in some], _pixels(some))
         return self
 
     def copies(self, copies: list[Copy]) -> Project:
-        rows = [(c.of.id, c.path, c.folder_class, c.official_split, False) for c in copies]
-        rows += [(c.of.id, c.of.path, c.of.folder_class, c.of.official_split, True) for c in copies]
+        rows = [(bytes.fromhex(c.of.id), c.path, c.folder_class, c.official_split, False) for c in copies]
+        rows += [(bytes.fromhex(c.of.id), c.of.path, c.of.folder_class, c.of.official_split, True) for c in copies]
         columns = zip(*sorted(rows, key=lambda row: (row[0], not row[4])), strict=True) if rows else [[]] * 5
         layout = schema.duplicates_schema()
         table = pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, layout, strict=True)], schema=layout)
@@ -99,7 +99,7 @@ class Project:
     def split(self, **config: Any) -> SplitSummary:
         duplicates = self.root / "duplicates.parquet"
         return split(
-            self.root / "images",
+            self.root,
             self.out,
             SplitConfig(**{**self.config, **config}),
             duplicates if duplicates.exists() else None,
@@ -113,6 +113,10 @@ class Project:
     def table(self, name: str) -> pa.Table:
         return schema.read_set(self.out / name)
 
+    def stored(self, name: str) -> pa.Schema:
+        """Of a set as it is on disk."""
+        return pq.read_schema(schema.shards(self.out / name)[0])
+
     def ids(self, name: str) -> set[str]:
         return set(self.table(name)["id"].to_pylist())
 
@@ -120,17 +124,9 @@ class Project:
         return {str(f.relative_to(self.out)): f.read_bytes() for f in sorted(self.out.rglob("*")) if f.is_file()}
 
 
-def _table(images: list[Image], layout: pa.Schema) -> pa.Table:
-    pixels = np.stack([image.pixels for image in images]) if images else np.zeros((0, 1, 8, 8), np.uint8)
-    columns = {
-        "id": [i.id for i in images],
-        "path": [i.path for i in images],
-        "height": [8] * len(images),
-        "width": [8] * len(images),
-        "mode": ["L"] * len(images),
-        "folder_class": [i.folder_class for i in images],
-        "official_split": [i.official_split for i in images],
-        "phash": phash(pixels),
-    }
-    arrays = [pa.array(columns[name], layout.field(name).type) for name in layout.names[:-1]]
-    return pa.Table.from_arrays([*arrays, schema.numpy_to_pixels(pixels)], schema=layout)
+def _row(image: Image) -> ImageRow:
+    return ImageRow(bytes.fromhex(image.id), image.path, 8, 8, "L", image.folder_class, image.official_split)
+
+
+def _pixels(images: list[Image]) -> npt.NDArray[np.uint8]:
+    return np.stack([image.pixels for image in images]) if images else np.zeros((0, 1, 8, 8), np.uint8)

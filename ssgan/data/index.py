@@ -1,0 +1,40 @@
+"""``index/*.parquet``: what is known of the images besides their pixels, row by row as in ``images/*.parquet``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ssgan.config import ImageSpec
+from ssgan.data.schema import ID, fixed, metadata_of
+from ssgan.data.signatures import THUMB, Signatures
+
+
+def index_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
+    """Schema of ``index/*.parquet``. It names no classes: their list may grow.
+
+    ``height``, ``width`` and ``mode`` describe the raw file; ``folder_class`` is the class folder that the file lay in (null:
+    none); ``official_split`` is "train" or "test" where the source has an official split (null: none); ``phash``, ``thumb``
+    and ``digest`` are the signatures of the stored pixels (``ssgan.data.signatures``).
+    """
+    fields = [
+        ID,
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("mode", pa.string(), nullable=False),
+        pa.field("folder_class", pa.string()),
+        pa.field("official_split", pa.string()),
+        pa.field("phash", pa.uint64(), nullable=False),
+        pa.field("thumb", pa.binary(4 * THUMB * THUMB), nullable=False),  # float32
+        pa.field("digest", pa.uint64(), nullable=False),
+    ]
+    return pa.schema(fields, metadata=metadata_of(spec, [], made_by=made_by))
+
+
+def signatures_of(index: pa.Table) -> Signatures:
+    """Those of the N rows of an index."""
+    phash, digest = (fixed(index[name]).view(np.uint64)[:, 0] for name in ("phash", "digest"))
+    return Signatures(phash, fixed(index["thumb"]).view(np.float32), digest)
