@@ -12,7 +12,6 @@ import torch
 
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
-from ssgan.data.schema import pixels_to_numpy
 from ssgan.model import Model, load_model
 from ssgan.storage.store import open_store
 from ssgan.training import experiment
@@ -33,9 +32,7 @@ class Finished:
 
     def error_rate(self, files: SplitFiles, name: str) -> float:
         """Share of wrong answers on the set ``name``."""
-        table = files.read(name, ["label", "pixels"])
-        images = pixels_to_numpy(table["pixels"], files.image_spec())
-        return float((self.model.predict_logits(images).argmax(1) != table["label"].to_numpy()).mean())
+        return float((self.model.predict_logits(files.inputs(name)).argmax(1) != files.labels(name)).mean())
 
 
 def train(config: Config, files: SplitFiles, threads: int) -> Finished:

@@ -21,13 +21,13 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.alone import train
-from benchmarks.unknown_class import write
+from benchmarks.unknown_class import SPEC
 from ssgan.config import Config, parse
-from ssgan.data.files import SplitFiles
 from ssgan.selection.audit import out_of_sample
 from ssgan.selection.diversity import groups
 from ssgan.selection.noise import confident_learning
 from ssgan.selection.scoring import probabilities, unit
+from tests.support.data import write_data
 
 VAL, WRONG = 180, 0.1
 WAYS = ("model", "features", "pixels")
@@ -61,10 +61,14 @@ def case(count: int, seed: int, arguments: argparse.Namespace) -> list[float]:
     noisy[wrong] = (noisy[wrong] + random.integers(1, 10, len(wrong))) % 10
     used, is_labeled = slice(0, count + VAL), np.arange(count + VAL) < count
     with tempfile.TemporaryDirectory(prefix="ssgan-audit-") as folder:
-        for name, rows in (("labeled", slice(0, count)), ("val", slice(count, count + VAL))):
-            write(Path(folder, name), images[rows], noisy[rows], classes=10)
-        write(Path(folder, "unlabeled"), images[count + VAL :], None, classes=10)
-        model = train(config(seed, arguments), SplitFiles(folder), threads=1).model
+        labeled, val, rest = slice(0, count), slice(count, count + VAL), slice(count + VAL, None)
+        sets = {
+            "labeled": (images[labeled], noisy[labeled]),
+            "val": (images[val], noisy[val]),
+            "unlabeled": (images[rest], None),
+        }
+        files = write_data(Path(folder), sets, SPEC, [str(k) for k in range(10)])
+        model = train(config(seed, arguments), files, threads=1).model
     outputs = model.outputs(images[used])
     group = groups(images[used], 4, 6.0)
     pixels = unit(images[used].reshape(count + VAL, -1).astype(np.float64))

@@ -28,7 +28,6 @@ from benchmarks.port import Port
 from ssgan.config import Config, LoaderConfig, parse
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, BatchRequest
-from ssgan.data.schema import pixels_to_numpy
 
 TRIAL = 100  # steps; fewer are mostly start-up
 ROUNDS = 3
@@ -99,8 +98,7 @@ def port(files: SplitFiles, steps: int, threads: int, validations: int) -> tuple
 
 
 def _set(files: SplitFiles, name: str) -> tuple[np.ndarray, np.ndarray]:
-    table = files.read(name, ["label", "pixels"])
-    return pixels_to_numpy(table["pixels"], files.image_spec()).copy(), table["label"].to_numpy()
+    return files.inputs(name), files.labels(name)
 
 
 def main() -> None:

@@ -11,24 +11,20 @@ once it does not. Each class is hidden once, with label draws and training of it
 from __future__ import annotations
 
 import argparse
-import hashlib
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.alone import train
 from ssgan.config import Config, ImageSpec, parse
-from ssgan.data import schema
-from ssgan.data.files import SplitFiles
 from ssgan.evaluation.calibration import fit_temperature
 from ssgan.selection.scoring import distance, entropy, probabilities, unit
+from tests.support.data import write_data
 
 SPEC = ImageSpec(1, 8, "fit")
 LABELS_PER_CLASS, VAL = 4, 180
@@ -72,9 +68,13 @@ def case(method: str, inside: bool, hidden: int, arguments: argparse.Namespace) 
     pool = np.concatenate([np.setdiff1d(rest, labeled), np.flatnonzero(labels == 9)])
     with tempfile.TemporaryDirectory(prefix="ssgan-unknown-") as folder:
         seen = pool if inside else pool[labels[pool] < 9]
-        for name, rows in (("labeled", labeled), ("unlabeled", seen), ("val", val)):
-            write(Path(folder, name), images[rows], None if name == "unlabeled" else labels[rows])
-        model = train(config(method, hidden, arguments), SplitFiles(folder), threads=1).model
+        sets = {
+            "labeled": (images[labeled], labels[labeled]),
+            "unlabeled": (images[seen], None),
+            "val": (images[val], labels[val]),
+        }
+        files = write_data(Path(folder), sets, SPEC, [str(k) for k in range(9)])
+        model = train(config(method, hidden, arguments), files, threads=1).model
     outputs, told = model.outputs(images[pool]), model.outputs(images[labeled])
     temperature = fit_temperature(model.predict_logits(images[val]), labels[val]).value
     p = probabilities(outputs.logits, temperature)
@@ -91,18 +91,6 @@ def config(method: str, seed: int, arguments: argparse.Namespace) -> Config:
         "train": {"steps": arguments.steps, "val_every": arguments.steps, "checkpoint_every": arguments.steps, "seed": seed},
     }
     return parse(Config, base, "benchmark")
-
-
-def write(folder: Path, images: Images, labels: Ints | None, classes: int = 9) -> None:
-    """One set as Parquet."""
-    layout = (schema.unlabeled_schema if labels is None else schema.labeled_schema)(SPEC, [str(k) for k in range(classes)])
-    ids = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
-    columns: dict[str, Any] = {"id": ids, "path": ids, "pixels": schema.numpy_to_pixels(images)}
-    if labels is not None:
-        columns["label"] = labels.astype(np.int32)
-    folder.mkdir()
-    table = pa.table([pa.array(columns[field.name], field.type) for field in layout], schema=layout)
-    pq.write_table(table, folder / "00000.parquet")
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def _choose(project: Project, arm: str, budget: int, week: int, seed: int) -> li
         project.run("next", "--budget", str(budget), "--control", "0.25", "--seed", str(seed + week), "--overwrite")
         return project.picks()
     splits = SplitFiles(str(project.folder / "data/splits"))
-    pool = sorted([*splits.read("unlabeled", ["id"])["id"].to_pylist(), *splits.reserved()])
+    pool = sorted([*splits.ids("unlabeled"), *splits.reserved()])
     return random.Random(f"{seed} {week}").sample(pool, min(budget, len(pool)))
 
 

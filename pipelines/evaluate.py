@@ -1,6 +1,6 @@
 """Stage ``evaluate``: the only code that opens the test set, and it says so in the metrics.
 
-Reads data/splits and runs/train; writes metrics/evaluate.json, plots/*.csv and runs/evaluate.
+Reads data/splits, the images that it names and runs/train; writes metrics/evaluate.json, plots/*.csv and runs/evaluate.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from ssgan import evaluation
 from ssgan.config import load
 from ssgan.data import classes as registry
 from ssgan.data import schema
+from ssgan.data.files import SplitFiles
+from ssgan.data.index import with_paths
 from ssgan.evaluation.rows import three_rows
 from ssgan.features.files import stored
 from ssgan.model import Model, load_model
 from ssgan.prediction.by_id import inputs_of
 from ssgan.prediction.nearest import nearest_images
-from ssgan.prediction.sets import judge_sets
+from ssgan.prediction.sets import judge_sets, labeled_images
 
-SPLITS, FEATURES, TRAIN = Path("data/splits"), Path("data/features"), Path("runs/train")
+SPLITS, INDEX, FEATURES, TRAIN = (Path(name) for name in ("data/splits", "data/index", "data/features", "runs/train"))
 KEPT = evaluation.KEPT_IMAGES
 
 
@@ -28,12 +30,12 @@ def run() -> None:
     config = parameters.evaluate
     manifest = evaluation.verify_run(TRAIN)
     folders = {role: evaluation.trained_model(TRAIN, manifest, role, config.checkpoint) for role in ("main", "twin", "auto")}
-    ids = {name: schema.read_set(SPLITS / name, columns=["id"])["id"].to_pylist() for name in schema.SETS}
+    files = SplitFiles(SPLITS.as_posix())
+    ids = {name: files.ids(name) for name in schema.SETS}
     proof = evaluation.prove_budget(manifest, ids, twin=folders["twin"] is not None)
 
-    val, test = schema.read_set(SPLITS / "val"), schema.read_set(SPLITS / "test")
-    classes: list[str] = schema.read_metadata(test.schema, str(SPLITS / "test"))["classes"]
-    former = registry.load(SPLITS / "classes.json").former
+    val, test = labeled_images(files, "val"), with_paths(labeled_images(files, "test"), INDEX)
+    classes, former = files.classes(), registry.load(SPLITS / "classes.json").former
     models = {role: _load(folder, classes, former) for role, folder in folders.items() if folder}
     features = stored(parameters.features, FEATURES)
     inputs = inputs_of(models["main"], features)
@@ -45,7 +47,7 @@ def run() -> None:
     rows = three_rows(judged, manifest, config) if features else None
     numbers |= {"rows": rows} if rows else {}
     main = models["main"]
-    generated = nearest_images(main, inputs, schema.read_set(SPLITS / "unlabeled"), KEPT) if features else main.sample(KEPT)
+    generated = nearest_images(main, inputs, files, KEPT) if features else main.sample(KEPT)
     evaluation.write_all(test, judged["main"], judged.get("twin"), numbers, generated, TRAIN)
     print(evaluation.describe(numbers))
     if rows:

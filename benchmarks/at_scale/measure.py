@@ -141,11 +141,11 @@ def pool(folder: Path, rows: int) -> dict[str, float]:
 
 def footers(folder: Path, rows: int) -> dict[str, float]:
     """Seconds to open a shard and read its footer, on this disk and on the S3 server that the environment names (if any)."""
-    from ssgan.data.files import SplitFiles
+    from ssgan.data.store import ImageStore
     from ssgan.storage.store import filesystem, open_store
 
-    local = SplitFiles(str(folder))
-    shards = len(local.shards("images"))
+    local = ImageStore(str(folder / "images"))
+    shards = len(list((folder / "images").iterdir()))
     found = {"shards": float(shards), "local_s": _opening(local) / shards}
     if url := os.environ.get("SSGAN_BENCHMARK_S3"):
         size = sum(file.stat().st_size for file in (folder / "images").iterdir())
@@ -156,13 +156,13 @@ def footers(folder: Path, rows: int) -> dict[str, float]:
         open_store(url).get("images", folder / "fetched")
         found["get_bytes_per_s"] = size / (time.monotonic() - began)
         fs, root = filesystem(url)
-        found["s3_s"] = _opening(SplitFiles(root, fs)) / shards
+        found["s3_s"] = _opening(ImageStore(f"{root}/images", fs)) / shards
     return found
 
 
 def _opening(files: Any) -> float:
     began = time.monotonic()
-    files.num_rows("images")
+    len(files)
     return time.monotonic() - began
 
 
@@ -176,7 +176,7 @@ def streaming(folder: Path, rows: int) -> dict[str, float]:
     ingest(MadeUp(WIDE_ROWS), DataConfig(image_size=64, channels=3), wide, remote_pool=no_workers)  # type: ignore[arg-type]
     split(wide, wide / "splits", SplitConfig(mode="benchmark", num_labels=100), wide / "duplicates.parquet", None)
     files = SplitFiles(str(wide / "splits"))
-    reader = StreamingImages(files, files.image_spec(), 100, 0, "unlabeled-1", 0, 1, 4, 1)
+    reader = StreamingImages(files, 100, 0, "unlabeled-1", 0, 1, 128, 1)
     steps = files.num_rows("unlabeled") // 100
     began = time.monotonic()
     size = sum(reader.read(step).nbytes for step in range(steps))

@@ -19,7 +19,6 @@ from benchmarks.mnist.rows import Row, config_of
 from ssgan.config import Config, DataConfig, FolderSource, Precision, SplitConfig, parse
 from ssgan.data.files import SplitFiles
 from ssgan.data.images import ingest
-from ssgan.data.schema import pixels_to_numpy
 from ssgan.data.sources import make_source
 from ssgan.data.splits import split
 from ssgan.model import load_model
@@ -105,8 +104,7 @@ def execute(run: Cell, data: Path, scratch: Path) -> Line:
 
 def test_set(files: SplitFiles) -> tuple[np.ndarray, np.ndarray]:
     """(N, C, S, S) uint8 and (N,) labels."""
-    table = files.read("test", ["label", "pixels"])
-    return pixels_to_numpy(table["pixels"], files.image_spec()), table["label"].to_numpy()
+    return files.inputs("test"), files.labels("test")
 
 
 def line(run: Cell, files: SplitFiles, wrong: int, summary: dict[str, Any]) -> Line:
@@ -122,6 +120,6 @@ def line(run: Cell, files: SplitFiles, wrong: int, summary: dict[str, Any]) -> L
         "test_images": files.num_rows("test"),
         **{name: summary[name] for name in ("seconds", "device", "threads", "versions")},
         "code": code_version(run.row.method)[:16],
-        "labeled_ids": ids_sha256(files.read("labeled", ["id"])["id"].to_pylist())[:16],
+        "labeled_ids": ids_sha256(files.ids("labeled"))[:16],
         "settings": asdict(run.row) | {"config": run.settings},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ def audit(
     """Rank the labels of the labeled and the val set that look wrong: a table and a page. Nothing is changed."""
     from ssgan import config as parameters
     from ssgan.data.files import SplitFiles
+    from ssgan.data.index import paths_of
     from ssgan.features.files import stored
     from ssgan.model import load_model
     from ssgan.prediction.by_id import predict_by_id
@@ -27,7 +29,8 @@ def audit(
 
     config, files = parameters.load(), SplitFiles("data/splits")
     split = config.split
-    labeled = audits.read(files, predict_by_id(load_model(model), stored(config.features, Path("data/features"))))
+    predict = predict_by_id(load_model(model), stored(config.features, Path("data/features")))
+    labeled = audits.read(files, predict, partial(paths_of, Path("data/index")))
     group = audits.near_duplicates(labeled, split.near_duplicate_bits, split.near_duplicate_rmse)
     found = audits.audit(labeled, files.classes(), group)
     sheet.write(out, found, labeled.pixels, open_ledger(ledger).state(split.label_policy).votes, show)

@@ -183,7 +183,7 @@ def open_ledger(folder: Path | None) -> Ledger:
 def _project_index() -> ProjectIndex:
     from ssgan.intake.project_index import load_project_index
 
-    return load_project_index(DATA / "index", DATA / "duplicates.parquet", DATA / "splits/test", REGISTRY)
+    return load_project_index(DATA / "index", DATA / "duplicates.parquet", DATA / "splits", REGISTRY)
 
 
 def _registry() -> ClassRegistry:

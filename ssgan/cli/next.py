@@ -79,6 +79,7 @@ def choose(
         return
     from ssgan import config as parameters
     from ssgan.data.classes import load
+    from ssgan.data.index import paths_of
     from ssgan.intake.importing import class_names
     from ssgan.selection import files as outputs
     from ssgan.selection.label_studio import url_of
@@ -93,7 +94,7 @@ def choose(
     wish = Wish(budget, control, unknown, held_out, seed, clusters, model, metrics)
     by_clusters = clusters is not None or (model == MODEL and not model.exists())
     picked, chooser, rules = _by_clusters(config, voted, wish) if by_clusters else _by_model(config, voted, wish)
-    paths = outputs.paths_of(Path("data/index"), [pick.sha256 for pick in picked.picks])
+    paths = paths_of(Path("data/index"), [pick.sha256 for pick in picked.picks])
     known = map(taxonomy.current_name, chooser.classes) if chooser else ()
     classes = list(dict.fromkeys([*known, *class_names(load(REGISTRY), taxonomy)]))
     naming = outputs.Naming(image_url or url_of(config.data.source), paths, classes, taxonomy)
@@ -115,7 +116,7 @@ def _by_model(config: Config, voted: set[str], wish: Wish) -> Choice:
 
     facts = published(wish.model, wish.metrics)
     loaded, splits = load_model(wish.model), SplitFiles("data/splits")
-    labeled = voted | set(splits.read("labeled", ["id"])["id"].to_pylist())
+    labeled = voted | set(splits.ids("labeled"))
     shares = divide(wish.budget, wish.control, wish.unknown, wish.held_out, len(waiting(splits, labeled)))
     rules = SelectionRules(shares, wish.seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
     predict = predict_by_id(loaded, stored(config.features, Path("data/features")))

@@ -68,7 +68,7 @@ def _check_inputs(source: str | None, pool: Path | None) -> None:
     if (source is None) == (pool is None):
         raise typer.BadParameter("name a folder of images or s3://bucket/prefix, or --pool: one of them", param_hint="SOURCE")
     folder = Path(source) if source and not is_s3(source) else pool
-    if folder and not folder.is_dir():
+    if folder and not folder.is_dir() and not (pool and folder.with_suffix(".parquet").is_file()):
         raise typer.BadParameter(f"{folder} is not a folder", param_hint="--pool" if pool else "SOURCE")
 
 

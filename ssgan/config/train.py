@@ -55,7 +55,7 @@ class LoaderConfig(Strict):
     """How batches are made."""
 
     memory_budget: int = Field(default=2048 * MIB, gt=0)  # bytes of uint8 images held on the device, else streaming
-    shuffle_row_groups: int = Field(default=4, ge=1)  # row groups mixed in the second level of the streaming shuffle
+    shuffle_row_groups: int = Field(default=128, ge=1)  # row groups (256 KiB) that a streamed run shuffles together
     prefetch_windows: int = Field(default=1, ge=1)  # windows of row groups read ahead while streaming
 
 

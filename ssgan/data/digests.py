@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,6 +17,16 @@ NONE = -1
 def digests(values: Iterable[bytes | memoryview]) -> Digests:
     """(N, 32) of sha256 as bytes."""
     return np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
+
+
+SALT = b"ssgan-split"
+
+
+def draws(ids: Digests) -> npt.NDArray[np.uint64]:
+    """(N,) a hash of each of N ids alone: it decides on val and test and on the order of images, and never changes."""
+    text = ids.tobytes().hex().encode()
+    found = (hashlib.sha256(SALT + text[at : at + 64]).digest()[:8] for at in range(0, len(text), 64))
+    return np.frombuffer(b"".join(found), ">u8").astype(np.uint64)
 
 
 class DigestMap:

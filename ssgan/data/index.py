@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ssgan.config import ImageSpec
-from ssgan.data.schema import ID, fixed, metadata_of
+from ssgan.data.schema import ID, fixed, ids_column, metadata_of, shards
 from ssgan.data.signatures import THUMB, Signatures
+from ssgan.errors import DataError
 
 
 def index_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
@@ -38,3 +43,24 @@ def signatures_of(index: pa.Table) -> Signatures:
     """Those of the N rows of an index."""
     phash, digest = (fixed(index[name]).view(np.uint64)[:, 0] for name in ("phash", "digest"))
     return Signatures(phash, fixed(index["thumb"]).view(np.float32), digest)
+
+
+def paths_of(index: Path, ids: Sequence[str]) -> dict[str, str]:
+    """Paths of some images within their source, from the index of ``ingest``. Raises DataError where one is missing."""
+    wanted = ids_column(sorted(set(ids)))
+    found: dict[str, str] = {}
+    for shard in shards(index):
+        for batch in pq.ParquetFile(shard).iter_batches(columns=["id", "path"]):
+            rows = batch.filter(pc.is_in(batch["id"], value_set=wanted))
+            found.update(zip(map(bytes.hex, rows["id"].to_pylist()), rows["path"].to_pylist(), strict=True))
+    missing = set(ids) - found.keys()
+    if missing:
+        raise DataError(f"{index} lacks {len(missing)} images of data/splits, such as {min(missing)}; run `dvc repro split`")
+    return found
+
+
+def with_paths(images: pa.Table, index: Path) -> pa.Table:
+    """A table of images by hex id, with the column path. Raises DataError like ``paths_of``."""
+    ids = images["id"].to_pylist()
+    known = paths_of(index, ids)
+    return images.append_column("path", pa.array([known[one] for one in ids], pa.string()))

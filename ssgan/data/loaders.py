@@ -83,7 +83,7 @@ class Batches:
         self._files, self._request, self._loader, self._device = files, request, loader, device
         self._spec = files.image_spec()
         self._x = self._read("labeled")
-        self._y = torch.from_numpy(files.read("labeled", ["label"])["label"].to_numpy().astype(np.int64)).to(device)
+        self._y = torch.from_numpy(files.labels("labeled")).to(device)
         self._labeled = Stream(len(self._y), request.labeled, request.seed, "labeled")
         self.num_labeled = len(self._y)
         self.seen = torch.zeros(self.num_labeled, dtype=torch.bool, device=device)
@@ -99,7 +99,7 @@ class Batches:
     def _read(self, name: str, space: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """A set on the device: (N, C, S, S) uint8 images; or (N, V, P) features, once there is a space, and nothing before."""
         if self._files.features is None:
-            return torch.from_numpy(self._files.inputs(name).copy()).to(self._device)
+            return torch.from_numpy(self._files.inputs(name)).to(self._device)
         if space is None:
             return torch.zeros((0, 1, 1), device=self._device)
         raw = torch.from_numpy(self._files.inputs(name))
@@ -124,7 +124,7 @@ class Batches:
         if self._pool is not None:
             return InMemory(self._pool, Stream(len(self._pool), batch, seed, name), rank, world)
         images = StreamingImages(
-            self._files, self._spec, batch, seed, name, rank, world, loader.shuffle_row_groups, loader.prefetch_windows
+            self._files, batch, seed, name, rank, world, loader.shuffle_row_groups, loader.prefetch_windows
         )
         return Streamed(images, self._device)
 

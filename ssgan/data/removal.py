@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from ssgan import atomic
 from ssgan.data import schema
+from ssgan.data.files import SplitFiles
 from ssgan.data.image_shards import OPTIONS, of_rows
 from ssgan.errors import DataError
 
@@ -116,6 +117,5 @@ def drop(path: Path, images: Collection[str]) -> None:
 
 def sets_of(splits: Path, images: Collection[str]) -> dict[str, set[str]]:
     """The sets of a split, with which of these images each one holds."""
-    return {
-        name: set().union(*(held(path, images) for path in sorted((splits / name).glob("*.parquet")))) for name in schema.SETS
-    }
+    files = SplitFiles(splits.as_posix())
+    return {name: set(files.ids(name)) & set(images) for name in schema.SETS}

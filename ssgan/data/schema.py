@@ -9,10 +9,11 @@ and up to 4 times larger.
     index/*.parquet             INDEX: what is known of the same rows, shard by shard, without their pixels
     rejected.parquet            REJECTED: one row per file that was not accepted
     duplicates.parquet          DUPLICATES: every file of every group of byte-identical files
-    splits/labeled/*.parquet    LABELED
-    splits/unlabeled/*.parquet  UNLABELED: no label, and no path that could give one away
-    splits/val/*.parquet        LABELED
-    splits/test/*.parquet       LABELED
+    splits/labeled.parquet      LABELED: rows of images/, counted over its shards in order, with ids and classes
+    splits/unlabeled.parquet    UNLABELED: rows of images/, ascending: no label, no path, no order that could give one away
+    splits/val.parquet          LABELED
+    splits/test.parquet         LABELED
+    splits/reserved.parquet     rows of images/ that wait for a label to join val or test, and which
     splits/split.json           SplitSummary as JSON: counts, class list, hashes of the ids of each set
     splits/classes.json         {"version": 1, "classes": ["cat", "dog"]}: permanent ids are positions; append-only
 """
@@ -37,10 +38,11 @@ from ssgan.errors import DataError
 SCHEMA_VERSION = 2
 ID_BYTES = 32  # an id is the sha256 of the file's bytes
 SETS = ("labeled", "unlabeled", "val", "test")
-RESERVED = "reserved.parquet"  # beside the sets: images that wait for a label to join val or test
+RESERVED = "reserved"  # beside the sets: images that wait for a label to join val or test
 METADATA_KEY = b"ssgan"  # key in the Parquet schema metadata; value is JSON of ImageSpec and more
 ROWS_KEY = b"ssgan-rows"  # sha256 over the ids of a shard, in order: two files that agree in it hold the same rows
 
+POSITION = pa.field("position", pa.uint32(), nullable=False)  # row of the store
 ID = pa.field("id", pa.binary(ID_BYTES), nullable=False)
 
 
@@ -71,21 +73,15 @@ def duplicates_schema() -> pa.Schema:
     return pa.schema(fields)
 
 
-def labeled_schema(spec: ImageSpec, classes: list[str]) -> pa.Schema:
-    """Schema of the labeled, val and test sets; ``label`` is the permanent class id."""
-    fields = [
-        ID,
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("label", pa.int32(), nullable=False),
-        pa.field("pixels", pa.binary(spec.bytes), nullable=False),
-    ]
-    return pa.schema(fields, metadata=metadata_of(spec, classes))
+def labeled_schema(spec: ImageSpec, classes: list[str], store: dict[str, Any]) -> pa.Schema:
+    """Schema of the labeled, val and test sets; ``label`` is the permanent class id, ``store`` what a store says of itself."""
+    fields = [POSITION, ID, pa.field("label", pa.int32(), nullable=False)]
+    return pa.schema(fields, metadata=metadata_of(spec, classes, store=store))
 
 
-def unlabeled_schema(spec: ImageSpec, classes: list[str]) -> pa.Schema:
-    """Schema of the unlabeled set: no label and no path, by construction."""
-    fields = [ID, pa.field("pixels", pa.binary(spec.bytes), nullable=False)]
-    return pa.schema(fields, metadata=metadata_of(spec, classes))
+def unlabeled_schema(spec: ImageSpec, classes: list[str], store: dict[str, Any]) -> pa.Schema:
+    """Schema of the unlabeled set: no label, no path and no id, by construction."""
+    return pa.schema([POSITION], metadata=metadata_of(spec, classes, store=store))
 
 
 def metadata_of(spec: ImageSpec, classes: list[str], **more: Any) -> dict[bytes, bytes]:
@@ -94,9 +90,9 @@ def metadata_of(spec: ImageSpec, classes: list[str], **more: Any) -> dict[bytes,
     return {METADATA_KEY: json.dumps(value, sort_keys=True).encode()}
 
 
-def read_metadata(schema: pa.Schema, where: str) -> dict[str, Any]:
+def read_metadata(metadata: dict[bytes, bytes] | None, where: str) -> dict[str, Any]:
     """The JSON that ``metadata_of`` wrote. Raises DataError where it is missing or of another version."""
-    raw = (schema.metadata or {}).get(METADATA_KEY)
+    raw = (metadata or {}).get(METADATA_KEY)
     if raw is None:
         raise DataError(f"{where} was not written by ssgan (no `ssgan` metadata); run `dvc repro ingest split` again")
     value: dict[str, Any] = json.loads(raw)

@@ -15,8 +15,10 @@ from ssgan.config import SplitConfig
 from ssgan.data import schema
 from ssgan.data.classes import ClassRegistry
 from ssgan.data.duplicates import DuplicateGroups
+from ssgan.data.files import SplitFiles
 from ssgan.data.labels import NO_LABEL, Labels
-from ssgan.data.split_files import I64, IngestedImages
+from ssgan.data.split_files import IngestedImages
+from ssgan.data.store import I64
 from ssgan.errors import DataError
 from ssgan.provenance import ids_sha256
 
@@ -157,13 +159,16 @@ def _without(one: SetSummary, registry: ClassRegistry) -> list[str]:
     return [name for name, n in (one.classes or {}).items() if n == 0 and name not in registry.retired]
 
 
-def verify(folder: Path, summary: SplitSummary) -> None:
-    """Read the ids back from the written files and check them against the summary and against each other.
+def verify(folder: Path, images: IngestedImages, summary: SplitSummary) -> None:
+    """Read the sets back from the written files and check them against the summary and against each other.
 
     Raises:
         DataError: this code or the disk is broken; the files must not be used.
     """
-    ids = {name: schema.read_set(folder / name, columns=["id"])["id"].to_pylist() for name in schema.SETS}
+    files, known, row_of = SplitFiles(folder.as_posix()), images.table["id"], np.argsort(images.position)
+    ids = {name: known.take(row_of[files.rows(name)]).to_pylist() for name in schema.SETS}
+    labeled = [name for name in schema.SETS if name != "unlabeled"]
+    _require(all(files.ids(name) == ids[name] for name in labeled), "ids are not those of the rows that they stand beside")
     for name, one in summary.sets.items():
         _require(len(ids[name]) == one.images, f"{name} has {len(ids[name])} rows on disk, {one.images} were meant")
         _require(ids_sha256(ids[name]) == one.ids_sha256, f"{name} has other ids on disk than were meant")

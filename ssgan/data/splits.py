@@ -31,8 +31,17 @@ from ssgan.data import duplicates as near
 from ssgan.data.classes import ClassRegistry
 from ssgan.data.duplicates import DuplicateGroups
 from ssgan.data.labels import NO_LABEL, Labels, collect, examples
-from ssgan.data.split_files import I64, IngestedImages, load_duplicates, load_images, replacing, write_reserved, write_set
+from ssgan.data.split_files import (
+    IngestedImages,
+    load_duplicates,
+    load_images,
+    replacing,
+    write_labeled,
+    write_reserved,
+    write_rows,
+)
 from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, SplitPlan, SplitSummary, summarize, verify
+from ssgan.data.store import I64
 from ssgan.errors import ConfigError, DataError
 
 I8 = npt.NDArray[np.int8]
@@ -42,8 +51,7 @@ I32 = npt.NDArray[np.int32]
 def split(
     data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | None, previous_classes: Path | None
 ) -> SplitSummary:
-    """Write ``labeled/``, ``unlabeled/``, ``val/``, ``test/``, ``reserved.parquet``, ``split.json`` and ``classes.json`` into
-    ``out_dir``.
+    """Write the four sets and ``reserved.parquet``, ``split.json`` and ``classes.json`` into ``out_dir``; no pixel is copied.
 
     The same input gives the same bytes. ``out_dir`` is replaced in one step, or left as it was if anything goes wrong.
 
@@ -57,17 +65,19 @@ def split(
         ConfigError: ``num_labels`` does not fit the number of classes.
     """
     known = classes.load(previous_classes)
+    images = load_images(Path(data))
+    plan = make_plan(images, load_duplicates(duplicates), known, config)
+    about = (images.spec, plan.registry.names, images.store.describe())
     with replacing(Path(out_dir)) as out:
-        scratch = out / "pixels.scratch"
-        images = load_images(Path(data, "images"), Path(data, "index"), scratch)
-        plan = make_plan(images, load_duplicates(duplicates), known, config)
         for name, rows in plan.rows.items():
-            layout = schema.unlabeled_schema if name == "unlabeled" else schema.labeled_schema
-            write_set(out / name, layout(images.spec, plan.registry.names), images, rows, plan.class_ids)
-        scratch.unlink()
-        write_reserved(out / schema.RESERVED, images, {"val": plan.reserved(VAL), "test": plan.reserved(TEST)})
+            path = out / f"{name}.parquet"
+            if name == "unlabeled":
+                write_rows(path, schema.unlabeled_schema(*about), np.sort(images.position[rows]))
+            else:
+                write_labeled(path, schema.labeled_schema(*about), images, rows, plan.class_ids)
+        write_reserved(out / f"{schema.RESERVED}.parquet", images, {"val": plan.reserved(VAL), "test": plan.reserved(TEST)})
         summary = summarize(images, plan, config)
-        verify(out, summary)
+        verify(out, images, summary)
         (out / "classes.json").write_text(classes.to_json(plan.registry), encoding="utf-8")
         (out / "split.json").write_text(summary.to_json(), encoding="utf-8")
     return summary
@@ -101,7 +111,7 @@ class Sides(NamedTuple):
 def find_sides(images: IngestedImages, copies: pa.Table, config: SplitConfig) -> Sides:
     """The side of every image: it depends on the images alone, so that it is known before the first label."""
     official, overlap = _official(images.table, copies)
-    found = near.find(images.signatures, images.pixels, config.near_duplicate_bits, config.near_duplicate_rmse)
+    found = near.find(images.signatures, images, config.near_duplicate_bits, config.near_duplicate_rmse)
     own = own_sides(images.draw, official, config)
     return Sides(own, group_sides(own, found.group, keep_test="test" in official), found, overlap, "test" in official)
 

@@ -16,7 +16,7 @@ from ssgan import atomic
 from ssgan.backbones import Backbone
 from ssgan.backbones.license import accepted_license
 from ssgan.config import ImageSpec
-from ssgan.data import schema
+from ssgan.data.files import named_images
 from ssgan.errors import CheckpointError, ConfigError
 from ssgan.evaluation.published import Published, published
 from ssgan.exporting.check import Difference, check
@@ -65,7 +65,7 @@ def export_model(
     """Write the file, read it back, compare; it appears under its name only if it is right.
 
     Args:
-        images: a folder of shards (data/splits/val) that the check uses; noise where there is none.
+        images: a set (data/splits/val) or a folder of shards (data/images) that the check uses; noise where there is none.
 
     Raises:
         CheckpointError: no model, one that was not evaluated (unless allowed), a file that does not compute the same.
@@ -106,15 +106,15 @@ def _enlarged(images: npt.NDArray[np.uint8], spec: ImageSpec) -> npt.NDArray[np.
 
 def _images(folder: Path, spec: ImageSpec, on_features: bool) -> tuple[npt.NDArray[np.uint8], str]:
     """(N, C, S, S) uint8 to check on, and a word on what they are. Raises DataError, CheckpointError."""
-    if not folder.is_dir():
+    if not folder.is_dir() and not folder.with_suffix(".parquet").is_file():
         noise = np.random.default_rng(0).integers(0, 256, (CHECKED, *spec.shape), np.uint8)
         return noise, f"{CHECKED} images of noise ({folder} does not exist)"
-    table = schema.read_set(folder, columns=["pixels"]).slice(0, CHECKED)
-    theirs = schema.spec_of(schema.read_metadata(table.schema, str(folder)))
+    store, rows = named_images(folder)
+    theirs, pixels = store.spec, store.pixels(rows[:CHECKED])
     if on_features:
-        return _enlarged(schema.pixels_to_numpy(table["pixels"], theirs), spec), f"{len(table)} images of {folder}, enlarged"
+        return _enlarged(pixels, spec), f"{len(pixels)} images of {folder}, enlarged"
     if theirs.shape != spec.shape:
         raise CheckpointError(
             f"{folder} holds images of shape {theirs.shape}, the model takes {spec.shape}; name others by --images"
         )
-    return schema.pixels_to_numpy(table["pixels"], spec), f"{len(table)} images of {folder}"
+    return pixels, f"{len(pixels)} images of {folder}"

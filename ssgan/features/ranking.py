@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ssgan import backbones
@@ -57,7 +56,7 @@ def _judged(config: Config, name: str, splits: Path) -> Ranked:
         out: Floats = space(torch.from_numpy(files.inputs(name, 1)[:, 0])).double().numpy()
         return out
 
-    labels, val = (files.read(one, ["label"])["label"].to_numpy().astype(np.int64) for one in ("labeled", "val"))
+    labels, val = (files.labels(one) for one in ("labeled", "val"))
     x, classes, seed = vectors("labeled"), len(files.classes()), config.train.seed
     c = strength(x, labels, classes, seed)
     wrong = judged = 0

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ssgan.data import classes, schema
 from ssgan.data.classes import ClassRegistry
+from ssgan.data.files import SplitFiles
 from ssgan.data.split_files import load_duplicates
 from ssgan.errors import DataError
 from ssgan.intake.raw_label import RawLabel
@@ -59,7 +60,7 @@ def _path_suffixes(path: str) -> list[str]:
     return [*names, uploaded[1]] if uploaded else names
 
 
-def load_project_index(index: Path, duplicates: Path, test: Path, registry: Path) -> ProjectIndex:
+def load_project_index(index: Path, duplicates: Path, splits: Path, registry: Path) -> ProjectIndex:
     """Read what there is; before the first split there is no test set.
 
     Raises:
@@ -72,10 +73,14 @@ def load_project_index(index: Path, duplicates: Path, test: Path, registry: Path
     copies = load_duplicates(duplicates if duplicates.exists() else None)
     ids = dict(zip(copies["path"].to_pylist(), copies["id"].to_pylist(), strict=True))
     ids |= {name: image for image, name in path.items()}
-    return ProjectIndex(path, ids, _test_labels(test) if test.is_dir() else {}, classes.load(registry))
+    return ProjectIndex(
+        path,
+        ids,
+        _test_labels(SplitFiles(splits.as_posix())) if (splits / "test.parquet").exists() else {},
+        classes.load(registry),
+    )
 
 
-def _test_labels(folder: Path) -> dict[str, str]:
-    table = schema.read_set(folder, columns=["id", "label"])
-    names = schema.read_metadata(table.schema, str(folder))["classes"]
-    return {i: names[label] for i, label in zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True)}
+def _test_labels(files: SplitFiles) -> dict[str, str]:
+    names = files.classes()
+    return {image: names[label] for image, label in zip(files.ids("test"), files.labels("test").tolist(), strict=True)}

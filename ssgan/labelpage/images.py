@@ -107,7 +107,7 @@ def _find(queue: Collection[str], data: Path) -> dict[str, ImageLocation]:
 
 def _stored(place: ImageLocation, why: str) -> ServedImage:
     with pq.ParquetFile(place.shard) as file:
-        spec = schema.spec_of(schema.read_metadata(file.schema_arrow, str(place.shard)))
+        spec = schema.spec_of(schema.read_metadata(file.schema_arrow.metadata, str(place.shard)))
         group, start = 0, 0
         while start + file.metadata.row_group(group).num_rows <= place.row:
             start += file.metadata.row_group(group).num_rows

@@ -6,6 +6,7 @@ so that the answers are the same.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from collections.abc import Iterator
@@ -13,26 +14,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ssgan.config import DataConfig, FolderSource, ImageSpec, S3Source
-from ssgan.data import schema
 from ssgan.data.decode import DecodeLimits
+from ssgan.data.files import as_hex, named_images
+from ssgan.data.index import paths_of
 from ssgan.data.remote import RemoteJob, folder_identity, open_job, remote_job
 from ssgan.data.sources import ImageSource, Item, make_source, text
+from ssgan.data.store import ImageStore
 from ssgan.data.workers import DecodeJob, prepared
 from ssgan.errors import ConfigError, DataError
 from ssgan.features.files import FeatureFiles
 from ssgan.prediction.by_id import inputs_of
 from ssgan.prediction.score import PartResult, Scorer, part_result
-from ssgan.provenance import file_sha256
 from ssgan.storage import is_s3
 
 FILES = pa.schema([("path", pa.binary()), ("size", pa.int64()), ("reason", pa.string()), ("detail", pa.binary())])
-SLICES = pa.schema([("shard", pa.string()), ("sha256", pa.string()), ("start", pa.int64()), ("stop", pa.int64())])
+SLICES = pa.schema([("sha256", pa.string()), ("start", pa.int64()), ("stop", pa.int64())])
 POOL_BATCH = 256  # images that the network gets at once
 
 
@@ -158,7 +157,7 @@ def _predict_files(scorer: Scorer, job: DecodeJob, rows: pa.Table, workers: int 
 
 
 class PoolInputs:
-    """The images in a folder of shards: data/images, or a set of data/splits. A row of its list is a slice of a shard.
+    """The images in a folder of shards (data/images), or of a set (data/splits/unlabeled). A row of its list is some of them.
 
     Args:
         features: of these images, where the model learned on such.
@@ -168,15 +167,13 @@ class PoolInputs:
         self.name, self.place, self._features = str(folder), os.path.abspath(folder), features
 
     def listing(self, spec: ImageSpec, part_files: int) -> pa.Table:
-        """Raises DataError: no shard there, or images of another shape than ``spec``."""
-        found: list[tuple[str, str, int, int]] = []
-        for shard in schema.shards(Path(self.name)):
-            theirs = schema.spec_of(schema.read_metadata(pq.read_schema(shard), str(shard)))
-            if theirs != spec and self._features is None:
-                raise DataError(f"{shard} holds images {theirs}, the model takes {spec}; name the pool of that model")
-            rows, digest = pq.read_metadata(shard).num_rows, file_sha256(shard)
-            found += [(shard.name, digest, start, min(start + part_files, rows)) for start in range(0, rows, part_files)]
-        columns = [list(column) for column in zip(*found, strict=True)] or [[], [], [], []]
+        """Raises DataError: no image there, or images of another shape than ``spec``."""
+        store, rows = named_images(Path(self.place))
+        if store.spec != spec and self._features is None:
+            raise DataError(f"{self.name} holds images {store.spec}, the model takes {spec}; name the pool of that model")
+        version = hashlib.sha256(store.describe()["identity"].encode() + rows.tobytes()).hexdigest()
+        found = [(version, start, min(start + part_files, len(rows))) for start in range(0, len(rows), part_files)]
+        columns = [list(column) for column in zip(*found, strict=True)] or [[], [], []]
         return pa.table([pa.array(c, f.type) for c, f in zip(columns, SLICES, strict=True)], schema=SLICES)
 
     def part_rows(self, part_files: int) -> int:
@@ -186,19 +183,32 @@ class PoolInputs:
         return sum(row["stop"] - row["start"] for row in rows.to_pylist())
 
     def predict(self, scorer: Scorer, rows: pa.Table) -> PartResult:
-        """Raises DataError where a shard is gone or shorter."""
+        """Raises DataError where images are gone."""
         batches: list[pa.RecordBatch] = []
         inputs_for = inputs_of(scorer.model, self._features)
+        store, images = named_images(Path(self.place))
         for row in rows.to_pylist():
-            ids, paths, pixels = _slice(Path(self.place) / row["shard"], row["start"], row["stop"])
-            inputs = inputs_for(ids, pixels)
+            some = images[row["start"] : row["stop"]]
+            ids, pixels = as_hex(store.gather(some, "id")), store.pixels(some)
+            paths, inputs = self._paths(store, ids), inputs_for(ids, pixels)
             for at in range(0, len(ids), POOL_BATCH):
-                some = slice(at, at + POOL_BATCH)
-                batches.append(scorer.rows(ids[some], paths[some], inputs[some]))
+                part = slice(at, at + POOL_BATCH)
+                batches.append(scorer.rows(ids[part], paths[part], inputs[part]))
         return part_result(scorer, batches, [])
 
+    def _paths(self, store: ImageStore, ids: list[str]) -> list[str | None]:
+        """Of images in a folder of shards, where their index lies beside it; None for those of a set."""
+        index = Path(store.root).with_name("index")
+        known = paths_of(index, ids) if store.root == Path(self.place).as_posix() and index.is_dir() else {}
+        return [known.get(one) for one in ids]
+
+    def identity(self) -> tuple[Any, ...] | None:
+        """Of the folder of shards, or of the one that holds the set."""
+        folder = self.place if os.path.isdir(self.place) else os.path.dirname(self.place)
+        return folder_identity(FolderSource(path=folder))
+
     def on_node(self, spec: ImageSpec) -> PartPredictor:
-        return _PoolOnNode(self, folder_identity(FolderSource(path=self.place)))
+        return _PoolOnNode(self, self.identity())
 
 
 class _PoolOnNode(NamedTuple):
@@ -206,22 +216,8 @@ class _PoolOnNode(NamedTuple):
     folder: tuple[Any, ...] | None
 
     def predict(self, scorer: Scorer, rows: pa.Table) -> PartResult:
-        _require_shared(self.pool.place, self.folder, folder_identity(FolderSource(path=self.pool.place)))
+        _require_shared(self.pool.place, self.folder, self.pool.identity())
         return self.pool.predict(scorer, rows)
-
-
-def _slice(shard: Path, start: int, stop: int) -> tuple[list[str], list[str | None], npt.NDArray[np.uint8]]:
-    """Ids, paths (None where the set has none) and pixels of some rows, reading no row group but theirs."""
-    file = pq.ParquetFile(shard)
-    ends = np.cumsum([file.metadata.row_group(g).num_rows for g in range(file.metadata.num_row_groups)])
-    first, last = (int(np.searchsorted(ends, row, side="right")) for row in (start, stop - 1))
-    table = file.read_row_groups(range(first, last + 1), columns=["id", "pixels"])
-    table = schema.with_hex_ids(table.slice(start - (int(ends[first - 1]) if first else 0), stop - start))
-    ids: list[str] = table["id"].to_pylist()
-    index = shard.parents[1] / "index" / shard.name  # of images that were ingested
-    paths = pq.read_table(index, columns=["path"])["path"][start:stop].to_pylist() if index.exists() else [None] * len(ids)
-    spec = schema.spec_of(schema.read_metadata(file.schema_arrow, str(shard)))
-    return ids, paths, schema.pixels_to_numpy(table["pixels"], spec)
 
 
 def _require_shared(where: str, drivers: tuple[Any, ...] | None, here: tuple[Any, ...] | None) -> None:

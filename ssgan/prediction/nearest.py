@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from ssgan.data import schema
+from ssgan.data.files import SplitFiles
 from ssgan.prediction.by_id import InputsOf
 
 if TYPE_CHECKING:
@@ -17,17 +16,16 @@ if TYPE_CHECKING:
 SEARCHED = 20_000  # unlabeled images among which they are looked for
 
 
-def nearest_images(model: Model, inputs: InputsOf, unlabeled: pa.Table, n: int) -> npt.NDArray[np.uint8] | None:
+def nearest_images(model: Model, inputs: InputsOf, files: SplitFiles, n: int) -> npt.NDArray[np.uint8] | None:
     """(n, C, S, S) images, one for each of n generated vectors; None where the method has no generator.
 
     Args:
         inputs: from ids and pixels to what the model takes.
-        unlabeled: images with id and pixels.
+        files: of their set ``unlabeled``, SEARCHED are looked at.
     """
     vectors = model.sample_vectors(n)
     if vectors is None:
         return None
-    some = unlabeled.slice(0, SEARCHED)
-    pixels = schema.pixels_to_numpy(some["pixels"], schema.spec_of(schema.read_metadata(some.schema, "unlabeled")))
-    have = model.to_space(np.asarray(inputs(some["id"].to_pylist(), pixels), np.float32))
+    pixels = files.store.pixels(files.positions("unlabeled")[:SEARCHED])
+    have = model.to_space(np.asarray(inputs(files.ids("unlabeled")[:SEARCHED], pixels), np.float32))
     return pixels[(vectors @ have.T).argmax(1)]  # all vectors have the same length

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ssgan.config import EvaluateConfig
 from ssgan.data import schema
+from ssgan.data.files import SplitFiles
 from ssgan.evaluation.judge import ModelEvaluation, judge
 
 Array = npt.NDArray[Any]
@@ -35,8 +36,15 @@ def judge_sets(
     """
 
     def logits(table: pa.Table) -> Array:
-        spec = schema.spec_of(schema.read_metadata(table.schema, "a set"))
+        spec = schema.spec_of(schema.read_metadata(table.schema.metadata, "a set"))
         return model.predict_logits(inputs(table["id"].to_pylist(), schema.pixels_to_numpy(table["pixels"], spec)))
 
     labels, val_labels = (table["label"].to_numpy() for table in (test, val))
     return judge(logits(test), labels, logits(val), val_labels, model.classes, config)
+
+
+def labeled_images(files: SplitFiles, name: str) -> pa.Table:
+    """A labeled set with columns id (hex), label and pixels, in the order of its file."""
+    table = files.read(name, ["id", "label"])
+    pixels = schema.numpy_to_pixels(files.store.pixels(files.rows(name)))
+    return table.append_column(pa.field("pixels", pixels.type, nullable=False), pixels)

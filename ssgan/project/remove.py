@@ -1,9 +1,10 @@
 """``ssgan remove``: no pixel of some images is left in the data, in what was made of it, and in DVC's cache on this machine.
 
     images, index, features shards of data/ are written anew without them
-    data/splits, reports    go as a whole where they hold one; `dvc repro` makes them again
+    data/splits             goes as a whole, for it names rows of these shards; `dvc repro` makes it again
+    reports                 go as a whole where they hold one
     DVC's cache             every file of any version that holds one, found by looking into all of them
-    storage                 splits that were published for a cluster
+    storage                 splits and images that were published for a cluster
 
 What lies elsewhere is named, with the remedy: raw files, DVC's remotes, clones of the project, and versions of the registry,
 which are never rewritten: they hold the most confident mistakes with their pixels, and predictions by image.
@@ -29,12 +30,12 @@ from ssgan.errors import ConfigError, DataError, SsganError
 from ssgan.provenance import file_sha256
 from ssgan.registry.registry import VERSIONS
 from ssgan.registry.version import MISTAKES, PREDICTIONS
-from ssgan.runs.publish import PREFIX, local_splits
+from ssgan.runs.publish import IMAGES, PREFIX, local_splits
 from ssgan.storage.store import Store, open_store
 
 DATA, SPLITS, MANIFEST = Path("data"), Path("data/splits"), Path("runs/train/manifest.json")
 STORE = ("images", "index", "features")  # shards of the same rows
-MADE = (SPLITS, Path("runs/evaluate"))  # hold rows with pixels
+MADE = (Path("runs/evaluate"),)  # holds rows with pixels
 PAGES = (Path("report"), Path("audit"), Path("reports/compare/index.html"))  # hold pictures that cannot be searched
 PAGE, SHEET = (b"<!doctype html", b"<html"), "mistakes.png"
 
@@ -67,12 +68,13 @@ def plan(targets: list[str]) -> Removal:
     tables.append(DATA / "duplicates.parquet")
     found.tables = [path for path in tables if path.is_file() and removal.held(path, found.images)]
     found.made = [folder for folder in MADE if any(removal.holders(folder, found.images))]
+    found.made += [SPLITS] if SPLITS.is_dir() and len(found.tables) else []
     found.made += [page for page in PAGES if page.exists()]
     if Path(".dvc").is_dir():
         cache, found.remotes = _ask_dvc()
         found.cached = list(_cached(cache, set(found.images)))
     store = open_store(load().storage.url)
-    found.published = store.keys(PREFIX)
+    found.published = [*store.keys(PREFIX), *store.keys(IMAGES)]
     found.registered = list(_registered(store, found.images))
     if MANIFEST.is_file():
         manifest = json.loads(MANIFEST.read_text())

@@ -32,7 +32,7 @@ FLIPPED = ("id", "path", "label", "champion", "champion_probability", "challenge
 def kept_pixels(mistakes: Path) -> PixelsById:
     """Pixels (C, S, S) of the mistakes in ``mistakes.parquet``, by id."""
     table = pq.read_table(mistakes, columns=["id", "pixels"])
-    spec = schema.spec_of(schema.read_metadata(table.schema, str(mistakes)))
+    spec = schema.spec_of(schema.read_metadata(table.schema.metadata, str(mistakes)))
     return dict(zip(table["id"].to_pylist(), schema.pixels_to_numpy(table["pixels"], spec), strict=True))
 
 

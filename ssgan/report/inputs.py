@@ -122,7 +122,7 @@ def _series(path: Path, names: tuple[str, ...]) -> dict[str, list[dict[str, floa
 
 def _mistakes(path: Path, classes: list[str]) -> Mistakes:
     table = pq.read_table(path)
-    spec = schema.spec_of(schema.read_metadata(table.schema, str(path)))
+    spec = schema.spec_of(schema.read_metadata(table.schema.metadata, str(path)))
     return Mistakes(
         images=schema.pixels_to_numpy(table["pixels"], spec),
         paths=table["path"].to_pylist(),

@@ -21,10 +21,12 @@ PACKAGE = Path(__file__).parents[1]
 # ssgan.training.experiment.
 CODE = (
     "core",
+    "data/digests.py",
     "data/files.py",
     "data/loaders.py",
     "data/sampler.py",
     "data/schema.py",
+    "data/store.py",
     "data/streaming.py",
     "features/space.py",
     "fitting",
@@ -84,7 +86,7 @@ class _WithoutTexts(ast.NodeTransformer):
 
 def labeled_ids_sha256(files: SplitFiles) -> str:
     """sha256 over the sorted ids of the labeled set."""
-    return ids_sha256(files.read("labeled", ["id"])["id"].to_pylist())
+    return ids_sha256(files.ids("labeled"))
 
 
 def params(config: Config) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Splits for workers that share no disk with the submitter: into storage once, under a key made of their content.
 
-The test set stays at home: only the evaluate stage opens it, and that runs beside the submitter.
+Image shards lie beside them, each once, under keys made of their content: a batch of labels sends none of them. Which images
+are test, and what is in the index, stays at home: only the evaluate stage opens it, and that runs beside the submitter.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ import yaml
 
 from ssgan.config import Config, FeaturesConfig
 from ssgan.data.files import SplitFiles, data_version
+from ssgan.data.store import ImageStore
 from ssgan.errors import ConfigError, DataError
 from ssgan.features.files import FeatureFiles, stored, write_subset
 from ssgan.storage import is_s3
 from ssgan.storage.store import filesystem
-from ssgan.storage.write_once import open_once
+from ssgan.storage.write_once import OnceStore, open_once
 
 PREFIX = "splits"
 SETS = ("labeled", "unlabeled", "val")
+IMAGES = "splits/images"  # a folder for each shard
+SHARDS = "images.json"  # names of the shards, beside the sets
 FEATURES = "features"  # of these sets, beside them
 LOCK = Path("dvc.lock")
 POINTER = Path("published.json")  # in the project's folder: tells a job which data to take
@@ -42,12 +46,32 @@ def publish(config: Config, splits: Path) -> dict[str, Any]:
     version = data_version(files)
     key, store = f"{PREFIX}/{version[:16]}", open_once(config.storage.url)
     if key not in store.keys(PREFIX):
+        there = set(store.keys(IMAGES))
         with tempfile.TemporaryDirectory(prefix="ssgan-publish-") as folder:
-            _link(splits, Path(folder))
+            shards = _put_images(files.store, Path(folder, "shards"), store, there)
+            published = Path(folder, "splits")
+            published.mkdir()
+            _link(splits, published)
+            (published / SHARDS).write_text(json.dumps(shards))
             if files.features:
-                write_subset(files.features, [one for name in SETS for one in files.ids(name)], Path(folder, FEATURES))
-            store.keep(Path(folder), key)  # two submitters at once write the same bytes
+                write_subset(files.features, [one for name in SETS for one in files.ids(name)], published / FEATURES)
+            store.keep(published, key)  # two submitters at once write the same bytes
     return {"key": key, "data": version, "lock": _locked(splits)}
+
+
+def _put_images(images: ImageStore, scratch: Path, store: OnceStore, there: set[str]) -> list[str]:
+    """Put those shards into storage that are not there yet. Returns their names in storage, in order."""
+    names = []
+    for shard in images.shards:
+        key = f"{IMAGES}/{shard.content[:16]}"
+        path = Path(shard.path)
+        if key not in there:
+            folder = scratch / path.stem
+            folder.mkdir(parents=True)
+            (folder / path.name).symlink_to(path.absolute())
+            store.keep(folder, key)
+        names.append(f"{key}/{path.name}")
+    return names
 
 
 def _locked(splits: Path, lock: Path = LOCK) -> str | None:
@@ -67,14 +91,10 @@ def require_shared(storage_url: str) -> None:
 
 
 def _link(splits: Path, folder: Path) -> None:
-    """A folder of links to what is published: large files are not copied."""
-    wanted = [splits / name for name in ("split.json", "classes.json")]
-    wanted += [shard for name in SETS for shard in sorted((splits / name).glob("*.parquet"))]
-    for path in wanted:
-        if path.exists():
-            link = folder / path.relative_to(splits)
-            link.parent.mkdir(exist_ok=True)
-            link.symlink_to(path.absolute())
+    """A folder of links to what is published."""
+    for name in ("split.json", "classes.json", *(f"{name}.parquet" for name in SETS)):
+        if (splits / name).exists():
+            (folder / name).symlink_to((splits / name).absolute())
 
 
 def local_splits(config: FeaturesConfig, splits: Path) -> SplitFiles:
@@ -100,7 +120,15 @@ def locate_splits(config: Config, splits: Path, pointer: Path = POINTER) -> Spli
         raise DataError(f"{pointer} is older than the splits that {LOCK} names; run `ssgan publish` and submit again")
     fs, root = filesystem(config.storage.url)
     where = f"{root}/{published['key']}"
-    files = SplitFiles(where, fs, FeatureFiles(f"{where}/{FEATURES}", fs) if config.features.backbone else None)
+    try:
+        shards = json.loads(fs.cat_file(f"{where}/{SHARDS}"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{config.storage.url}/{published['key']} names no images; run `ssgan publish` and submit again"
+        ) from None
+    images = ImageStore(f"{root}/{IMAGES}", fs, tuple(f"{root}/{name}" for name in shards))
+    features = FeatureFiles(f"{where}/{FEATURES}", fs) if config.features.backbone else None
+    files = SplitFiles(where, fs, features, images)
     found = data_version(files)
     if found != published["data"]:
         raise DataError(

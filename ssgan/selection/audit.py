@@ -10,7 +10,7 @@ softer on the labeled set than on val. A training for every fifth would not be, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ssgan.data.files import SplitFiles
-from ssgan.data.schema import pixels_to_numpy
 from ssgan.errors import DataError
 from ssgan.selection.diversity import groups
 from ssgan.selection.noise import Noise, confident_learning
@@ -64,27 +63,25 @@ class Audit(NamedTuple):
     share: float | None
 
 
-def read(files: SplitFiles, predict: PredictOutputs) -> Labeled:
-    """All labeled images of labeled and val, and their features. Each is small: labels are what a team has few of."""
-    ids, paths, sets, pixels, label, features = [], [], [], [], [], []
-    for name in SETS:
-        table = files.read(name)
-        if not table.num_rows:
-            continue
-        images = pixels_to_numpy(table["pixels"], files.image_spec())
-        ids += table["id"].to_pylist()
-        paths += table["path"].to_pylist()
-        sets += [name] * len(images)
-        pixels.append(images)
-        label.append(table["label"].to_numpy().astype(np.int64))
-        features.append(unit(predict(table["id"].to_pylist(), images).features))
-    order = np.argsort(ids)
+def read(files: SplitFiles, predict: PredictOutputs, paths_of: Callable[[Sequence[str]], Mapping[str, str]]) -> Labeled:
+    """All labeled images of labeled and val, and their features. Each is small: labels are what a team has few of.
+
+    Args:
+        paths_of: from ids to the paths of these images within their source.
+    """
+    some = [name for name in SETS if files.num_rows(name)]
+    ids = [image for name in some for image in files.ids(name)]
+    sets = [name for name in some for _ in range(files.num_rows(name))]
+    pixels = [files.store.pixels(files.rows(name)) for name in some]
+    features = [unit(predict(files.ids(name), images).features) for name, images in zip(some, pixels, strict=True)]
+    label = np.concatenate([files.labels(name) for name in some])
+    order, paths = np.argsort(ids), paths_of(ids)
     return Labeled(
         [ids[i] for i in order],
-        [paths[i] for i in order],
+        [paths[ids[i]] for i in order],
         [sets[i] for i in order],
         np.concatenate(pixels)[order],
-        np.concatenate(label)[order],
+        label[order],
         np.concatenate(features)[order],
     )
 

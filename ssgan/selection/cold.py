@@ -7,7 +7,6 @@ or test is in a cluster. Letters: N images, P numbers of a vector.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -43,9 +42,8 @@ class Pool(NamedTuple):
 
 def read_pool(data: Path, config: SplitConfig) -> Pool:
     """The images of ``data`` (images, index, duplicates.parquet) by the side on which a split puts them. Raises DataError."""
-    with tempfile.TemporaryDirectory(dir=data) as folder:
-        images = load_images(data / "images", data / "index", Path(folder) / "pixels.scratch")
-        sides = find_sides(images, load_duplicates(data / "duplicates.parquet"), config)
+    images = load_images(data)
+    sides = find_sides(images, load_duplicates(data / "duplicates.parquet"), config)
     ids, train = np.array(images.table["id"].to_pylist()), sides.side == TRAIN
     named = set() if config.labels else set(images.table.filter(pc.is_valid(images.table["folder_class"]))["id"].to_pylist())
     return Pool(ids[train].tolist(), sides.found.group[train], ids[np.isin(sides.side, (VAL, TEST))].tolist(), named)

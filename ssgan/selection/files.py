@@ -13,11 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from ssgan import atomic
-from ssgan.data import schema
 from ssgan.errors import DataError
 from ssgan.ledger.taxonomy import Taxonomy
 from ssgan.selection.choose import Pick, Selection, SelectionRules
@@ -37,20 +33,6 @@ class Chooser(NamedTuple):
     temperature: float
     calibration: str
     classes: list[str]
-
-
-def paths_of(index: Path, ids: Sequence[str]) -> dict[str, str]:
-    """Paths of some images within their source, from the index of ``ingest``. Raises DataError where one is missing."""
-    wanted = schema.ids_column(sorted(set(ids)))
-    found: dict[str, str] = {}
-    for shard in schema.shards(index):
-        for batch in pq.ParquetFile(shard).iter_batches(columns=["id", "path"]):
-            rows = batch.filter(pc.is_in(batch["id"], value_set=wanted))
-            found.update(zip(map(bytes.hex, rows["id"].to_pylist()), rows["path"].to_pylist(), strict=True))
-    missing = set(ids) - found.keys()
-    if missing:
-        raise DataError(f"{index} lacks {len(missing)} images of data/splits, such as {min(missing)}; run `dvc repro split`")
-    return found
 
 
 class Naming(NamedTuple):

@@ -1,4 +1,4 @@
-"""The unlabeled pool in one stream. Memory grows with the budget, not with the pool: of every row group, only what may still be
+"""The unlabeled pool in one stream. Memory grows with the budget, not with the pool: of every block, only what may still be
 chosen stays.
 
 The pool is ``data/splits/unlabeled`` without the images that have a label already. Images of val and test, and those that are
@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ssgan.data.files import SplitFiles
-from ssgan.data.schema import pixels_to_numpy, with_hex_ids
 from ssgan.selection.scoring import F32, I64, Floats, entropy, probabilities, top_two, uncertainty, unit
 
 U8 = npt.NDArray[np.uint8]
@@ -77,20 +76,11 @@ def score_images(ids: Ids, pixels: U8, predict: PredictOutputs, temperature: flo
 
 
 def stream(files: SplitFiles, name: str, without: Collection[str] = ()) -> Iterator[tuple[Ids, U8]]:
-    """Ids (N,) and pixels (N, C, S, S) of one row group of a set after the other, N > 0."""
-    spec = files.image_spec()
-    for table in _row_groups(files, name, ["id", "pixels"]):
-        ids = table["id"].to_pylist()
+    """Ids (N,) and pixels (N, C, S, S) of one block of a set after the other, N > 0."""
+    for ids, pixels in files.blocks(name):
         rows = np.array([row for row, image in enumerate(ids) if image not in without], np.int64)
         if len(rows):
-            yield np.array(ids)[rows], pixels_to_numpy(table["pixels"], spec)[rows]
-
-
-def _row_groups(files: SplitFiles, name: str, columns: list[str]) -> Iterator[Any]:
-    for shard in files.shards(name):
-        with files.open(shard) as file:
-            for group in range(file.num_row_groups):
-                yield with_hex_ids(file.read_row_group(group, columns=columns))
+            yield np.array(ids)[rows], pixels[rows]
 
 
 @dataclass(frozen=True)
@@ -110,8 +100,8 @@ def summarize_pool(files: SplitFiles, without: Collection[str], control: int, se
     """
     size, digest = 0, hashlib.sha256()
     lowest: list[tuple[bytes, str]] = []
-    for table in _row_groups(files, "unlabeled", ["id"]):
-        ids = [image for image in table["id"].to_pylist() if image not in without]
+    for block in files.id_blocks("unlabeled"):
+        ids = [image for image in block if image not in without]
         size += len(ids)
         digest.update("".join(f"{image}\n" for image in ids).encode())
         lowest = sorted([*lowest, *((draw(seed, image), image) for image in ids)])[:control]

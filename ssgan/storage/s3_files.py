@@ -33,6 +33,9 @@ class PatientFileSystem(FileSystem):
     def info(self, path: str, **kwargs: Any) -> Any:
         return self.patiently(f"looking for {path}", lambda: sync(self.loop, self._info, path, **kwargs))
 
+    def cat_file(self, path: str, **kwargs: Any) -> Any:
+        return self.patiently(f"reading {path}", lambda: sync(self.loop, self._cat_file, path, **kwargs))
+
     def patiently(self, what: str, action: Callable[[], T], needs: str = "s3:GetObject") -> T:
         """Run ``action`` until it succeeds or the patience of one operation is spent."""
         return Patience("s3", self.limits, _judge, self.renew)(what, action, needs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-import numpy as np
 import torch
 
 from ssgan import methods
@@ -54,8 +53,8 @@ def average_of(method: SemiSupervisedMethod, steps: int) -> Average:
 
 def val_set_of(files: SplitFiles, method: SemiSupervisedMethod, device: torch.device) -> ValSet:
     """The images of val as the method takes them."""
-    inputs = torch.from_numpy(files.inputs("val").copy()).to(device)
-    labels = torch.from_numpy(files.read("val", ["label"])["label"].to_numpy().astype(np.int64)).to(device)
+    inputs = torch.from_numpy(files.inputs("val")).to(device)
+    labels = torch.from_numpy(files.labels("val")).to(device)
     if files.features:
         inputs = space_of(method)(inputs[:, 0])
     return ValSet(inputs, labels)

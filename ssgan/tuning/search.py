@@ -73,7 +73,7 @@ def prepare(config: Config, splits: Path) -> SearchSpec:
     if config.train.device == "cuda" and config.tune.gpus_per_trial == 0:
         raise ConfigError("`tune.gpus_per_trial` is 0, but train.device is 'cuda'; raise it, or set train.device to cpu")
     files = locate_splits(config, splits)
-    images = files.read("val", ["id"]).num_rows
+    images = files.num_rows("val")
     if not images:
         raise ConfigError("val has no images, so no trial has a score; raise split.val_fraction and run `dvc repro split`")
     one_process = config.model_copy(update={"train": config.train.model_copy(update={"num_workers": 1, "min_workers": None})})

@@ -144,7 +144,7 @@ def test_the_search_depends_on_all_that_decides_a_trial_and_on_no_test_set(name:
     params = set(TUNE[name]["params"])
     workers = {"train.num_workers", "train.min_workers", "train.start_from"}  # a trial is one process and starts afresh
     assert params == set(PIPELINE["train"]["params"]) - workers | {"evaluate.checkpoint", "tune"}
-    assert {"data/features", "data/splits"} == {dep for dep in TUNE[name]["deps"] if dep.startswith("data/")}
+    assert {"data/features", "data/images", "data/splits"} == {dep for dep in TUNE[name]["deps"] if dep.startswith("data/")}
     assert TUNE[name]["outs"] == [{"reports/tune": {"cache": False}}]
 
 

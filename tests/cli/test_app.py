@@ -112,7 +112,8 @@ def test_the_console_script_passes_the_exit_code_on(tmp_path: Path) -> None:
 def test_ctrl_c_and_a_cluster_that_ends_the_job(backend: str, sent: signal.Signals, splits: SplitFiles, tmp_path: Path) -> None:
     """One sentence and 130; Ray itself dumps its C++ stack at SIGTERM, and ends with 0 or 1 without a word at SIGINT."""
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/splits").symlink_to(splits.root)
+    for name in ("images", "splits"):
+        (tmp_path / "data" / name).symlink_to(Path(splits.root).with_name(name))
     (tmp_path / "params.yaml").write_text(
         yaml.safe_dump(config(train={"steps": 1_000_000, "backend": backend}, storage={"url": "storage"}).model_dump())
     )

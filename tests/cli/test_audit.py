@@ -18,12 +18,12 @@ from ssgan.ledger import Ledger, Vote
 @pytest.fixture
 def swapped(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Ids of images whose labels are wrong now."""
-    for name in ("runs/train", "data/splits"):
+    for name in ("runs/train", "data/splits", "data/images", "data/index"):
         shutil.copytree(trained / name, tmp_path / name)
     for name in ("params.yaml", "classes.json"):
         shutil.copy(trained / name, tmp_path)
     monkeypatch.chdir(tmp_path)
-    path = next(Path("data/splits/val").glob("*.parquet"))
+    path = Path("data/splits/val.parquet")
     found = pq.read_table(path)
     label = found["label"].to_numpy().copy()
     rows = [int(np.flatnonzero(label == k)[3]) for k in (0, 4, 6)]
@@ -33,7 +33,7 @@ def swapped(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> l
 
 
 def test_wrong_labels_come_first_and_test_is_never_opened(swapped: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree("data/splits/test")
+    Path("data/splits/test.parquet").unlink()
     Ledger(Path("labels")).append([Vote(swapped[0], "6", "eva", "2026-01-01", "cluster:queue.csv")])
     assert run(["audit"]) == 0
     said = capsys.readouterr().out

@@ -20,7 +20,7 @@ MODEL, METRICS = Path("runs/train/main/last"), Path("metrics/evaluate.json")
 
 @pytest.fixture
 def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("runs/train", "metrics", "data/splits/val"):
+    for name in ("runs/train", "metrics", "data/images", "data/splits"):
         shutil.copytree(trained / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -18,10 +18,12 @@ import yaml
 from ssgan import backbones
 from ssgan.cli.app import run
 from ssgan.config import FeaturesConfig
+from ssgan.data.files import SplitFiles
 from ssgan.data.schema import binary, fixed, read_set
 from ssgan.features.files import layout, write_shard
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event, EventKind
+from tests.support.data import reserve
 
 OUT = ("queue.csv", "label_studio.json", "label_studio.xml", "selection.json")
 
@@ -55,7 +57,7 @@ def test_nothing_of_labeled_val_or_test_is_chosen_and_files_agree(project: Path,
     assert len(set(chosen)) == 60
     assert [int(row["rank"]) for row in rows] == list(range(1, 61))
     for name in ("labeled", "val", "test"):
-        assert not set(chosen) & set(read_set(f"data/splits/{name}", ["id"])["id"].to_pylist()), name
+        assert not set(chosen) & set(SplitFiles("data/splits").ids(name)), name
     paths = read_set("data/index", ["id", "path"]).to_pylist()
     assert {(row["sha256"], row["path"]) for row in rows} <= {(row["id"], row["path"]) for row in paths}
     assert [task["data"]["sha256"] for task in tasks()] == chosen
@@ -146,7 +148,7 @@ def test_status_without_a_selection_or_with_a_broken_one_says_what_to_do(
 
 def test_a_share_of_the_queue_is_for_val_and_test(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     waiting = sorted(truth())[:30]
-    pq.write_table(pa.table({"id": waiting, "set": ["val"] * 10 + ["test"] * 20}), "data/splits/reserved.parquet")
+    reserve(Path("data"), waiting)
     assert run(["next", "--budget", "60"]) == 0
     assert "12 for val and test" in capsys.readouterr().out
     chosen = [row for row in queue() if row["slice"] == "held_out"]
@@ -154,7 +156,7 @@ def test_a_share_of_the_queue_is_for_val_and_test(project: Path, capsys: pytest.
     assert {row["sha256"] for row in chosen} <= set(waiting)
     assert {(row["predicted"], row["probability"], row["score"]) for row in chosen} == {("", "", "")}
     assert len(queue()) == 60
-    labeled = set(read_set("data/splits/labeled", ["id"])["id"].to_pylist())
+    labeled = set(SplitFiles("data/splits").ids("labeled"))
     Ledger(Path("labels")).append([Vote(one, truth()[one], "eva", "2026-01-01", "test") for one in waiting[:25]])
     assert run(["next", "--budget", "60", "--out", "again"]) == 0
     assert {row["sha256"] for row in queue("again") if row["slice"] == "held_out"} == set(waiting[25:]) - labeled
@@ -242,7 +244,7 @@ def test_without_label_and_model_typical_images_are_asked_for_and_none_of_val_or
     Ledger(Path("labels")).append([Vote(row["sha256"], truth()[row["sha256"]], "eva", "2026-01-01", "test") for row in rows])
     assert run(["split"]) == 0
     for name, kind in (("labeled", "typical"), ("val", "held_out"), ("test", "held_out")):
-        ids = set(read_set(f"data/splits/{name}", ["id"])["id"].to_pylist())
+        ids = set(SplitFiles("data/splits").ids(name))
         assert ids, name
         assert ids <= {row["sha256"] for row in rows if row["slice"] == kind}
     assert run(["next", "status"]) == 0

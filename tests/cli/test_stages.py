@@ -28,7 +28,8 @@ NUMBERS: dict[str, Any] = {
 
 
 def test_the_stages_leave_what_they_promise(trained: Path) -> None:
-    for path in ("data/images", "data/splits/test", "runs/train/manifest.json", "metrics/evaluate.json", "report/index.html"):
+    data = ("data/images", "data/index", "data/splits/test.parquet")
+    for path in (*data, "runs/train/manifest.json", "metrics/evaluate.json", "report/index.html"):
         assert (trained / path).exists(), path
 
 

@@ -74,7 +74,7 @@ def test_rows_say_what_the_files_are(tmp_path: Path) -> None:
     files = {"train/b/1.jpg": blob(1, "JPEG"), "train/a/2.png": blob(2), "test/a/3.png": blob(3), "train/4.png": blob(4)}
     summary = run(write(tmp_path / "raw", files), tmp_path / "out", DataConfig(image_size=12, channels=3, resize="crop"))
     table = ingested(tmp_path / "out")
-    metadata = read_metadata(table.schema, "images")
+    metadata = read_metadata(table.schema.metadata, "images")
     spec = spec_of(metadata)
     assert spec == ImageSpec(3, 12, "crop")
     assert (summary.classes, metadata["classes"]) == (["a", "b"], [])  # a new class changes no shard

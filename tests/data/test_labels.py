@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.config import SplitConfig
+from ssgan.data.index import paths_of
 from ssgan.data.label_csv import read_csv
 from ssgan.data.labels import NO_LABEL, LabelVote, resolve
 from ssgan.errors import DataError
@@ -172,5 +173,7 @@ def test_class_without_training_label(project: Project) -> None:
     summary = project.split(on_class_without_label="report")
     assert summary.classes == ["zebra", "dog", "cat"]  # zebra keeps its id, cat comes behind
     assert summary.classes_without_label == ["zebra"]
-    labels = dict(zip(project.table("test")["path"].to_pylist(), project.table("test")["label"].to_pylist(), strict=True))
-    assert {(path.split("/")[0], label) for path, label in labels.items()} == {("dog", 1), ("cat", 2)}
+    ids = project.files.ids("test")
+    paths = paths_of(project.root / "index", ids)
+    found = zip(ids, project.files.labels("test").tolist(), strict=True)
+    assert {(paths[one].split("/")[0], label) for one, label in found} == {("dog", 1), ("cat", 2)}

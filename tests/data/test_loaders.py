@@ -6,8 +6,10 @@ import gc
 import threading
 import weakref
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +17,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssgan.config import AugmentConfig, LoaderConfig
+from ssgan.config import AugmentConfig, ImageSpec, LoaderConfig
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, BatchRequest
 from ssgan.data.sampler import Stream, part
 from ssgan.data.streaming import StreamingImages
 from ssgan.errors import ConfigError, DataError
+from tests.support.data import copied, write_data
 from tests.support.ranks import run_ranks
 
 CPU = torch.device("cpu")
@@ -59,13 +62,7 @@ def test_images_are_floats_in_the_unit_range(splits: SplitFiles) -> None:
 
 
 def test_labels_go_with_their_images(splits: SplitFiles) -> None:
-    from ssgan.data.schema import pixels_to_numpy
-
-    table = splits.read("labeled")
-    known = {
-        image.tobytes(): label
-        for image, label in zip(pixels_to_numpy(table["pixels"], splits.image_spec()), table["label"].to_pylist(), strict=True)
-    }
+    known = {image.tobytes(): label for image, label in zip(splits.inputs("labeled"), splits.labels("labeled"), strict=True)}
     for batch in Batches(splits, request(), MEMORY, CPU).iterate(0, 4):
         images = (batch.x_l * 255).round().to(torch.uint8).numpy()
         assert [known[image.tobytes()] for image in images] == batch.y_l.tolist()
@@ -116,15 +113,44 @@ def test_in_memory_one_rank_sees_the_batches_of_two(splits: SplitFiles, tmp_path
 
 def test_streaming_shuffles_over_row_groups(splits: SplitFiles) -> None:
     """Images of the same row group must not stay together, and no epoch is like the one before."""
-    images = StreamingImages(splits, splits.image_spec(), 20, 0, "x", 0, 1, 2, 1)
+    images = StreamingImages(splits, 20, 0, "x", 0, 1, 2, 1)
     epochs = [np.concatenate([images.read(e * 10 + s) for s in range(10)]) for e in range(2)]
     assert not np.array_equal(epochs[0], epochs[1])
     assert Counter(i.tobytes() for i in epochs[0]) == Counter(i.tobytes() for i in epochs[1])
-    from ssgan.data.schema import pixels_to_numpy
-
-    stored = [i.tobytes() for i in pixels_to_numpy(splits.read("unlabeled")["pixels"], splits.image_spec())]
+    stored = [i.tobytes() for i in splits.store.pixels(np.sort(splits.rows("unlabeled")))]
     groups = [stored.index(i.tobytes()) // 64 for i in epochs[0][:20]]
     assert len(set(groups)) > 1
+
+
+def test_batches_of_a_sorted_source_are_as_mixed_as_those_of_a_full_shuffle(tmp_path: Path) -> None:
+    """Ten classes, in the order of the classes, in 40 shards of one class each, streamed in windows of 40 of 800 row groups.
+
+    Chi-squared of the class counts of 160 batches of 50 against equal shares: of a full shuffle without replacement, each batch
+    has 9 degrees of freedom. In an order of row groups by chance, a window would be a draw of 40 row groups, not of images.
+    """
+    classes, of_class, batch = 10, 800, 50
+    labels = np.repeat(np.arange(classes), of_class)
+    images = np.random.default_rng(1).integers(0, 256, (len(labels), 1, 8, 8), dtype=np.uint8)
+    sets: dict[str, Any] = {"unlabeled": (images, None), "labeled": (images[:1], labels[:1])}
+    files = write_data(tmp_path, sets, ImageSpec(1, 8, "fit"), ["x"] * classes, shard=200, group=10)
+    label_of = {image.tobytes(): label for image, label in zip(images, labels.tolist(), strict=True)}
+    steps = len(labels) // batch
+
+    def chi_squared(batches: Iterable[list[int]]) -> float:
+        counts = np.stack([np.bincount(one, minlength=classes) for one in batches])
+        return float(((counts - batch / classes) ** 2 / (batch / classes)).sum())
+
+    streamed, shuffled = [], []
+    for seed in range(3):
+        stream = StreamingImages(files, batch, seed, "x", 0, 1, 40, 1)
+        streamed.append(chi_squared([label_of[one.tobytes()] for one in stream.read(step)] for step in range(steps)))
+        order = np.random.default_rng(seed).permutation(labels)
+        shuffled.append(chi_squared(order[at : at + batch].tolist() for at in range(0, len(order), batch)))
+    freedom = steps * (classes - 1)
+    deviation = (2 * freedom) ** 0.5
+    assert all(abs(one - freedom) < 4 * deviation for one in shuffled)
+    assert max(streamed) < freedom + 4 * deviation
+    assert min(streamed) > 0.7 * freedom  # balanced, but no batch is forced to be
 
 
 def test_streaming_needs_a_batch_of_images(splits: SplitFiles) -> None:
@@ -164,18 +190,16 @@ def test_init_batch_takes_every_labeled_image(splits: SplitFiles) -> None:
 
 
 def test_no_stream_reads_no_unlabeled_image(splits: SplitFiles, tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(splits.root, tmp_path / "without")
-    shutil.rmtree(tmp_path / "without/unlabeled")
-    batch = next(Batches(SplitFiles(str(tmp_path / "without")), request(streams=0), MEMORY, CPU).iterate(0, 1))
+    without = copied(splits, tmp_path / "without")
+    (tmp_path / "without/splits/unlabeled.parquet").unlink()
+    batch = next(Batches(without, request(streams=0), MEMORY, CPU).iterate(0, 1))
     assert len(batch.x_u) == 0
 
 
 def test_letting_go_of_a_stream_joins_no_thread(splits: SplitFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a run goes back to a checkpoint, garbage collection ends the old stream in whatever thread it happens to run, also
     in one that is just starting and holds the lock that a join needs."""
-    images = StreamingImages(splits, splits.image_spec(), 10, 0, "x", 0, 1, 1, 1)
+    images = StreamingImages(splits, 10, 0, "x", 0, 1, 1, 1)
     images.read(0)
     images._reader.submit(int).result()  # what is read ahead has been read
     gone = weakref.ref(images)
@@ -188,5 +212,5 @@ def test_letting_go_of_a_stream_joins_no_thread(splits: SplitFiles, monkeypatch:
 
 
 def test_missing_sets_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"labeled holds no \*\.parquet"):
+    with pytest.raises(DataError, match=r"labeled\.parquet does not exist; .*dvc repro split"):
         Batches(SplitFiles(str(tmp_path)), request(), MEMORY, CPU)

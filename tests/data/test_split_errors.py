@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from ssgan.data import schema
 from ssgan.errors import ConfigError, DataError
 from tests.support.split_project import Image, Project, images_of
 
@@ -55,10 +54,10 @@ def test_a_set_that_would_be_empty(
         project.images(images_of(classes)).split(**config)
 
 
-def test_no_val_is_one_empty_shard(project: Project) -> None:
+def test_no_val_is_an_empty_file(project: Project) -> None:
     assert project.split(val_fraction=0.0).sets["val"].images == 0
-    assert project.table("val").num_rows == 0
-    assert len(schema.shards(project.out / "val")) == 1
+    assert project.files.num_rows("val") == 0
+    assert len(project.files.inputs("val")) == 0
 
 
 def test_failure_leaves_the_old_split(project: Project) -> None:

@@ -49,7 +49,7 @@ def split(project: Project, **config: object) -> SplitSummary:
 
 def placed(project: Project) -> dict[str, dict[str, int]]:
     """Class id of every labeled image, by set."""
-    tables = {name: project.table(name) for name in ("labeled", "val", "test")}
+    tables = {name: project.files.read(name) for name in ("labeled", "val", "test")}
     return {name: dict(zip(t["id"].to_pylist(), t["label"].to_pylist(), strict=True)) for name, t in tables.items()}
 
 

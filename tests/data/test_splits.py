@@ -7,10 +7,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import numpy as np
 import pytest
 
-from ssgan.data import classes, schema, split_files
+from ssgan.data import classes, schema
+from ssgan.data.digests import digests, draws
+from ssgan.data.store import ImageStore
+from ssgan.errors import DataError
 from ssgan.provenance import ids_sha256
 from tests.support.split_project import Copy, Image, Project, images_of
 
@@ -46,20 +49,20 @@ def test_benchmark_sets(project: Project) -> None:
 def test_files_follow_the_schemas(project: Project) -> None:
     project.split()
     names = ["cat", "dog", "eel"]
-    spec = schema.spec_of(schema.read_metadata(project.table("test").schema, "test"))
+    about = (project.files.image_spec(), names, ImageStore(str(project.root / "images")).describe())
     for name in ("labeled", "val", "test"):
-        assert project.stored(name).equals(schema.labeled_schema(spec, names), check_metadata=True)
-    assert project.stored("unlabeled").equals(schema.unlabeled_schema(spec, names), check_metadata=True)
-    assert project.table("unlabeled").column_names == ["id", "pixels"]  # neither label nor path
+        assert project.stored(name).equals(schema.labeled_schema(*about), check_metadata=True)
+    assert project.stored("unlabeled").equals(schema.unlabeled_schema(*about), check_metadata=True)
+    assert project.stored("unlabeled").names == ["position"]  # no label, no path, no id
     assert classes.load(project.out / "classes.json").names == names
     assert sorted(f.name for f in project.out.iterdir()) == [
         "classes.json",
-        "labeled",
+        "labeled.parquet",
         "reserved.parquet",
         "split.json",
-        "test",
-        "unlabeled",
-        "val",
+        "test.parquet",
+        "unlabeled.parquet",
+        "val.parquet",
     ]
 
 
@@ -67,25 +70,27 @@ def test_every_row_keeps_its_own_pixels_and_label(project: Project) -> None:
     images = {i.id: i for i in images_of({"cat": 40, "dog": 40, "eel": 40})}
     project.split()
     for name in schema.SETS:
-        for row in project.table(name).to_pylist():
-            image = images[row["id"]]
-            assert row["pixels"] == image.pixels.tobytes()
-            if name != "unlabeled":
-                assert (row["path"], ["cat", "dog", "eel"][row["label"]]) == (image.path, image.folder_class)
+        for one, pixels in zip(project.files.ids(name), project.files.inputs(name), strict=True):
+            assert np.array_equal(pixels, images[one].pixels)
+        if name != "unlabeled":
+            classes = [["cat", "dog", "eel"][label] for label in project.files.labels(name)]
+            assert classes == [images[one].folder_class for one in project.files.ids(name)]
 
 
 def test_position_tells_nothing_about_the_class(project: Project) -> None:
     project.split()
     images = {i.id: i.folder_class for i in images_of({"cat": 40, "dog": 40, "eel": 40})}
-    names = [images[i] for i in project.table("unlabeled")["id"].to_pylist()]
+    names = [images[i] for i in project.files.ids("unlabeled")]
     changes = sum(a != b for a, b in itertools.pairwise(names))
     assert changes > len(names) / 2  # 2/3 by chance; 2 in all if sorted by class
+    rows = project.files.rows("unlabeled")
+    assert np.array_equal(rows, np.sort(rows))  # the order of the file is that of the store
 
 
 def test_rows_lie_in_the_order_of_their_draw(project: Project) -> None:
     project.split()
     for name in schema.SETS:
-        draw = split_files._draw(project.table(name)["id"].to_pylist()).tolist()
+        draw = draws(digests(map(bytes.fromhex, project.files.ids(name)))).tolist()
         assert draw == sorted(draw)
 
 
@@ -98,8 +103,7 @@ def test_team_sets_and_reserved_images(project: Project) -> None:
     assert ids["labeled"] | ids["val"] | ids["test"] == {i.id for i in images if i.path in labels}
     assert summary.reserved["test"] > 0
     assert summary.reserved["val"] > 0
-    table = schema.with_hex_ids(pq.read_table(project.out / schema.RESERVED))
-    waiting = dict(zip(table["id"].to_pylist(), table["set"].to_pylist(), strict=True))
+    waiting = dict(zip(project.files.reserved(), project.files.read(schema.RESERVED)["set"].to_pylist(), strict=True))
     assert waiting.keys() == {image.id for image in images} - set().union(*ids.values())
     assert Counter(waiting.values()) == summary.reserved
     train_only = ids["labeled"] | ids["unlabeled"]
@@ -173,16 +177,26 @@ def test_planted_near_duplicates_follow_the_strictest_side(project: Project) -> 
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def test_shards_and_row_groups_are_cut_by_bytes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_unlabeled_set_costs_four_bytes_an_image_and_labels_alone_change_no_image(project: Project) -> None:
+    images = images_of({"cat": 3000, "dog": 3000})
+    labels = {image.path: str(image.folder_class) for image in images[::40]}
+    config = {"mode": "team", "near_duplicate_bits": 0}
+    project.images(images, shards=3).label(labels).split(**config)
+    shards = {path.name: path.stat().st_mtime_ns for path in (project.root / "images").iterdir()}
+    size = (project.out / "unlabeled.parquet").stat().st_size
+    assert size < 4 * project.files.num_rows("unlabeled")
+    project.label(labels | {image.path: str(image.folder_class) for image in images[1::40]}).split(**config)
+    assert {path.name: path.stat().st_mtime_ns for path in (project.root / "images").iterdir()} == shards
+    whole = sum(path.stat().st_size for path in project.out.iterdir())
+    assert whole < 4 * len(images) + 60 * len(labels) * 2 + 10_000
+
+
+def test_other_images_than_those_of_the_split_are_refused(project: Project) -> None:
     project.split()
-    whole = {name: project.table(name) for name in schema.SETS}
-    monkeypatch.setattr(split_files, "ROW_GROUP_BYTES", 64 * 8)
-    monkeypatch.setattr(split_files, "SHARD_BYTES", 64 * 20)  # 2 row groups of 8 images
-    project.split()
-    sizes = [pq.ParquetFile(f).metadata for f in schema.shards(project.out / "unlabeled")]
-    assert {m.num_rows for m in sizes[:-1]} == {16}
-    assert {m.row_group(i).num_rows for m in sizes[:-1] for i in range(m.num_row_groups)} == {8}
-    assert all(project.table(name).equals(whole[name]) for name in schema.SETS)
+    assert len(project.files.inputs("unlabeled")) > 0
+    project.images(images_of({"cat": 40, "dog": 40, "eel": 41}))
+    with pytest.raises(DataError, match=r"are not those that .* was made of; run `dvc repro split`"):
+        project.files.inputs("unlabeled")
 
 
 def test_preparation_never_imports_torch() -> None:
@@ -191,7 +205,7 @@ def test_preparation_never_imports_torch() -> None:
 
 
 def test_sides_do_not_depend_on_the_class() -> None:
-    draw = split_files._draw([i.id for i in images_of({"cat": 4000})])
+    draw = draws(digests(bytes.fromhex(i.id) for i in images_of({"cat": 4000})))
     share = Counter((draw >> 60).tolist())
     assert len(share) == 16
     assert max(share.values()) < 350
@@ -199,9 +213,9 @@ def test_sides_do_not_depend_on_the_class() -> None:
 
 def test_golden_draws(project: Project) -> None:
     """The hash that freezes test sets must never change, and a label budget means the same images everywhere."""
-    assert split_files._draw(["abc"]).tolist() == [GOLDEN_DRAW]
+    assert draws(digests([bytes(range(32))])).tolist() == [GOLDEN_DRAW]
     assert project.split(split_seed=1).sets["labeled"].ids_sha256 == GOLDEN_LABELS
 
 
-GOLDEN_DRAW = 13050305134784537552
+GOLDEN_DRAW = 15632683231131168391
 GOLDEN_LABELS = "4560325b22d740391c32f438452b25ee7c8b1fde42c1371adddd6ba78f06ef86"

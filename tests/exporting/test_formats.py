@@ -24,7 +24,7 @@ from ssgan.exporting.check import TOLERANCE, check
 from ssgan.exporting.export import export_model
 from ssgan.exporting.formats import EXTRA_FILE, FORMATS, SUFFIXES, ExportFormat, Outputs
 from ssgan.model import Model, load_model
-from tests.support.data import blobs, write_set
+from tests.support.data import blobs, write_data
 from tests.support.model_folder import CLASSES, write_model
 
 pytestmark = pytest.mark.slow
@@ -58,10 +58,10 @@ def test_a_file_computes_what_the_model_does(
     folder = write_model(tmp_path / "model", name, family)
     model = load_model(folder)
     images, labels = blobs(40, model.image, 3, seed=1)
-    write_set(tmp_path / "val", images, labels, model.image, CLASSES)
+    write_data(tmp_path, {"labeled": (images, labels)}, model.image, CLASSES)
     threshold = float(np.median(by_hand(model, images)[0].max(1)))  # half of the images are left to a person
     monkeypatch.setattr(export, "published", lambda model, metrics: replace(facts, threshold=threshold))
-    done = export_model(format, folder, tmp_path / f"out{SUFFIXES[format]}", tmp_path / "no.json", tmp_path / "val")
+    done = export_model(format, folder, tmp_path / f"out{SUFFIXES[format]}", tmp_path / "no.json", tmp_path / "splits/labeled")
     assert done.difference.images == 40
     predict = FORMATS[format].read(done.path)
     for n in (1, 7, 40):
@@ -147,9 +147,9 @@ def test_images_of_another_shape_are_refused(tmp_path: Path, facts: Published) -
     folder = write_model(tmp_path / "model", "implicit_fake", "mlp")
     spec = ImageSpec(1, 8, "fit")
     images, labels = blobs(5, spec, 3, seed=1)
-    write_set(tmp_path / "val", images, labels, spec, CLASSES)
+    write_data(tmp_path, {"labeled": (images, labels)}, spec, CLASSES)
     with pytest.raises(CheckpointError, match="holds images of shape"):
-        export_model("safetensors", folder, tmp_path / "out.safetensors", Path(), tmp_path / "val")
+        export_model("safetensors", folder, tmp_path / "out.safetensors", Path(), tmp_path / "splits/labeled")
 
 
 def test_a_probability_that_equals_the_threshold_is_no_answer() -> None:

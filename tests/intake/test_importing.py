@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Project:
 
 def known(project: Project) -> ProjectIndex:
     return load_project_index(
-        project.root / "index", project.root / "duplicates.parquet", project.out / "test", project.root / "classes.json"
+        project.root / "index", project.root / "duplicates.parquet", project.out, project.root / "classes.json"
     )
 
 

@@ -13,9 +13,10 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from ssgan.data.classes import ClassRegistry, to_json
-from ssgan.data.schema import read_set
+from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation.judge import describe
+from ssgan.prediction.sets import labeled_images
 from tests.support.fake_run import Fake
 
 
@@ -78,7 +79,7 @@ def test_the_plots_are_what_dvc_draws(fake: Fake, monkeypatch: pytest.MonkeyPatc
 def test_mistakes_are_the_surest_first_with_their_pixels(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = fake.write().evaluate(monkeypatch)
     kept = pq.read_table(fake.root / "runs/evaluate/mistakes.parquet").to_pydict()
-    test = read_set(fake.root / "data/splits/test").to_pydict()
+    test = labeled_images(SplitFiles(str(fake.root / "data/splits")), "test").to_pydict()
     assert len(kept["id"]) == numbers["main"]["errors"] > 0
     assert kept["main_prob"] == sorted(kept["main_prob"], reverse=True)
     assert all(label != answer for label, answer in zip(kept["label"], kept["main_pred"], strict=True))

@@ -37,8 +37,7 @@ def test_every_file_is_accounted_for_and_the_budget_is_kept(project: Project) ->
     assert set(train["distinct_labeled_ids_seen"].values()) == {40}
     assert evaluate["main"]["error_rate"] < 0.5  # chance is 0.9
     assert evaluate["twin"]["error_rate"] < 0.9
-    shards = (project.folder / "data/splits/unlabeled").glob("*.parquet")
-    assert all(pq.read_schema(shard).names == ["id", "pixels"] for shard in shards)
+    assert pq.read_schema(project.folder / "data/splits/unlabeled.parquet").names == ["position"]
 
 
 def test_git_holds_what_is_small_and_nothing_that_is_large(project: Project) -> None:

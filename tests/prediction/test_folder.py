@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssgan.cli.app import run
-from ssgan.data.schema import read_set
+from ssgan.data.files import as_hex, named_images
 from ssgan.prediction import folder as prediction_folder
 from tests.support.closure import ROOT
 from tests.support.trained_project import project_to_predict
@@ -187,8 +187,8 @@ def test_the_pool_is_predicted_without_its_files(trained: Path, pool: str, out: 
     folder = trained / pool
     assert run(["predict", "--pool", str(folder), "--out", out, "--part-files", "300"]) == 0
     found = pq.read_table(OUT / "predicted" if out == "answers" else out)
-    ids = read_set(folder, ["id"])["id"]
-    assert found["id"].to_pylist() == ids.to_pylist()
+    store, rows = named_images(folder)
+    assert found["id"].to_pylist() == as_hex(store.gather(rows, "id"))
     assert (found["path"].null_count == len(found)) == (pool == "data/splits/unlabeled")
     if pool == "data/images":  # the same pixels as from the files
         assert run(["predict", str(trained / "raw"), "--out", "files.parquet"]) == 0

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
@@ -20,7 +21,7 @@ from ssgan.prediction import inputs
 from ssgan.prediction import on_ray as ray_prediction
 from ssgan.prediction.classify import PredictionRequest, classify
 from ssgan.prediction.inputs import FileInputs
-from tests.support.data import blobs, write_set
+from tests.support.data import blobs, write_data
 from tests.support.images import mixture
 from tests.support.model_folder import CLASSES, write_model
 
@@ -34,11 +35,11 @@ def project(ray_nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     write_model(tmp_path / "model", "explicit_fake", "compact")
     mixture(tmp_path / "raw")
     spec = ImageSpec(3, 16, "fit")
-    write_set(tmp_path / "pool", blobs(150, spec, 3, seed=1)[0], None, spec, CLASSES)
+    write_data(tmp_path, {"labeled": (blobs(150, spec, 3, seed=1)[0], np.zeros(150, np.int64))}, spec, CLASSES)
     return tmp_path
 
 
-@pytest.mark.parametrize("source", [["raw"], ["--pool", "pool"]], ids=["files", "pool"])
+@pytest.mark.parametrize("source", [["raw"], ["--pool", "splits/labeled"]], ids=["files", "pool"])
 def test_the_answers_are_those_of_one_machine(project: Path, source: list[str]) -> None:
     for workers in ("local", "ray"):
         command = ["predict", *source, "--model", "model", "--workers", workers, "--part-files", "20"]

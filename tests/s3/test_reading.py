@@ -7,7 +7,6 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from ray import cloudpickle
 
@@ -53,7 +52,8 @@ def profile(environment: pytest.MonkeyPatch, keys: dict[str, str], tmp_path: Pat
 @pytest.fixture
 def published(s3: str, splits: SplitFiles, profile: Path) -> SplitFiles:
     fs, root = filesystem(s3)
-    fs.put(splits.root, f"{root}/splits", recursive=True)
+    for name in ("images", "splits"):
+        fs.put(str(Path(splits.root).with_name(name)), f"{root}/{name}", recursive=True)
     return SplitFiles(f"{root}/splits", fs)
 
 
@@ -62,12 +62,11 @@ def test_a_file_that_is_open_goes_on_with_the_keys_of_now(
 ) -> None:
     files = cloudpickle.loads(cloudpickle.dumps(published))  # as it comes to a worker
     assert isinstance(files.fs, PatientFileSystem)
-    with files.open(files.shards("unlabeled")[0]) as file:
-        first = file.read_row_group(0)
-        fault = proxy.add("status", code=400, s3code="ExpiredToken", signer=keys["AWS_ACCESS_KEY_ID"])
-        write_profile(profile, *READ_ONLY)
-        assert file.read_row_group(1).num_rows
-        assert file.read_row_group(0).equals(first)
+    first = files.store.read([0], ["pixels"])
+    fault = proxy.add("status", code=400, s3code="ExpiredToken", signer=keys["AWS_ACCESS_KEY_ID"])
+    write_profile(profile, *READ_ONLY)
+    assert files.store.read([1], ["pixels"]).num_rows
+    assert files.store.read([0], ["pixels"]).equals(first)
     assert fault.hits == 1
 
 
@@ -111,14 +110,14 @@ def test_at_the_end_of_a_job_the_splits_are_read_with_the_keys_of_then(
 
 
 def test_keys_that_nobody_renews_end_with_the_remedy(proxy: FaultProxy, published: SplitFiles) -> None:
-    with published.open(published.shards("unlabeled")[0]) as file:
-        proxy.add("status", code=400, s3code="ExpiredToken")
-        with pytest.raises(StorageError, match=r"reading .*part-0.* failed 5 times: the credentials have expired .*renew"):
-            file.read_row_group(0)
+    assert published.store.read([0], ["pixels"]).num_rows
+    proxy.add("status", code=400, s3code="ExpiredToken")
+    with pytest.raises(StorageError, match=r"reading .*00000.* failed 5 times: the credentials have expired .*renew"):
+        published.store.read([0], ["pixels"])
 
 
-def test_storage_that_stumbles_is_waited_for(proxy: FaultProxy, published: SplitFiles) -> None:
-    expected = pq.read_table(published.fs.open(published.shards("val")[0]))
+def test_storage_that_stumbles_is_waited_for(proxy: FaultProxy, published: SplitFiles, splits: SplitFiles) -> None:
+    expected = SplitFiles(splits.root).read("val")
     for method in ("HEAD", "GET"):
         proxy.add("status", code=503, s3code="SlowDown", method=method, times=4)
     assert published.read("val").equals(expected)
@@ -126,5 +125,5 @@ def test_storage_that_stumbles_is_waited_for(proxy: FaultProxy, published: Split
 
 def test_what_is_not_there_stays_an_answer(published: SplitFiles) -> None:
     assert not published.fs.exists(f"{published.root}/nothing")
-    with pytest.raises(DataError, match="holds no"):
-        published.shards("nothing")
+    with pytest.raises(DataError, match=r"nothing\.parquet does not exist"):
+        published.read("nothing")

@@ -138,6 +138,7 @@ def test_streaming_from_s3_equals_streaming_from_a_folder(s3: str, splits: Split
     c = config(loader={"memory_budget": 1, "shuffle_row_groups": 2})
     experiment.train(run_of(c, splits), "main", context(tmp_path / "reference"))
     fs, root = filesystem(s3)
-    fs.put(splits.root, f"{root}/splits", recursive=True)
+    for name in ("images", "splits"):
+        fs.put(str(Path(splits.root).with_name(name)), f"{root}/{name}", recursive=True)
     experiment.train(run_of(c, SplitFiles(f"{root}/splits", fs)), "main", context(tmp_path / "streamed"))
     assert same(final_weights(tmp_path / "reference"), final_weights(tmp_path / "streamed"))

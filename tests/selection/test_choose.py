@@ -9,8 +9,6 @@ from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from ssgan.errors import DataError
@@ -18,7 +16,8 @@ from ssgan.selection.choose import Selection, SelectionRules, select
 from ssgan.selection.pool import best, score_images, summarize_pool
 from ssgan.selection.scoring import entropy, probabilities, uncertainty, unit
 from ssgan.selection.shares import Shares
-from tests.support.pools import CLASSES, U8, look, look_by_id, noise, pool
+from tests.support.data import reserve, write_data
+from tests.support.pools import CLASSES, SPEC, U8, look, look_by_id, noise, pool
 
 RULES = SelectionRules(Shares(30, 5, 10), 0, 4, 6.0)
 
@@ -58,11 +57,8 @@ def test_what_has_a_label_is_no_part_of_the_pool(tmp_path: Path) -> None:
 def test_order_and_shards_of_the_pool_do_not_matter(tmp_path: Path) -> None:
     images = noise(300, 0)
     first = run(tmp_path / "a", images)
-    files = pool(tmp_path / "b", images[::-1])
-    whole = tmp_path / "b/unlabeled/part-00000.parquet"
-    table = pq.read_table(whole)
-    pq.write_table(table.slice(0, 7), whole.with_name("part-00000.parquet"), row_group_size=2)
-    pq.write_table(table.slice(7), whole.with_name("part-00001.parquet"), row_group_size=50)
+    sets = {"labeled": (noise(6, 1), np.arange(6) % 3), "unlabeled": (images[::-1], None)}
+    files = write_data(tmp_path / "b", sets, SPEC, CLASSES, shard=70, group=7)
     again = select(files, look_by_id, 1.5, CLASSES, set(), RULES)
     assert [pick.sha256 for pick in first.picks] == [pick.sha256 for pick in again.picks]
 
@@ -146,8 +142,8 @@ def test_the_control_group_is_a_uniform_draw(tmp_path: Path) -> None:
 
 def test_images_for_val_and_test_are_a_uniform_draw_of_those_that_wait_for_a_label(tmp_path: Path) -> None:
     """Each of 40 images is in about a fifth of 100 draws of 8; the standard deviation is 4."""
-    files, reserved = pool(tmp_path, noise(60, 0)), [f"r{i}" for i in range(40)]
-    pq.write_table(pa.table({"id": reserved, "set": ["val"] * 10 + ["test"] * 30}), tmp_path / "reserved.parquet")
+    files, reserved = pool(tmp_path, noise(60, 0), extra=noise(40, 2)), ids(noise(40, 2))
+    reserve(tmp_path, reserved)
 
     def drawn(seed: int, labeled: Collection[str] = ()) -> list[str]:
         return names(
@@ -161,8 +157,8 @@ def test_images_for_val_and_test_are_a_uniform_draw_of_those_that_wait_for_a_lab
 
 
 def test_no_model_looks_at_images_for_val_and_test(tmp_path: Path) -> None:
-    files = pool(tmp_path, noise(60, 0))
-    pq.write_table(pa.table({"id": ["r0", "r1"], "set": ["val", "test"]}), tmp_path / "reserved.parquet")
+    files = pool(tmp_path, noise(60, 0), extra=noise(2, 2))
+    reserve(tmp_path, ids(noise(2, 2)))
     found = select(files, look_by_id, 1.5, CLASSES, set(), SelectionRules(Shares(10, 0, 5, 2), 0, 4, 6.0))
     picks = [pick for pick in found.picks if pick.slice == "held_out"]
     assert {(pick.predicted, pick.probability, pick.score, pick.reason) for pick in picks} == {

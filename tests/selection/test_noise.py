@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssgan.data.index import paths_of
 from ssgan.errors import DataError
 from ssgan.ledger import Vote
 from ssgan.selection.audit import Labeled, audit, near_duplicates, out_of_sample, read
 from ssgan.selection.noise import confident_learning
 from ssgan.selection.scoring import unit
 from ssgan.selection.sheet import sheet, table, title
-from tests.support.data import blobs, write_set
+from tests.support.data import blobs, write_data
 from tests.support.pools import CLASSES, SPEC, look, look_by_id, noise
 
 
@@ -98,13 +100,10 @@ def test_one_class_is_nothing_to_audit() -> None:
 
 
 def test_both_sets_are_read_and_twins_across_them_are_one_group(tmp_path: Path) -> None:
-    from ssgan.data.files import SplitFiles
-
     images = noise(12, 0)
-    write_set(tmp_path / "labeled", images[:6], np.arange(6) % 3, SPEC, CLASSES)
-    write_set(tmp_path / "val", np.concatenate([images[6:], images[:1] // 2 * 2]), np.arange(7) % 3, SPEC, CLASSES)
-    files = SplitFiles(str(tmp_path))
-    found = read(files, look_by_id)
+    val = np.concatenate([images[6:], images[:1] // 2 * 2])
+    files = write_data(tmp_path, {"labeled": (images[:6], np.arange(6) % 3), "val": (val, np.arange(7) % 3)}, SPEC, CLASSES)
+    found = read(files, look_by_id, partial(paths_of, tmp_path / "index"))
     assert found.ids == sorted(found.ids)
     assert sorted(found.sets) == ["labeled"] * 6 + ["val"] * 7
     group = near_duplicates(found, 4, 6.0)

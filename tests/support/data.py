@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from ssgan.data.files import SplitFiles
 from ssgan.data.image_shards import ImageBatch, ImageRow, ShardWriter
 from ssgan.data.recipe import DecodeRecipe
 from ssgan.data.signatures import signatures
+from ssgan.data.split_files import write_rows
+from ssgan.data.store import ImageStore
 from ssgan.features import files as feature_files
 from ssgan.storage.store import open_store
 from ssgan.training.context import Run, RunContext
@@ -41,19 +44,43 @@ def blobs(n: int, spec: ImageSpec, classes: int, seed: int, noise: float = 25.0)
     return np.clip(images, 0, 255).astype(np.uint8), labels
 
 
-def write_set(folder: Path, images: Images, labels: npt.NDArray[np.int64] | None, spec: ImageSpec, classes: list[str]) -> None:
-    """One shard with row groups of 64."""
-    folder.mkdir(parents=True)
-    columns: dict[str, Any] = {
-        "id": [hashlib.sha256(image.tobytes()).digest() for image in images],
-        "pixels": schema.numpy_to_pixels(images),
-        "path": [f"{i}.png" for i in range(len(images))],
-        "label": None if labels is None else labels.astype(np.int32),
-    }
-    kind = schema.unlabeled_schema if labels is None else schema.labeled_schema
-    table_schema = kind(spec, classes)
-    table = pa.table([pa.array(columns[f.name], f.type) for f in table_schema], schema=table_schema)
-    pq.write_table(table, folder / "part-00000.parquet", row_group_size=64, compression="none")
+def write_data(
+    root: Path,
+    sets: dict[str, tuple[Images, npt.NDArray[np.int64] | None]],
+    spec: ImageSpec,
+    classes: list[str],
+    named: dict[str, list[bytes]] | None = None,
+    paths: dict[bytes, str] | None = None,
+    shard: int = 1_000_000,
+    group: int = 64,
+) -> SplitFiles:
+    """A store in ``root/images`` with its index, and its sets in ``root/splits``.
+
+    Args:
+        sets: (N, C, S, S) images and (N,) labels (None: the unlabeled set) of each.
+        named: (N,) ids of each; None: hashes of the pixels.
+        paths: of some images by id.
+        shard, group: images of a shard and of a row group; shards are filled in the order of the sets.
+    """
+    named = named or {name: [hashlib.sha256(one.tobytes()).digest() for one in images] for name, (images, _) in sets.items()}
+    every = {one: image for name, (images, _) in sets.items() for one, image in zip(named[name], images, strict=True)}
+    rows = [ImageRow(one, (paths or {}).get(one, f"{one.hex()[:8]}.png"), 8, 8, "L", None, None) for one in every]
+    pixels = np.stack(list(every.values())) if every else np.empty((0, *spec.shape), np.uint8)
+    place: dict[bytes, int] = {}
+    for start in range(0, max(1, len(rows)), shard):
+        some = rows[start : start + shard]
+        write_store(root, spec, f"{start // shard:05d}.parquet", some, pixels[start : start + shard], group)
+        place |= {one: start + row for row, one in enumerate(sorted(image.id for image in some))}
+    store = ImageStore(str(root / "images")).describe()
+    (root / "splits").mkdir(exist_ok=True)
+    for name, (_, labels) in sets.items():
+        at, path = np.array([place[one] for one in named[name]], np.int64), root / f"splits/{name}.parquet"
+        if labels is None:
+            write_rows(path, schema.unlabeled_schema(spec, classes, store), np.sort(at))
+        else:
+            more = (pa.array(named[name], pa.binary(32)), pa.array(labels.astype(np.int32), pa.int32()))
+            write_rows(path, schema.labeled_schema(spec, classes, store), at, *more)
+    return SplitFiles(str(root / "splits"))
 
 
 def write_splits(
@@ -61,19 +88,33 @@ def write_splits(
 ) -> SplitFiles:
     """A whole data set of blobs."""
     spec = ImageSpec(channels, size, "fit")
-    names = [f"class-{k}" for k in range(classes)]
+    sets: dict[str, Any] = {}
     for seed, (name, n) in enumerate((("labeled", labeled), ("unlabeled", unlabeled), ("val", 30), ("test", 60))):
         images, labels = blobs(n, spec, classes, seed)
-        write_set(root / name, images, None if name == "unlabeled" else labels, spec, names)
-    (root / "split.json").write_text(json.dumps({"made_by": "tests"}))
-    return SplitFiles(str(root))
+        sets[name] = (images, None if name == "unlabeled" else labels)
+    files = write_data(root, sets, spec, [f"class-{k}" for k in range(classes)])
+    (root / "splits/split.json").write_text(json.dumps({"made_by": "tests"}))
+    return files
 
 
-def write_store(data: Path, spec: ImageSpec, name: str, rows: Sequence[ImageRow], pixels: Images) -> None:
+def reserve(data: Path, ids: Sequence[str]) -> None:
+    """Let these images of the store wait for a label."""
+    known = schema.read_set(data / "images", ["id"])["id"].to_pylist()
+    table = pa.table({"position": pa.array([known.index(one) for one in ids], pa.uint32()), "set": ["val"] * len(ids)})
+    pq.write_table(table, data / "splits/reserved.parquet")
+
+
+def copied(splits: SplitFiles, data: Path) -> SplitFiles:
+    """The same images and sets in another folder."""
+    shutil.copytree(Path(splits.root).parent, data, dirs_exist_ok=True)
+    return SplitFiles(str(data / "splits"))
+
+
+def write_store(data: Path, spec: ImageSpec, name: str, rows: Sequence[ImageRow], pixels: Images, group: int = 7) -> None:
     """Images that ``ingest`` has written, and their index, in row groups of a few."""
     made_by = DecodeRecipe(spec, DecodeLimits(1, 1), ())
     writer = ShardWriter(data, made_by, spec.bytes)
-    writer._group = 7
+    writer._group = group
     writer.write(name, ImageBatch(list(rows), pixels, signatures(pixels)))
 
 
@@ -87,12 +128,12 @@ class MemoryFeatures:
         self._rows: dict[str, npt.NDArray[np.float16]] = {}
         random = np.random.default_rng(7)
         for name in schema.SETS:
-            table = splits.read(name, ["id", "pixels"])
-            pixels = schema.pixels_to_numpy(table["pixels"], splits.image_spec()).reshape(len(table), -1) / 255.0 - 0.5
+            ids, pixels = splits.ids(name), splits.inputs(name)
+            pixels = pixels.reshape(len(pixels), -1) / 255.0 - 0.5
             matrix = np.random.default_rng(3).normal(size=(pixels.shape[1], dimension)) / pixels.shape[1] ** 0.5
             plain = pixels @ matrix
             every = np.stack([plain] + [plain + random.normal(0, 0.05, plain.shape) for _ in range(views - 1)], 1)
-            self._rows |= dict(zip(table["id"].to_pylist(), every.astype(np.float16), strict=True))
+            self._rows |= dict(zip(ids, every.astype(np.float16), strict=True))
 
     def groups(self) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]]:
         """Everything as one part."""

@@ -15,13 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from ssgan.config import Config, ImageSpec
-from ssgan.data import schema
 from ssgan.provenance import ids_sha256
+from tests.support.data import write_data
 
 
 @dataclass
@@ -61,10 +59,7 @@ class Fake:
         return (3 * (blur - distance / 10_000)).astype(np.float32)
 
     def write(self) -> Fake:
-        for i, (name, count) in enumerate(
-            {"labeled": self.num_labels, "unlabeled": self.num_unlabeled, "val": self.num_val, "test": self.num_test}.items()
-        ):
-            self._write_set(name, count, seed=i)
+        self._write_sets()
         self._write_run()
         metrics = self.root / "metrics"
         metrics.mkdir(exist_ok=True)
@@ -84,19 +79,15 @@ class Fake:
         own = [hashlib.sha256(f"{name}{i}".encode()).hexdigest() for i in range(count)]
         return [self.foreign_ids.get((name, i), value) for i, value in enumerate(own)]
 
-    def _write_set(self, name: str, count: int, seed: int) -> None:
-        labels = np.arange(count) % len(self.classes)
-        images = schema.numpy_to_pixels(self.images(labels, seed))
-        ids = schema.ids_column(self.ids(name, count))
-        folder = self.root / "data/splits" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        if name == "unlabeled":
-            table = pa.Table.from_arrays([ids, images], schema=schema.unlabeled_schema(self.spec, self.classes))
-        else:
-            paths = pa.array([self.paths.get(i, f"{name}/{i}.png") if name == "test" else f"{i}.png" for i in range(count)])
-            columns = [ids, paths.cast(pa.string()), pa.array(labels, pa.int32()), images]
-            table = pa.Table.from_arrays(columns, schema=schema.labeled_schema(self.spec, self.classes))
-        pq.write_table(table, folder / "0000.parquet")
+    def _write_sets(self) -> None:
+        counts = {"labeled": self.num_labels, "unlabeled": self.num_unlabeled, "val": self.num_val, "test": self.num_test}
+        sets: dict[str, Any] = {}
+        for seed, (name, count) in enumerate(counts.items()):
+            labels = np.arange(count) % len(self.classes)
+            sets[name] = (self.images(labels, seed), None if name == "unlabeled" else labels)
+        named = {name: [bytes.fromhex(one) for one in self.ids(name, count)] for name, count in counts.items()}
+        paths = {one: self.paths.get(i, f"test/{i}.png") for i, one in enumerate(named["test"])}
+        write_data(self.root / "data", sets, self.spec, self.classes, named, paths)
 
     def _write_run(self) -> None:
         run = self.root / "runs/train"

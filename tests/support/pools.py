@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ssgan.config import ImageSpec
 from ssgan.data.files import SplitFiles
-from tests.support.data import write_set
+from tests.support.data import write_data
 
 SPEC = ImageSpec(1, 8, "fit")
 CLASSES = ["ant", "bee", "cat"]
@@ -39,8 +39,12 @@ def noise(n: int, seed: int) -> U8:
     return np.random.default_rng(seed).integers(0, 256, (n, *SPEC.shape), dtype=np.uint8)
 
 
-def pool(folder: Path, unlabeled: U8, labeled: U8 | None = None) -> SplitFiles:
+def pool(folder: Path, unlabeled: U8, labeled: U8 | None = None, extra: U8 | None = None) -> SplitFiles:
+    """``extra``: images of the store that are in val."""
     labeled = noise(6, 1) if labeled is None else labeled
-    write_set(folder / "labeled", labeled, np.arange(len(labeled)) % 3, SPEC, CLASSES)
-    write_set(folder / "unlabeled", unlabeled, None, SPEC, CLASSES)
-    return SplitFiles(str(folder))
+    sets: dict[str, Any] = {
+        "labeled": (labeled, np.arange(len(labeled)) % 3),
+        "unlabeled": (unlabeled, None),
+    }
+    sets |= {} if extra is None else {"val": (extra, np.zeros(len(extra), np.int64))}
+    return write_data(folder, sets, SPEC, CLASSES)

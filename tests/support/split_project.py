@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ssgan.config import ImageSpec, SplitConfig
 from ssgan.data import schema
+from ssgan.data.files import SplitFiles
 from ssgan.data.image_shards import ImageRow
 from ssgan.data.split_summary import SplitSummary
 from ssgan.data.splits import split
@@ -110,15 +111,22 @@ class Project:
     def out(self) -> Path:
         return self.root / "splits"
 
-    def table(self, name: str) -> pa.Table:
-        return schema.read_set(self.out / name)
+    @property
+    def files(self) -> SplitFiles:
+        return SplitFiles(str(self.out))
 
     def stored(self, name: str) -> pa.Schema:
         """Of a set as it is on disk."""
-        return pq.read_schema(schema.shards(self.out / name)[0])
+        return pq.read_schema(self.out / f"{name}.parquet")
 
     def ids(self, name: str) -> set[str]:
-        return set(self.table(name)["id"].to_pylist())
+        return set(self.files.ids(name))
+
+    def seen(self) -> dict[str, tuple[list[str], list[int]]]:
+        """Ids and labels of all sets, in the order in which a run sees them."""
+        files = self.files
+        labels = {name: [] if name == "unlabeled" else files.labels(name).tolist() for name in schema.SETS}
+        return {name: (files.ids(name), labels[name]) for name in schema.SETS}
 
     def bytes(self) -> dict[str, bytes]:
         return {str(f.relative_to(self.out)): f.read_bytes() for f in sorted(self.out.rglob("*")) if f.is_file()}

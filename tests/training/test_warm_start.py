@@ -26,7 +26,18 @@ from ssgan.training import derived, experiment
 from ssgan.training.checkpoint import Trainer
 from ssgan.training.context import Role, RunContext
 from ssgan.training.roles import role_method
-from tests.support.data import ON_FEATURES, MemoryFeatures, config, context, on_features, run_of, same, short, write_splits
+from tests.support.data import (
+    ON_FEATURES,
+    MemoryFeatures,
+    config,
+    context,
+    copied,
+    on_features,
+    run_of,
+    same,
+    short,
+    write_splits,
+)
 from tests.support.methods import stepped
 
 
@@ -64,12 +75,12 @@ def grown(files: SplitFiles, folder: Path, names: list[str]) -> SplitFiles:
     """The same images, with another list of classes."""
     import pyarrow.parquet as pq
 
-    shutil.copytree(files.root, folder)
-    for path in folder.rglob("*.parquet"):
+    more = copied(files, folder)
+    for path in (folder / "splits").glob("*.parquet"):
         table = pq.read_table(path)
         metadata = json.loads(table.schema.metadata[b"ssgan"]) | {"classes": names}
-        pq.write_table(table.replace_schema_metadata({b"ssgan": json.dumps(metadata)}), path, row_group_size=64)
-    return SplitFiles(str(folder))
+        pq.write_table(table.replace_schema_metadata({b"ssgan": json.dumps(metadata)}), path)
+    return more
 
 
 @pytest.mark.parametrize("name", stepped())

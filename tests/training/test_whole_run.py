@@ -21,7 +21,8 @@ MODEL = "runs/train/main/last/model.safetensors"
 def project(folder: Path, splits: SplitFiles, steps: int = 600) -> Path:
     """A project whose splits are there, with a checkpoint every 50 steps."""
     (folder / "data").mkdir(parents=True)
-    (folder / "data/splits").symlink_to(splits.root)
+    for name in ("images", "splits"):
+        (folder / "data" / name).symlink_to(Path(splits.root).with_name(name))
     c = config(train={"steps": steps, "val_every": 50, "checkpoint_every": 50}, storage={"url": "storage"})
     (folder / "params.yaml").write_text(yaml.safe_dump(c.model_dump()))
     return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ from ssgan.errors import TrainingError
 from ssgan.training.context import final_key
 from ssgan.tuning.search import prepare, search
 from tests.support.closure import ROOT
-from tests.support.data import config
+from tests.support.data import config, copied
 from tests.support.trials import RATE
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -58,7 +57,7 @@ class Project:
         raw = searching().model_dump(include={"train", "method", "net", "tune"}, exclude_none=True)
         folder.mkdir()
         (folder / "params.yaml").write_text(yaml.safe_dump(raw))
-        shutil.copytree(splits.root, folder / "data/splits")
+        copied(splits, folder / "data")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         self.environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
