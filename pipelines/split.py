@@ -1,7 +1,7 @@
 """Stage ``split``: data/images, data/index and labels -> data/splits, metrics/split.json, and new classes into classes.json.
 
-``classes.json`` at the root of the project is the permanent registry of class ids. It is under git, and DVC does not
-delete it before a run (``persist: true``, ``cache: false``), so that a class never loses its id.
+``classes.json`` at the root of the project is the permanent registry of class ids, ``holdout.json`` what val and test keep.
+They are under git, and DVC does not delete them before a run, so that a class never loses its id, nor a test set an image.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from ssgan.config import load
-from ssgan.data import classes
+from ssgan.data import classes, holdout
 from ssgan.data.split_summary import SplitSummary
 from ssgan.data.splits import split
 
@@ -20,8 +20,9 @@ REGISTRY, METRICS = Path("classes.json"), Path("metrics/split.json")
 
 def run() -> None:
     """Read params.yaml, split, write the metrics and say what happened."""
-    summary = split(DATA, OUT, load().split, DUPLICATES, REGISTRY)
+    summary = split(DATA, OUT, load().split, DUPLICATES, Path())
     classes.save(REGISTRY, summary.registry)
+    holdout.save(Path(holdout.FILE), summary.holdout)
     METRICS.parent.mkdir(exist_ok=True)
     METRICS.write_text(json.dumps(summary.metrics(), indent=2) + "\n")
     print(describe(summary))

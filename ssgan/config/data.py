@@ -91,6 +91,9 @@ class SplitConfig(Strict):
     split_seed: int = Field(default=0, ge=0)  # which labels are kept; benchmark mode only
     val_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
     test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)  # ignored where the source has an official test set
+    # of all images, so many are held back for a set at most, with and without a label; null: the whole fraction
+    val_target: int | None = Field(default=None, ge=1)
+    test_target: int | None = Field(default=None, ge=1)
     near_duplicate_bits: int = Field(default=4, ge=0, le=8)  # of 64 bits of perceptual hash: distance that proposes a pair
     near_duplicate_rmse: float = Field(default=6.0, ge=0.0)  # in gray levels (0-255): distance of pixels that confirms it
     on_unknown_image: Literal["error", "report"] = "error"  # a label for an image that was not ingested

@@ -16,6 +16,7 @@ from ssgan.data import schema
 from ssgan.data.classes import ClassRegistry
 from ssgan.data.duplicates import DuplicateGroups
 from ssgan.data.files import SplitFiles
+from ssgan.data.holdout import Holdout
 from ssgan.data.labels import NO_LABEL, Labels
 from ssgan.data.split_files import IngestedImages
 from ssgan.data.store import I64
@@ -52,6 +53,7 @@ class SplitSummary:
     retired_classes: list[str]  # merged into others; no image has them
     new_classes: list[str]  # not in split.json: the first run and the next one would differ
     registry: ClassRegistry  # in classes.json, not in split.json
+    holdout: Holdout  # in holdout.json, not in split.json
     classes_without_label: list[str]  # no labeled training image
     classes_without_test: list[str]
     images: int
@@ -69,7 +71,7 @@ class SplitSummary:
     def to_json(self) -> str:
         """The text of ``split.json``: the same for the same images, labels and config."""
         value = asdict(self)
-        del value["new_classes"], value["registry"]
+        del value["new_classes"], value["registry"], value["holdout"]
         return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
     def metrics(self) -> dict[str, Any]:
@@ -91,6 +93,7 @@ class SplitPlan(NamedTuple):
 
     registry: ClassRegistry  # classes; positions are ids
     known: ClassRegistry  # the registry before this run
+    holdout: Holdout  # what val and test keep from now on
     labels: Labels
     class_ids: npt.NDArray[np.int32]  # (N,) NO_LABEL where there is none
     official_overlap: int
@@ -118,6 +121,7 @@ def summarize(images: IngestedImages, plan: SplitPlan, config: SplitConfig) -> S
         retired_classes=plan.registry.retired,
         new_classes=plan.registry.names[len(plan.known.names) :],
         registry=plan.registry,
+        holdout=plan.holdout,
         classes_without_label=_without(sets["labeled"], plan.registry),
         classes_without_test=_without(sets["test"], plan.registry),
         images=len(images),

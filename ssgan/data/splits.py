@@ -1,8 +1,9 @@
 """``split``: images and labels become the labeled, unlabeled, val and test sets.
 
-An image's side is drawn by a hash of its id, so that it does not depend on what else there is; near-duplicates follow the
-strictest side of their group (test before val before train). Both only ever move an image towards test when data is added,
-never back: numbers of last month and of today are measured on the same images, and none of them was trained on.
+An image's side is drawn by a hash of its id, so that it does not depend on what else there is (``holdout``);
+near-duplicates follow the strictest side of their group (test before val before train). Both only ever move an image towards
+test when data is added, never back: numbers of last month and of today are measured on the same images, and none of them was
+trained on.
 
 Where the source has an official test set, that set is kept as it is: near-duplicates of it leave train and val for good
 (``leak_removed``) instead of joining it.
@@ -26,10 +27,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ssgan.config import SplitConfig
-from ssgan.data import classes, schema
+from ssgan.data import classes, holdout, schema
 from ssgan.data import duplicates as near
 from ssgan.data.classes import ClassRegistry
 from ssgan.data.duplicates import DuplicateGroups
+from ssgan.data.holdout import Holdout, Mask
 from ssgan.data.labels import NO_LABEL, Labels, collect, examples
 from ssgan.data.split_files import (
     IngestedImages,
@@ -48,9 +50,7 @@ I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
 
 
-def split(
-    data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | None, previous_classes: Path | None
-) -> SplitSummary:
+def split(data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | None, previous: Path | None) -> SplitSummary:
     """Write the four sets and ``reserved.parquet``, ``split.json`` and ``classes.json`` into ``out_dir``; no pixel is copied.
 
     The same input gives the same bytes. ``out_dir`` is replaced in one step, or left as it was if anything goes wrong.
@@ -58,15 +58,17 @@ def split(
     Args:
         data: the folder with the ``images/`` and ``index/`` of ``ingest``.
         duplicates: ``duplicates.parquet`` of ``ingest``; None: no file came twice.
-        previous_classes: the permanent registry; None or a missing file: classes get their ids now. It is only read.
+        previous: the folder with what splits before have fixed, ``classes.json`` and ``holdout.json``; without them (or None),
+            classes get their ids now. They are only read.
 
     Raises:
         DataError: labels, classes or images are not what the policies of the config allow.
         ConfigError: ``num_labels`` does not fit the number of classes.
     """
-    known = classes.load(previous_classes)
+    known = classes.load(previous and previous / "classes.json")
+    before = holdout.load(previous and previous / holdout.FILE)
     images = load_images(Path(data))
-    plan = make_plan(images, load_duplicates(duplicates), known, config)
+    plan = make_plan(images, load_duplicates(duplicates), known, before, config)
     about = (images.spec, plan.registry.names, images.store.describe())
     with replacing(Path(out_dir)) as out:
         for name, rows in plan.rows.items():
@@ -83,19 +85,23 @@ def split(
     return summary
 
 
-def make_plan(images: IngestedImages, copies: pa.Table, known: ClassRegistry, config: SplitConfig) -> SplitPlan:
+def make_plan(
+    images: IngestedImages, copies: pa.Table, known: ClassRegistry, before: Holdout, config: SplitConfig
+) -> SplitPlan:
     """Decide on every image; nothing is written. Raises like ``split``."""
     labels = collect(images.table, copies, config)
     registry = known.grown(labels.names, labels.taxonomy)
     ids = np.array([registry.names.index(name) for name in labels.names] + [NO_LABEL], np.int32)
     class_ids = ids[labels.index]  # an index of NO_LABEL, -1, takes the last one
-    sides = find_sides(images, copies, config)
+    labeled = dict(zip(images.table["id"].to_pylist(), (class_ids != NO_LABEL).tolist(), strict=True))
+    after, masks = holdout.settle(before, not known.names, images.draw, labeled, config)
+    sides = find_sides(images, copies, masks, config)
     if config.mode == "benchmark":
         _require_all_labeled(images, labels)
     rows = choose(images, sides.side, class_ids, registry, config)
     _require_every_class(rows["labeled"], class_ids, registry, config)
     official = (sides.overlap, sides.official_test)
-    return SplitPlan(registry, known, labels, class_ids, *official, sides.found, sides.own, sides.side, rows)
+    return SplitPlan(registry, known, after, labels, class_ids, *official, sides.found, sides.own, sides.side, rows)
 
 
 class Sides(NamedTuple):
@@ -108,11 +114,11 @@ class Sides(NamedTuple):
     official_test: bool
 
 
-def find_sides(images: IngestedImages, copies: pa.Table, config: SplitConfig) -> Sides:
-    """The side of every image: it depends on the images alone, so that it is known before the first label."""
+def find_sides(images: IngestedImages, copies: pa.Table, masks: dict[str, Mask], config: SplitConfig) -> Sides:
+    """The side of every image; ``masks``: (N,) those that val and test keep. It is known before the first label."""
     official, overlap = _official(images.table, copies)
     found = near.find(images.signatures, images, config.near_duplicate_bits, config.near_duplicate_rmse)
-    own = own_sides(images.draw, official, config)
+    own = own_sides(masks, official)
     return Sides(own, group_sides(own, found.group, keep_test="test" in official), found, overlap, "test" in official)
 
 
@@ -132,16 +138,10 @@ def _official(images: pa.Table, copies: pa.Table) -> tuple[list[str | None], int
     return official, overlap
 
 
-def own_sides(draw: npt.NDArray[np.uint64], official: list[str | None], config: SplitConfig) -> I8:
-    """(N,) sides as the id alone says, or the official test set: test from the low end of [0, 1), val from the high end.
-
-    From two ends, so that another ``test_fraction`` moves no image between train and val.
-    """
-    fraction = (draw >> np.uint64(11)).astype(np.float64) / (1 << 53)  # exact, below 1
-    is_test = fraction < config.test_fraction
-    if "test" in official:
-        is_test = np.array([side == "test" for side in official])
-    return np.where(is_test, TEST, np.where(fraction >= 1 - config.val_fraction, VAL, TRAIN)).astype(np.int8)
+def own_sides(masks: dict[str, Mask], official: list[str | None]) -> I8:
+    """(N,) sides of images by themselves: those that val and test keep (N,), or the official test set."""
+    is_test = np.array([side == "test" for side in official]) if "test" in official else masks["test"]
+    return np.where(is_test, TEST, np.where(masks["val"], VAL, TRAIN)).astype(np.int8)
 
 
 def group_sides(own: I8, group: I64, keep_test: bool) -> I8:

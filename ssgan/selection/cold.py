@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from ssgan.config import SplitConfig
+from ssgan.data import classes, holdout
 from ssgan.data.files import Features, SplitFiles
 from ssgan.data.split_files import load_duplicates, load_images
 from ssgan.data.split_summary import TEST, TRAIN, VAL
@@ -42,8 +43,11 @@ class Pool(NamedTuple):
 
 def read_pool(data: Path, config: SplitConfig) -> Pool:
     """The images of ``data`` (images, index, duplicates.parquet) by the side on which a split puts them. Raises DataError."""
-    images = load_images(data)
-    sides = find_sides(images, load_duplicates(data / "duplicates.parquet"), config)
+    images, project = load_images(data), data.parent
+    labeled = dict.fromkeys(images.table["id"].to_pylist(), False)  # those that are will not be picked anyway
+    before, first = holdout.load(project / holdout.FILE), not classes.load(project / "classes.json").names
+    _, masks = holdout.settle(before, first, images.draw, labeled, config)
+    sides = find_sides(images, load_duplicates(data / "duplicates.parquet"), masks, config)
     ids, train = np.array(images.table["id"].to_pylist()), sides.side == TRAIN
     named = set() if config.labels else set(images.table.filter(pc.is_valid(images.table["folder_class"]))["id"].to_pylist())
     return Pool(ids[train].tolist(), sides.found.group[train], ids[np.isin(sides.side, (VAL, TEST))].tolist(), named)

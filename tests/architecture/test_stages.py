@@ -124,7 +124,9 @@ def test_metrics_and_plots_are_left_to_git_and_large_files_to_dvc() -> None:
         for entry in stage["outs"]:
             if isinstance(entry, dict):
                 ((name, options),) = entry.items()
-                assert options == {"persist": True} | ({"cache": False} if name == "classes.json" else {}), name
+                assert options == {"persist": True} | ({"cache": False} if name in ("classes.json", "holdout.json") else {}), (
+                    name
+                )
 
 
 @pytest.mark.parametrize("stage", STAGES)

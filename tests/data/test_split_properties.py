@@ -1,12 +1,15 @@
 """What holds for all images, labels, orders and seeds."""
 
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssgan.data import classes, schema
+from ssgan.data import classes, holdout, schema
+from ssgan.errors import DataError
 from tests.support.split_project import Image, Project, images_of
 
 SIDES = {"labeled": 0, "unlabeled": 0, "val": 1, "test": 2}
@@ -151,3 +154,55 @@ def test_other_test_fraction_moves_nothing_between_train_and_val(project: Projec
     val = project.ids("val")
     project.split(test_fraction=0.4)
     assert project.ids("val") == val
+
+
+ADDED = st.tuples(st.integers(5, 60), st.sampled_from(["cat", "dog", None]), st.just("images"))
+LABELED = st.tuples(st.floats(0, 1), st.integers(0, 5), st.just("labels"))
+TARGETS = st.tuples(st.sampled_from([None, 1, 5, 12, 40]), st.sampled_from([None, 1, 5, 12, 40]), st.just("targets"))
+
+
+@given(steps=st.lists(ADDED | LABELED | TARGETS, min_size=1, max_size=9))
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_order_of_images_labels_and_targets_nothing_trained_on_is_tested_and_nothing_leaves_test(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[Any, Any, str]]
+) -> None:
+    project = new_project(tmp_path_factory, mode="team", near_duplicate_bits=0, test_fraction=0.4, val_fraction=0.3)
+    images = list(BASE)
+    labels = {image.path: str(image.folder_class) for image in images if image.folder_class}
+    trained: set[str] = set()
+    tested: set[str] = set()
+    validated: set[str] = set()
+    for number, (first, second, what) in enumerate([(0, "", ""), *steps]):
+        if what == "images":
+            more = [Image(f"step-{number}-{i}", second) for i in range(first)]
+            images += more
+            labels |= {image.path: second for image in more if second}
+        elif what == "labels":  # of images that are there, by chance
+            rest = [image.path for image in images if image.path not in labels]
+            labels |= {path: "cat" for path in rest[:-3] if Random(f"{second}{path}").random() < first}
+        elif what == "targets":
+            project.config |= {"val_target": first, "test_target": second}
+        try:
+            summary = project.images(images).label(labels).split()
+        except DataError as error:
+            assert "set is empty" in str(error)  # noqa: PT017 - a target of one image may have no label
+            continue
+        classes.save(project.root / "classes.json", summary.registry)
+        holdout.save(project.root / holdout.FILE, summary.holdout)
+        sets = {name: project.ids(name) for name in schema.SETS}
+        assert not trained & (sets["test"] | sets["val"])
+        assert tested <= sets["test"]
+        assert validated <= sets["val"]
+        tested, validated = sets["test"], sets["val"]
+        trained |= sets["labeled"] | sets["unlabeled"]
+
+
+def test_a_target_holds_back_what_is_needed_and_no_share_of_everything(project: Project) -> None:
+    images = images_of({None: 3000})
+    labels = {image.path: "cat" for image in images[:600]}
+    config: dict[str, Any] = {"mode": "team", "near_duplicate_bits": 0, "val_target": 20, "test_target": 50}
+    summary = project.images(images).label(labels).split(**config)
+    held = {name: summary.reserved[name] + summary.sets[name].images for name in ("val", "test")}
+    assert held == {"val": 20, "test": 50}
+    whole = project.split(**config | {"val_target": None, "test_target": None})
+    assert sum(whole.reserved.values()) > 600

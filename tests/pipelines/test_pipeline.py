@@ -42,7 +42,7 @@ def test_every_file_is_accounted_for_and_the_budget_is_kept(project: Project) ->
 
 def test_git_holds_what_is_small_and_nothing_that_is_large(project: Project) -> None:
     tracked = project("git", "ls-files").stdout.splitlines()
-    assert {"dvc.lock", "classes.json", "metrics/evaluate.json", "plots/history.csv"} <= set(tracked)
+    assert {"dvc.lock", "classes.json", "holdout.json", "metrics/evaluate.json", "plots/history.csv"} <= set(tracked)
     assert [path for path in tracked if path.startswith((*LARGE, "storage/", "data/raw/digits"))] == []
 
 
@@ -119,7 +119,7 @@ def test_class_ids_survive_when_split_runs_again(project: Project) -> None:
     finally:
         params.write_text(before)
         registry.write_text(given)
-        project("git", "checkout", "-q", "dvc.lock", "metrics", "classes.json")
+        project("git", "checkout", "-q", "dvc.lock", "metrics", "classes.json", "holdout.json")
         project("dvc", "checkout")
     assert changed(project) == set()
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from pipelines import split as stage
+from ssgan.config import SplitConfig
 from ssgan.data import classes
+from ssgan.data.files import SplitFiles
+from ssgan.errors import DataError
 from tests.support.closure import ROOT
 from tests.support.split_project import Copy, Image, Project, images_of
 
@@ -69,3 +72,20 @@ def test_errors_are_one_sentence_and_an_exit_code(data: Project, params: str, co
     assert run.stderr.count("\n") == 1
     assert not Path("classes.json").exists()
     assert not Path("data/splits").exists()
+
+
+def test_what_val_and_test_keep_is_remembered(data: Project) -> None:
+    stage.run()
+    before = json.loads(Path("holdout.json").read_text())
+    assert (before["fixed"], before["test"]) == (False, {"share": SplitConfig().test_fraction, "kept": []})
+    in_test = set(SplitFiles("data/splits").ids("test"))
+    Path("params.yaml").write_text("split:\n  num_labels: 4\n  test_target: 1\n")
+    stage.run()
+    after = json.loads(Path("holdout.json").read_text())
+    assert after["fixed"]
+    assert after["test"]["share"] < before["test"]["share"]
+    assert set(SplitFiles("data/splits").ids("test")) == in_test
+    assert set(after["test"]["kept"]) < in_test
+    Path("holdout.json").write_text("{}")
+    with pytest.raises(DataError, match=r"holdout\.json is not what `ssgan split` wrote; restore it from git"):
+        stage.run()

@@ -104,7 +104,7 @@ class Project:
             self.out,
             SplitConfig(**{**self.config, **config}),
             duplicates if duplicates.exists() else None,
-            self.root / "classes.json",
+            self.root,
         )
 
     @property
