@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
+from ssgan.data.store import ImageStore
 
 import torch  # isort: skip
 
@@ -80,7 +81,7 @@ def draw(run: Cell, data: Path, folder: Path) -> SplitFiles:
     """Draw the labels of a run into ``folder``; every other training image is an unlabeled one."""
     config = SplitConfig(num_labels=run.labels, split_seed=run.seed, val_fraction=0.0)
     split(data, folder, config, data / "duplicates.parquet", None)
-    return SplitFiles(str(folder))
+    return SplitFiles(str(folder), images=ImageStore(str(data / "images")))
 
 
 def device() -> torch.device:
