@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,12 +18,21 @@ if TYPE_CHECKING:
     from ssgan.config import SplitConfig
     from ssgan.data.classes import ClassRegistry
     from ssgan.intake.project_index import ProjectIndex
+    from ssgan.intake.review import Review
     from ssgan.ledger import Ledger
 
 LEDGER, QUEUE = Path("labels"), Path("label-queue.csv")
 DATA, REGISTRY, PIPELINE = Path("data"), Path("classes.json"), Path("dvc.yaml")
 
 labels = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The label ledger: who labeled which image as what.")
+
+
+class NewClasses(StrEnum):
+    """What becomes of names that are no class yet."""
+
+    ask = "ask"
+    all = "all"
+
 
 LedgerOption = Annotated[
     Path | None, typer.Option("--ledger", help="The ledger's folder. Default: split.labels if that is one, else labels.")
@@ -37,6 +49,10 @@ def import_(
     time: Annotated[str, typer.Option(help="When, where the file does not say (ISO 8601). Default: the file's time.")] = "",
     kind: Annotated[LabelFormat | None, typer.Option("--format", help="Default: by the content of the file.")] = None,
     new_class: Annotated[list[str] | None, typer.Option("--new-class", help="This is a class from now on. Repeatable.")] = None,
+    new_classes: Annotated[
+        NewClasses,
+        typer.Option("--new-classes", help="all: so is every name that looks like no other class."),
+    ] = NewClasses.ask,
     partial: Annotated[bool, typer.Option("--partial", help="Import what is clear; the rest goes to the queue file.")] = False,
     allow_test: Annotated[bool, typer.Option("--allow-test", help="Labels of test images may change.")] = False,
     allow_conflicts: Annotated[bool, typer.Option("--allow-conflicts", help="Record votes that contradict others.")] = False,
@@ -54,7 +70,11 @@ def import_(
 
     config, into = _split_config(), open_ledger(ledger)
     options = ImportOptions(kind, annotator, time, new_class or (), allow_test, allow_conflicts)
-    found = prepare(path, into, _project_index(), config.label_policy, options)
+    project = _project_index()
+    found = prepare(path, into, project, config.label_policy, options)
+    if added := _agreed(found.review, new_classes, ask=not (as_json or dry_run)):
+        options = replace(options, new_classes=[*options.new_classes, *added])
+        found = prepare(path, into, project, config.label_policy, options)
     clear = not found.review.needs_a_person
     to_queue = bool(found.queue) and partial and not dry_run
     if to_queue:
@@ -75,6 +95,17 @@ def import_(
             typer.echo(hint)
     if not clear:
         raise typer.Exit(Exit.PERSON)
+
+
+def _agreed(review: Review, new_classes: NewClasses, ask: bool) -> list[str]:
+    """Names of the file that are classes from now on, by --new-classes or because a person at the terminal says so."""
+    from ssgan.intake.importing import clearly_new
+
+    names = clearly_new(review)
+    if new_classes is NewClasses.ask and names:
+        question = f"{', '.join(names)}: no class yet. Add {'it' if len(names) == 1 else f'these {len(names)}'}?"
+        return names if ask and sys.stdin.isatty() and typer.confirm(question) else []
+    return names
 
 
 def _outcome(batch: str | None, votes: int, clear: bool, partial: bool, dry_run: bool) -> str:

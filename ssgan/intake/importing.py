@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ssgan.data import classes
 from ssgan.data.classes import ClassRegistry
 from ssgan.errors import ConfigError
 from ssgan.intake import queue
@@ -72,6 +73,13 @@ def prepare(path: Path, ledger: Ledger, project: ProjectIndex, policy: Policy, o
     undone = [vote for batch in files.undone for vote in files.votes.get(batch, ())]
     result = review(parsed, resolved, project, state, undone, rules)
     return Import(ledger, parsed, result, queue.of_review(result, project, state), added)
+
+
+def clearly_new(review: Review) -> list[str]:
+    """Unknown classes of a file that look like no class that is there, nor like each other in another spelling."""
+    names = [name for name, meant in review.suggestions.items() if not meant]
+    spelled_twice = {name for group in classes.similar(names) for name in group}
+    return [name for name in names if name not in spelled_twice]
 
 
 def class_names(registry: ClassRegistry, taxonomy: Taxonomy) -> list[str]:

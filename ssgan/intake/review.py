@@ -44,7 +44,8 @@ REMEDY = {
     Kind.conflict: "fill in the queue file and import that, or record the votes as they are: --allow-conflicts",
     Kind.test: "models were evaluated with the old label; if that label is wrong: --allow-test",
     Kind.unknown_image: "add the images, run `dvc repro ingest` and import again, or fix the file (sha256 is safest)",
-    Kind.unknown_class: "fix the spelling; or --new-class NAME if it is new; `ssgan labels rename OLD NEW` if it was renamed",
+    Kind.unknown_class: "fix the spelling; if it is new, --new-class NAME, or --new-classes all for those that look like no "
+    "other; `ssgan labels rename OLD NEW` if it was renamed",
     Kind.problem: "decide on one class for each in the labeling tool, and export again",
 }
 

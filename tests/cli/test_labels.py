@@ -62,6 +62,26 @@ def test_the_first_import_asks_for_the_classes(here: Path, capsys: pytest.Captur
     assert status(capsys)["classes"] == {"cat": 10, "dog": 10}
 
 
+def test_all_new_classes_come_at_once_but_not_one_in_two_spellings(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert imported("--new-classes", "all") == 0
+    assert status(capsys)["classes"] == {"cat": 10, "dog": 10}
+    table("week.csv", {IMAGES[1].path: "catt", IMAGES[3].path: "red panda", IMAGES[5].path: "eel", IMAGES[7].path: "Eel"})
+    assert imported("--new-classes", "all") == 3
+    assert "3 unknown class" in capsys.readouterr().out
+    assert imported("--new-classes", "all", "--partial") == 3
+    assert status(capsys)["classes"] == {"cat": 10, "dog": 10, "red panda": 1}
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_on_a_terminal_a_person_is_asked_once(here: Path, monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda question: asked.append(question) or answer)
+    assert imported() == (0 if answer else 3)
+    assert asked == ["cat, dog: no class yet. Add these 2?"]
+    assert Path("labels").exists() == answer
+
+
 def test_json_for_scripts(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert imported("--json", "--dry-run", "--new-class", "cat") == 3
     found = json.loads(capsys.readouterr().out)
