@@ -112,7 +112,7 @@ def engine(setting: Setting) -> float:
     """B: seconds."""
     with tempfile.TemporaryDirectory(dir=setting.data.parent) as out:
         begun = time.perf_counter()
-        done = extract(setting.job, setting.data / "images", Path(out), here(lambda: setting.network, kind=KIND))
+        done = extract(setting.job, setting.data / "index", Path(out), here(lambda: setting.network, kind=KIND))
         assert done.computed == setting.images
         return time.perf_counter() - begun
 

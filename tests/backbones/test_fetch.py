@@ -44,7 +44,7 @@ def sentence(output: str) -> str:
 
 def test_weights_come_once_and_then_a_project_needs_no_network(weights: bytes, tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", 4)
-    changed = {**PARAMS, "features": {"backbone": NAME, "workers": 1}, "split": {"num_labels": 2, "test_fraction": 0.3}}
+    changed = {**PARAMS, "features": {"backbone": NAME}, "split": {"num_labels": 2, "test_fraction": 0.3}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed))
     with FakeHub({"timm/test_vit.r160_in1k": weights}) as hub:
         assert ssgan(tmp_path, hub, "ingest")[0] == 0

@@ -57,11 +57,13 @@ def test_a_job_is_shared_left_found_stopped_and_goes_on_to_what_this_machine_wou
     assert same(project.weights(), expected)
     assert same(project.weights(), colleague.weights())
     assert not same(expected, final_weights(first))
-    assert {name.split("/")[2] for name in project.names("splits/")} == {
-        "labeled",
-        "unlabeled",
-        "val",
+    sent = [name.split("/") for name in project.names("splits/")]
+    assert {name for _, key, name, *_ in sent if key != "images"} == {
+        "labeled.parquet",
+        "unlabeled.parquet",
+        "val.parquet",
         "split.json",
+        "images.json",
         "manifest.json",
     }, "the test set stays home"
     not_submitted_again(project, run)

@@ -29,7 +29,7 @@ def head() -> Iterator[FakeHead]:
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a project with splits, where commands run."""
-    write_splits(tmp_path / "data/splits")
+    write_splits(tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -79,7 +79,7 @@ class Project:
         self.folder, self.world = folder, world
         self.url = f"s3://{BUCKET}/{uuid.uuid4().hex}"
         self._number = itertools.count()
-        write_splits(folder / "data/splits")
+        write_splits(folder / "data")
 
     def copied(self, name: str) -> Project:
         """The same project in another folder, as on a colleague's machine."""
