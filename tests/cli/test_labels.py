@@ -76,7 +76,12 @@ def test_all_new_classes_come_at_once_but_not_one_in_two_spellings(here: Path, c
 def test_on_a_terminal_a_person_is_asked_once(here: Path, monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
     asked: list[str] = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("typer.confirm", lambda question: asked.append(question) or answer)
+
+    def confirm(question: str) -> bool:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr("typer.confirm", confirm)
     assert imported() == (0 if answer else 3)
     assert asked == ["cat, dog: no class yet. Add these 2?"]
     assert Path("labels").exists() == answer
