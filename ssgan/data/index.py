@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ssgan.config import ImageSpec
-from ssgan.data.schema import ID, fixed, ids_column, metadata_of, shards
+from ssgan.data.schema import ID, ROWS_KEY, fixed, ids_column, metadata_of, shards
 from ssgan.data.signatures import THUMB, Signatures
+from ssgan.data.store import ImageStore
 from ssgan.errors import DataError
 
 
@@ -56,6 +57,21 @@ def paths_of(index: Path, ids: Sequence[str]) -> dict[str, str]:
     missing = set(ids) - found.keys()
     if missing:
         raise DataError(f"{index} lacks {len(missing)} images of data/splits, such as {min(missing)}; run `dvc repro split`")
+    return found
+
+
+def paths_of_rows(index: Path, store: ImageStore, start: int, stop: int) -> list[str]:
+    """Paths of the rows [start, stop) of a store. Raises DataError where the index is not of the same ingest."""
+    found: list[str] = []
+    before = 0
+    for shard in store.shards:
+        first, last = max(start - before, 0), min(stop - before, shard.footer.num_rows)
+        before += shard.footer.num_rows
+        if first < last:
+            with pq.ParquetFile(index / Path(shard.path).name) as file:
+                if file.schema_arrow.metadata[ROWS_KEY].decode() != shard.rows:
+                    raise DataError(f"{store.root} and {index} are not of one ingest; run `dvc repro ingest` again")
+                found += file.read(columns=["path"])["path"].slice(first, last - first).to_pylist()
     return found
 
 

@@ -21,9 +21,7 @@ Ranked = tuple[str, float, int, float, int]
 
 def rank(config: Config, names: Sequence[str], splits: Path) -> Iterator[str]:
     """A line for each backbone, the best first. Raises ConfigError where one has no features yet."""
-    rows = sorted(
-        (_judged(config, name, splits) for name in names), key=lambda row: (row[1] / max(row[2], 1), row[3] / max(row[4], 1))
-    )
+    rows = sorted((_judged(config, name, splits) for name in names), key=_errors)
     yield f"{'backbone':32} wrong on folds of the labels      wrong on val"
     for name, wrong, labels, val_wrong, val in rows:
         yield f"{name:32} {_share(wrong, labels, config):31}  {_share(val_wrong, val, config)}"

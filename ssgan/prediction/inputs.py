@@ -19,7 +19,7 @@ import pyarrow as pa
 from ssgan.config import DataConfig, FolderSource, ImageSpec, S3Source
 from ssgan.data.decode import DecodeLimits
 from ssgan.data.files import as_hex, named_images
-from ssgan.data.index import paths_of
+from ssgan.data.index import paths_of_rows
 from ssgan.data.remote import RemoteJob, folder_identity, open_job, remote_job
 from ssgan.data.sources import ImageSource, Item, make_source, text
 from ssgan.data.store import ImageStore
@@ -190,17 +190,18 @@ class PoolInputs:
         for row in rows.to_pylist():
             some = images[row["start"] : row["stop"]]
             ids, pixels = as_hex(store.gather(some, "id")), store.pixels(some)
-            paths, inputs = self._paths(store, ids), inputs_for(ids, pixels)
+            paths, inputs = self._paths(store, row["start"], row["stop"]), inputs_for(ids, pixels)
             for at in range(0, len(ids), POOL_BATCH):
                 part = slice(at, at + POOL_BATCH)
                 batches.append(scorer.rows(ids[part], paths[part], inputs[part]))
         return part_result(scorer, batches, [])
 
-    def _paths(self, store: ImageStore, ids: list[str]) -> list[str | None]:
-        """Of images in a folder of shards, where their index lies beside it; None for those of a set."""
+    def _paths(self, store: ImageStore, start: int, stop: int) -> list[str | None]:
+        """Of rows of a folder of shards, where their index lies beside it; None for those of a set."""
         index = Path(store.root).with_name("index")
-        known = paths_of(index, ids) if store.root == Path(self.place).as_posix() and index.is_dir() else {}
-        return [known.get(one) for one in ids]
+        if store.root != Path(self.place).as_posix() or not index.is_dir():
+            return [None] * (stop - start)
+        return list(paths_of_rows(index, store, start, stop))
 
     def identity(self) -> tuple[Any, ...] | None:
         """Of the folder of shards, or of the one that holds the set."""

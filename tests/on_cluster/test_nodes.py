@@ -37,7 +37,7 @@ def fill(path: Path) -> None:
 
 
 def test_a_full_disk_is_told_and_the_next_command_goes_on(project: Project, small_disk: Path) -> None:
-    train: dict[str, Any] = {"steps": 1200, "val_every": 600, "checkpoint_every": 100, "seed": 30}
+    train: dict[str, Any] = {"steps": 6000, "val_every": 2000, "checkpoint_every": 100, "seed": 30}
     environment = {"environment": {"TMPDIR": str(small_disk)}}
     project.configure(environment, **train)
     submitter = project.start("ssgan", "train")
@@ -55,4 +55,4 @@ def test_a_full_disk_is_told_and_the_next_command_goes_on(project: Project, smal
     (small_disk / "filler").unlink()
     code, output = project.run("ssgan", "train")
     assert code == 0, output
-    assert "step 1/1,200" not in output, "it began again from the start"
+    assert "step 1/6,000" not in output, "it began again from the start"

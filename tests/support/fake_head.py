@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
 
 import ray
 
+from tests.support.local_server import LocalServer, QuietHandler
 
-class FakeHead:
+
+class FakeHead(LocalServer):
     """``mode``: its authentication, None for a head too old to know the question; ``token``: the one that it accepts."""
 
     def __init__(self, mode: str | None = "token", token: str = "") -> None:
-        self.requests: list[str] = []  # method and path
         head = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 self.respond()
 
@@ -43,22 +41,4 @@ class FakeHead:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    @property
-    def address(self) -> str:
-        """For ``cluster.address``."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+
+from tests.support.local_server import LocalServer, QuietHandler
 
 
-class FakeHub:
+class FakeHub(LocalServer):
     """``files``: content by repository (``timm/name``). ``damaged``: it sends other bytes than those that it names."""
 
     def __init__(self, files: dict[str, bytes], damaged: bool = False) -> None:
-        self.requests: list[str] = []  # method and path
         hub = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_HEAD(self) -> None:
                 self.respond(body=False)
 
@@ -39,22 +37,4 @@ class FakeHub:
                 if body:
                     self.wfile.write(content[:-1] + b"?" if damaged else content)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    @property
-    def address(self) -> str:
-        """For ``HF_ENDPOINT``."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
