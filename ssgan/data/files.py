@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from binascii import hexlify
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +23,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ssgan.config import ImageSpec
 from ssgan.data import schema
-from ssgan.data.digests import Digests, draws
+from ssgan.data.digests import as_hex, draws
 from ssgan.data.store import I64, U8, ImageStore
 from ssgan.errors import DataError
 
@@ -83,10 +82,11 @@ class SplitFiles:
         except FileNotFoundError:
             raise DataError(f"{path} does not exist; run the stage that makes it (`dvc repro split`)") from None
 
-    def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
-        """The file of a set, its ids as hex: position, and for labeled sets id and label."""
+    def read(self, name: str, columns: list[str] | None = None, hex_ids: bool = True) -> pa.Table:
+        """The file of a set: position, and for labeled sets id and label. hex_ids: as people write them, else 32 bytes."""
         with self._open(name) as file:
-            return schema.with_hex_ids(file.read(columns=columns))
+            table = file.read(columns=columns)
+        return schema.with_hex_ids(table) if hex_ids else table
 
     def rows(self, name: str) -> I64:
         """(N,) rows of the store, as they stand in the file of a set: by draw where it is labeled, else ascending."""
@@ -150,12 +150,6 @@ class SplitFiles:
 
     def classes(self) -> list[str]:
         return list(self.metadata()["classes"])
-
-
-def as_hex(ids: Digests) -> list[str]:
-    """(N, 32) as N texts."""
-    text = hexlify(ids.tobytes()).decode()
-    return [text[at : at + 64] for at in range(0, len(text), 64)]
 
 
 def named_images(path: Path) -> tuple[ImageStore, I64]:

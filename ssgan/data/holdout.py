@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from ssgan import atomic
 from ssgan.config import SplitConfig
+from ssgan.data.ingested import IngestedImages
 from ssgan.errors import DataError
 
 FILE, VERSION = "holdout.json", 1
@@ -68,16 +69,15 @@ def save(path: Path, holdout: Holdout) -> None:
 
 
 def settle(
-    before: Holdout, first: bool, draw: npt.NDArray[np.uint64], labeled: dict[str, bool], config: SplitConfig
+    before: Holdout, first: bool, images: IngestedImages, labeled: Mask, config: SplitConfig
 ) -> tuple[Holdout, dict[str, Mask]]:
     """What val and test keep of N images, and (N,) which those are.
 
     Args:
         first: nothing was ever trained on; else what a fraction gave to a set is its own.
-        draw: (N,) a hash of each id.
-        labeled: whether an image has a label, by id; N, in the order of the draws.
+        labeled: (N,) whether an image has a label.
     """
-    fraction = (draw >> np.uint64(11)).astype(np.float64) / (1 << 53)  # exact, below 1
+    fraction = (images.draw >> np.uint64(11)).astype(np.float64) / (1 << 53)  # exact, below 1
     # From two ends, so that another share of test moves no image between train and val.
     wanted = {"val": (config.val_fraction, config.val_target), "test": (config.test_fraction, config.test_target)}
     if not before.fixed and not any(target for _, target in wanted.values()):
@@ -86,16 +86,20 @@ def settle(
     after, masks = {}, {}
     for name, place in (("val", 1 - fraction), ("test", fraction)):  # in (0, 1], exact; in [0, 1)
         share, target = wanted[name]
-        least = float(np.sort(place)[target - 1]) if target and target <= len(place) else 1.0
+        enough = target and target <= len(place)
+        least = float(np.partition(place, target - 1)[target - 1]) if target and enough else 1.0
         old = before.sets.get(name, Reserve(min(share, least) if first else share))
-        after[name], masks[name] = _tightened(old, min(share, least), place, labeled)
+        after[name], masks[name] = _tightened(old, min(share, least), place, images, labeled)
     return Holdout(True, after), masks
 
 
-def _tightened(old: Reserve, wish: float, place: npt.NDArray[np.float64], labeled: dict[str, bool]) -> tuple[Reserve, Mask]:
+def _tightened(
+    old: Reserve, wish: float, place: npt.NDArray[np.float64], images: IngestedImages, labeled: Mask
+) -> tuple[Reserve, Mask]:
     """``place``: (N,) how far each draw is from the end that the set takes."""
-    share = min(old.share, wish)
-    was = np.array([one in old.kept for one in labeled], np.bool_) | (place <= old.share)
-    mask = (place <= share) | (was & np.array([*labeled.values()], np.bool_))
-    kept = {one for one, is_in, at in zip(labeled, mask.tolist(), place.tolist(), strict=True) if is_in and at > share}
-    return Reserve(share, frozenset(kept | (old.kept - labeled.keys()))), mask
+    share, known = min(old.share, wish), images.rows_of_ids(old.kept)
+    was = place <= old.share
+    was[list(known.values())] = True
+    mask = (place <= share) | (was & labeled)
+    kept = (one.hex() for one in images.values(np.flatnonzero(mask & (place > share)), "id"))
+    return Reserve(share, frozenset(kept) | (old.kept - known.keys())), mask

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ssgan.config import MIB
-from ssgan.data.digests import Digests, digests
+from ssgan.data.digests import Digests, digests, draws
 from ssgan.data.index import index_schema
 from ssgan.data.recipe import DecodeRecipe
 from ssgan.data.row_writer import column, numbers
@@ -122,8 +122,10 @@ def _index_columns(layout: pa.Schema, rows: list[ImageRow], known: Signatures) -
     for start in range(0, len(rows), INDEX_ROWS):
         part, some = known.take(slice(start, start + INDEX_ROWS)), rows[start : start + INDEX_ROWS]
         columns = [column(values, layout.field(i).type) for i, values in enumerate(zip(*some, strict=True))]
-        thumbs = binary(part.thumbs.view(np.uint8))
-        yield [*columns, numbers(part.phash, pa.uint64()), thumbs, numbers(part.digest, pa.uint64())]
+        phash, digest, draw = (
+            numbers(one, pa.uint64()) for one in (part.phash, part.digest, draws(digests(row.id for row in some)))
+        )
+        yield [*columns, phash, binary(part.thumbs), digest, draw]
 
 
 def of_rows(layout: pa.Schema, ids: Digests) -> pa.Schema:

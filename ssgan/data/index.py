@@ -23,7 +23,8 @@ def index_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
 
     ``height``, ``width`` and ``mode`` describe the raw file; ``folder_class`` is the class folder that the file lay in (null:
     none); ``official_split`` is "train" or "test" where the source has an official split (null: none); ``phash``, ``thumb``
-    and ``digest`` are the signatures of the stored pixels (``ssgan.data.signatures``).
+    and ``digest`` are the signatures of the stored pixels (``ssgan.data.signatures``); ``draw`` is a hash of the id that
+    decides on val and test (``ssgan.data.digests``).
     """
     fields = [
         ID,
@@ -34,8 +35,9 @@ def index_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
         pa.field("folder_class", pa.string()),
         pa.field("official_split", pa.string()),
         pa.field("phash", pa.uint64(), nullable=False),
-        pa.field("thumb", pa.binary(4 * THUMB * THUMB), nullable=False),  # float32
+        pa.field("thumb", pa.binary(THUMB * THUMB), nullable=False),
         pa.field("digest", pa.uint64(), nullable=False),
+        pa.field("draw", pa.uint64(), nullable=False),
     ]
     return pa.schema(fields, metadata=metadata_of(spec, [], made_by=made_by))
 
@@ -43,7 +45,7 @@ def index_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
 def signatures_of(index: pa.Table) -> Signatures:
     """Those of the N rows of an index."""
     phash, digest = (fixed(index[name]).view(np.uint64)[:, 0] for name in ("phash", "digest"))
-    return Signatures(phash, fixed(index["thumb"]).view(np.float32), digest)
+    return Signatures(phash, fixed(index["thumb"]), digest)
 
 
 def paths_of(index: Path, ids: Sequence[str]) -> dict[str, str]:

@@ -18,11 +18,11 @@ BLOCK = 256  # images at a time: sums of bytes are made as int64
 class Signatures(NamedTuple):
     """Of N images.
 
-    phash: (N,) uint64 perceptual hashes. thumbs: (N, 16) float32, in gray levels. digest: (N,) uint64, of all pixels.
+    phash: (N,) uint64 perceptual hashes. thumbs: (N, 16) uint8, means rounded down. digest: (N,) uint64, of all pixels.
     """
 
     phash: npt.NDArray[np.uint64]
-    thumbs: npt.NDArray[np.float32]
+    thumbs: npt.NDArray[np.uint8]
     digest: npt.NDArray[np.uint64]
 
     def take(self, rows: Any) -> Signatures:
@@ -39,13 +39,13 @@ def signatures(images: npt.NDArray[np.uint8]) -> Signatures:
     """Of (N, C, S, S) uint8 images, S a multiple of THUMB."""
     n, channels, size, _ = images.shape
     side = size // THUMB
-    thumbs = np.zeros((n, THUMB * THUMB), np.float32)
+    thumbs = np.zeros((n, THUMB * THUMB), np.uint8)
     for start in range(0, n, BLOCK):
         tiles = images[start : start + BLOCK].reshape(-1, channels, THUMB, side, THUMB, side)
         sums = tiles.sum(axis=(1, 3, 5), dtype=np.int64).reshape(len(tiles), -1)
-        thumbs[start : start + BLOCK] = sums / (channels * side * side)
+        thumbs[start : start + BLOCK] = sums // (channels * side * side)
     digests = b"".join(hashlib.blake2b(one.tobytes(), digest_size=8).digest() for one in images)
     return Signatures(phash(images), thumbs, np.frombuffer(digests, "<u8").astype(np.uint64))
 
 
-NOTHING = Signatures(np.empty(0, np.uint64), np.empty((0, THUMB * THUMB), np.float32), np.empty(0, np.uint64))
+NOTHING = Signatures(np.empty(0, np.uint64), np.empty((0, THUMB * THUMB), np.uint8), np.empty(0, np.uint64))

@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ssgan.config import SplitConfig
 from ssgan.data import classes, holdout, schema
@@ -32,16 +31,9 @@ from ssgan.data import duplicates as near
 from ssgan.data.classes import ClassRegistry
 from ssgan.data.duplicates import DuplicateGroups
 from ssgan.data.holdout import Holdout, Mask
-from ssgan.data.labels import NO_LABEL, Labels, collect, examples
-from ssgan.data.split_files import (
-    IngestedImages,
-    load_duplicates,
-    load_images,
-    replacing,
-    write_labeled,
-    write_reserved,
-    write_rows,
-)
+from ssgan.data.ingested import OFFICIAL_TEST, OFFICIAL_TRAIN, Copies, IngestedImages, examples, load_images
+from ssgan.data.labels import NO_LABEL, Labels, collect
+from ssgan.data.split_files import load_copies, replacing, write_labeled, write_reserved, write_rows
 from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, SplitPlan, SplitSummary, summarize, verify
 from ssgan.data.store import I64
 from ssgan.errors import ConfigError, DataError
@@ -68,7 +60,8 @@ def split(data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | Non
     known = classes.load(previous and previous / "classes.json")
     before = holdout.load(previous and previous / holdout.FILE)
     images = load_images(Path(data))
-    plan = make_plan(images, load_duplicates(duplicates), known, before, config)
+    plan = make_plan(images, Copies(images, load_copies(duplicates)), known, before, config)
+    ids = images.ids()
     about = (images.spec, plan.registry.names, images.store.describe())
     with replacing(Path(out_dir)) as out:
         for name, rows in plan.rows.items():
@@ -76,25 +69,22 @@ def split(data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | Non
             if name == "unlabeled":
                 write_rows(path, schema.unlabeled_schema(*about), np.sort(images.position[rows]))
             else:
-                write_labeled(path, schema.labeled_schema(*about), images, rows, plan.class_ids)
+                write_labeled(path, schema.labeled_schema(*about), images, ids, rows, plan.class_ids)
         write_reserved(out / f"{schema.RESERVED}.parquet", images, {"val": plan.reserved(VAL), "test": plan.reserved(TEST)})
-        summary = summarize(images, plan, config)
-        verify(out, images, summary)
+        summary = summarize(ids, plan, config)
+        verify(out, images, ids, plan, summary)
         (out / "classes.json").write_text(classes.to_json(plan.registry), encoding="utf-8")
         (out / "split.json").write_text(summary.to_json(), encoding="utf-8")
     return summary
 
 
-def make_plan(
-    images: IngestedImages, copies: pa.Table, known: ClassRegistry, before: Holdout, config: SplitConfig
-) -> SplitPlan:
+def make_plan(images: IngestedImages, copies: Copies, known: ClassRegistry, before: Holdout, config: SplitConfig) -> SplitPlan:
     """Decide on every image; nothing is written. Raises like ``split``."""
-    labels = collect(images.table, copies, config)
+    labels = collect(images, copies, config)
     registry = known.grown(labels.names, labels.taxonomy)
     ids = np.array([registry.names.index(name) for name in labels.names] + [NO_LABEL], np.int32)
     class_ids = ids[labels.index]  # an index of NO_LABEL, -1, takes the last one
-    labeled = dict(zip(images.table["id"].to_pylist(), (class_ids != NO_LABEL).tolist(), strict=True))
-    after, masks = holdout.settle(before, not known.names, images.draw, labeled, config)
+    after, masks = holdout.settle(before, not known.names, images, class_ids != NO_LABEL, config)
     sides = find_sides(images, copies, masks, config)
     if config.mode == "benchmark":
         _require_all_labeled(images, labels)
@@ -114,37 +104,20 @@ class Sides(NamedTuple):
     official_test: bool
 
 
-def find_sides(images: IngestedImages, copies: pa.Table, masks: dict[str, Mask], config: SplitConfig) -> Sides:
+def find_sides(images: IngestedImages, copies: Copies, masks: dict[str, Mask], config: SplitConfig) -> Sides:
     """The side of every image; ``masks``: (N,) those that val and test keep. It is known before the first label."""
-    official, overlap = _official(images.table, copies)
-    found = near.find(images.signatures, images, config.near_duplicate_bits, config.near_duplicate_rmse)
-    own = own_sides(masks, official)
-    return Sides(own, group_sides(own, found.group, keep_test="test" in official), found, overlap, "test" in official)
+    official = images.official.copy()
+    np.bitwise_or.at(official, copies.rows, copies.official)
+    # "test" if any copy of the file lies in test, so that the official test set stays complete
+    has_test = bool((official & OFFICIAL_TEST).any())
+    is_test = (official & OFFICIAL_TEST) > 0 if has_test else masks["test"]
+    own = np.where(is_test, TEST, np.where(masks["val"], VAL, TRAIN)).astype(np.int8)
+    found = near.find(images.signatures(), images, config.near_duplicate_bits, config.near_duplicate_rmse)
+    overlap = int((official == OFFICIAL_TRAIN | OFFICIAL_TEST).sum())
+    return Sides(own, group_sides(own, found.group, has_test), found, overlap, has_test)
 
 
-def _official(images: pa.Table, copies: pa.Table) -> tuple[list[str | None], int]:
-    """The official side of each image, and how many images lie on both sides.
-
-    That is "test" if any copy of the file lies in test, so that the official test set stays complete.
-    """
-    copy_sides: dict[str, set[str | None]] = {}
-    for image, side in zip(copies["id"].to_pylist(), copies["official_split"].to_pylist(), strict=True):
-        copy_sides.setdefault(image, set()).add(side)
-    official, overlap = [], 0
-    for image, side in zip(images["id"].to_pylist(), images["official_split"].to_pylist(), strict=True):
-        sides = copy_sides.get(image, set()) | {side}
-        official.append("test" if "test" in sides else side)
-        overlap += {"train", "test"} <= sides
-    return official, overlap
-
-
-def own_sides(masks: dict[str, Mask], official: list[str | None]) -> I8:
-    """(N,) sides of images by themselves: those that val and test keep (N,), or the official test set."""
-    is_test = np.array([side == "test" for side in official]) if "test" in official else masks["test"]
-    return np.where(is_test, TEST, np.where(masks["val"], VAL, TRAIN)).astype(np.int8)
-
-
-def group_sides(own: I8, group: I64, keep_test: bool) -> I8:
+def group_sides(own: I8, group: I32, keep_test: bool) -> I8:
     """(N,) sides after near-duplicates came together: the strictest of the group.
 
     Args:
@@ -192,9 +165,8 @@ def _require_all_labeled(images: IngestedImages, labels: Labels) -> None:
     """Raise DataError if images lack a label for another reason than a conflict that was dropped on request."""
     missing = np.setdiff1d(np.flatnonzero(labels.index == NO_LABEL), labels.dropped)
     if len(missing):
-        paths = images.table["path"].take(missing).to_pylist()
         raise DataError(
-            f"split.mode is benchmark, but {len(missing)} images have no label: {examples(paths)}; label them, or set "
+            f"split.mode is benchmark, but {len(missing)} images have no label: {images.examples(missing)}; label them, or set "
             "`split.mode: team`"
         )
 

@@ -26,7 +26,7 @@ from ssgan.config import MIB, ImageSpec
 from ssgan.data import schema
 from ssgan.errors import DataError
 
-READ_BYTES, READ_ROWS = 8 * MIB, 2048  # of pixels, and images, at once
+READ_BYTES, READ_ROWS = 8 * MIB, 2048  # of pixels that are read, and images that are wanted, at once
 
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
@@ -140,6 +140,9 @@ class ImageStore:
         sizes = [self.shards[shard].footer.row_group(i).num_rows for shard, i in self._groups]
         return np.concatenate([[0], np.cumsum(np.array(sizes, np.int64))]).astype(np.int64)
 
+    def _size(self, group: int) -> int:
+        return int(self._starts[group + 1] - self._starts[group])
+
     def shard_of(self, group: int) -> int:
         """The number of the shard that a row group is in."""
         return self._groups[group][0]
@@ -170,9 +173,9 @@ class ImageStore:
     def parts(self, positions: I64, columns: list[str]) -> Iterator[tuple[I64, dict[str, U8]]]:
         """(n,) some of the rows, given in ascending order, and (n, width) their values: so many at once as READ_* say."""
         waiting: list[GroupRows] = []
-        most = min(READ_ROWS, READ_BYTES // self.spec.bytes)
         for one in self.groups(positions):
-            full = sum(len(other.rows) for other in waiting) + len(one.rows) > most
+            read = sum(self._size(other.group) for other in [*waiting, one]) * self.spec.bytes
+            full = read > READ_BYTES or sum(len(other.rows) for other in [*waiting, one]) > READ_ROWS
             if waiting and (full or self.shard_of(one.group) != self.shard_of(waiting[0].group)):
                 yield self._values(waiting, columns)
                 waiting = []
@@ -182,7 +185,7 @@ class ImageStore:
 
     def _values(self, wanted: list[GroupRows], columns: list[str]) -> tuple[I64, dict[str, U8]]:
         table = self.read([one.group for one in wanted], columns)
-        sizes = np.array([self._starts[one.group + 1] - self._starts[one.group] for one in wanted])
+        sizes = np.array([self._size(one.group) for one in wanted])
         at = np.concatenate([one.rows + before for one, before in zip(wanted, np.cumsum(sizes) - sizes, strict=True)])
         rows = np.concatenate([one.rows + self._starts[one.group] for one in wanted])
         return rows, {name: schema.fixed(table[name])[at] for name in columns}

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ssgan.data import schema
-from ssgan.data.labels import examples
+from ssgan.data.ingested import examples
 from ssgan.data.rejections import Rejected
 from ssgan.errors import DataError, SsganError
 from ssgan.labelpage.browser import for_browser, png, small

@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from ssgan.config import DataConfig, FolderSource, ImageSpec, S3Source
 from ssgan.data.decode import DecodeLimits
-from ssgan.data.files import as_hex, named_images
+from ssgan.data.digests import as_hex
+from ssgan.data.files import named_images
 from ssgan.data.index import paths_of_rows
 from ssgan.data.remote import RemoteJob, folder_identity, open_job, remote_job
 from ssgan.data.sources import ImageSource, Item, make_source, text

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from ssgan.config import SplitConfig
 from ssgan.data import classes, holdout
+from ssgan.data.digests import as_hex
 from ssgan.data.files import Features, SplitFiles
-from ssgan.data.split_files import load_duplicates, load_images
+from ssgan.data.ingested import NO_CLASS, Copies, load_images
+from ssgan.data.split_files import load_copies
 from ssgan.data.split_summary import TEST, TRAIN, VAL
 from ssgan.data.splits import find_sides
 from ssgan.errors import DataError
@@ -44,13 +45,13 @@ class Pool(NamedTuple):
 def read_pool(data: Path, config: SplitConfig) -> Pool:
     """The images of ``data`` (images, index, duplicates.parquet) by the side on which a split puts them. Raises DataError."""
     images, project = load_images(data), data.parent
-    labeled = dict.fromkeys(images.table["id"].to_pylist(), False)  # those that are will not be picked anyway
     before, first = holdout.load(project / holdout.FILE), not classes.load(project / "classes.json").names
-    _, masks = holdout.settle(before, first, images.draw, labeled, config)
-    sides = find_sides(images, load_duplicates(data / "duplicates.parquet"), masks, config)
-    ids, train = np.array(images.table["id"].to_pylist()), sides.side == TRAIN
-    named = set() if config.labels else set(images.table.filter(pc.is_valid(images.table["folder_class"]))["id"].to_pylist())
-    return Pool(ids[train].tolist(), sides.found.group[train], ids[np.isin(sides.side, (VAL, TEST))].tolist(), named)
+    labeled = np.zeros(len(images), np.bool_)  # those that are will not be picked anyway
+    _, masks = holdout.settle(before, first, images, labeled, config)
+    sides = find_sides(images, Copies(images, load_copies(data / "duplicates.parquet")), masks, config)
+    ids, train, held = images.ids(), sides.side == TRAIN, np.isin(sides.side, (VAL, TEST))
+    named = set() if config.labels else set(as_hex(ids[images.folder != NO_CLASS]))
+    return Pool(as_hex(ids[train]), sides.found.group[train].astype(np.int64), as_hex(ids[held]), named)
 
 
 def labeled_by_split(splits: Path) -> set[str]:

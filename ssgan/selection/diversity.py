@@ -81,7 +81,7 @@ def greedy(
 
 def groups(pixels: U8, bits: int, rmse: float) -> I64:
     """(N, C, S, S) -> (N,) number of the group of near-duplicates an image belongs to, as ``split`` finds them."""
-    return duplicates.find(signatures(pixels), pixels.reshape(len(pixels), -1), bits, rmse).group
+    return duplicates.find(signatures(pixels), pixels.reshape(len(pixels), -1), bits, rmse).group.astype(np.int64)
 
 
 def alike(pixels: U8, others: U8, bits: int) -> npt.NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from ssgan.config import SplitConfig
 from ssgan.data.index import paths_of
 from ssgan.data.label_csv import read_csv
-from ssgan.data.labels import NO_LABEL, LabelVote, resolve
+from ssgan.data.labels import NO_LABEL, Votes, resolve
 from ssgan.errors import DataError
 from tests.support.split_project import Copy, Image, Project, images_of
 
@@ -71,20 +72,27 @@ def test_missing_file(tmp_path: Path) -> None:
         read_csv(tmp_path / "nothing.csv")
 
 
-votes = st.lists(st.builds(LabelVote, st.integers(0, 5), st.sampled_from(["cat", "dog"]), st.just("here")), max_size=20)
+NAMES = ["dog", "cat", "eel"]
+votes = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), max_size=20)
+
+
+def as_votes(pairs: list[tuple[int, int]]) -> Votes:
+    """Of pairs of a row and a number in NAMES."""
+    rows, codes = np.array(pairs, np.int64).reshape(-1, 2).T
+    return Votes(rows, codes.astype(np.int32), NAMES, lambda vote: "here")
 
 
 @given(votes, st.randoms())
 @settings(max_examples=50)
-def test_one_class_per_image_whatever_the_order(votes: list[LabelVote], random: object) -> None:
+def test_one_class_per_image_whatever_the_order(votes: list[tuple[int, int]], random: object) -> None:
     config = SplitConfig(on_conflict="drop")
-    labels = resolve(votes, 6, config, {})
-    said = {row: {v.name for v in votes if v.row == row} for row in range(6)}
+    labels = resolve(as_votes(votes), 6, config, {})
+    said = {row: {NAMES[code] for at, code in votes if at == row} for row in range(6)}
     for row, names in said.items():
         expected = names.pop() if len(names) == 1 else None
         assert (labels.names[labels.index[row]] if labels.index[row] != NO_LABEL else None) == expected
     random.shuffle(votes)  # type: ignore[attr-defined]
-    again = resolve(votes, 6, config, {})
+    again = resolve(as_votes(votes), 6, config, {})
     assert (again.names, again.index.tolist(), again.counts) == (labels.names, labels.index.tolist(), labels.counts)
     assert labels.counts["votes"] == len(votes)
 

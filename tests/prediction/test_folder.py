@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssgan.cli.app import run
-from ssgan.data.files import as_hex, named_images
+from ssgan.data.digests import as_hex
+from ssgan.data.files import named_images
 from ssgan.prediction import folder as prediction_folder
 from tests.support.closure import ROOT
 from tests.support.trained_project import project_to_predict
