@@ -142,7 +142,9 @@ def measure(count: int, builds: dict[str, Path], start: dict[str, float]) -> Non
                 start.setdefault(which, peak)
                 each = (peak - start[which]) * MIB / count
                 title = f"{count:>11,}  {which:5} {'first split' if batch == 'first' else '+300 labels':12}"
-                rest = f"{cpu / count * 1e6:8.1f} CPU s a million {peak:8.0f} MiB  {each:6.0f} B an image beyond the start"
+                near = json.loads((folder / which / "data/splits/split.json").read_text())["near_duplicates"]
+                pairs = f"{near['confirmed_pairs']:,} pairs, {near['images_cut_short']:,} images cut short"
+                rest = f"{cpu / count * 1e6:6.1f} a million {peak:7.0f} MiB {each:5.0f} B an image beyond the start, {pairs}"
                 print(f"{title} {seconds:7.1f} s {cpu:7.1f} CPU s {rest}", flush=True)
 
 

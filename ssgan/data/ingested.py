@@ -95,12 +95,13 @@ class IngestedImages:
 
     def rows_of_ids(self, ids: Iterable[str]) -> dict[str, int]:
         """Rows of those images that some hex ids name."""
-        wanted = {one: int(one[:16], 16) for one in ids if re.fullmatch("[0-9a-f]{64}", one)}
-        heads = np.array([*wanted.values()], np.uint64)
-        at = np.minimum(np.searchsorted(self.head, heads), len(self) - 1)
-        texts, rows = np.array([*wanted])[self.head[at] == heads].tolist(), at[self.head[at] == heads]
-        found = (one.hex() for one in self.values(rows, "id"))
-        return {one: row for one, other, row in zip(texts, found, rows.tolist(), strict=True) if one == other}
+        texts = [one for one in dict.fromkeys(ids) if re.fullmatch("[0-9a-f]{64}", one)]
+        heads = np.array([int(one[:16], 16) for one in texts], np.uint64)
+        first, behind = (np.searchsorted(self.head, heads, side).astype(np.int64) for side in ("left", "right"))
+        asked = np.repeat(np.arange(len(texts)), behind - first)  # hardly ever more than one image has a head
+        rows = first[asked] + np.arange(len(asked)) - np.searchsorted(asked, asked)
+        found = zip(asked.tolist(), rows.tolist(), self.values(rows, "id"), strict=True)
+        return {texts[i]: row for i, row, one in found if one.hex() == texts[i]}
 
     def rows_of_paths(self, paths: Iterable[str]) -> dict[str, int]:
         """Rows of those images that lie at some paths of the source."""
