@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from ssgan import __version__, templates
 from ssgan.errors import ConfigError, SsganError
@@ -60,7 +59,7 @@ def init(
     recipe: Annotated[str, typer.Option(help=f"Parameters for known data: {', '.join(templates.recipe_names())}.")] = "",
 ) -> None:
     """Write a project: params.yaml, dvc.yaml, ignore files, README, and set DVC up. Nothing is overwritten."""
-    from ssgan.config import Config, parse
+    from ssgan.config import Config, parse, yaml12
     from ssgan.data.labels import is_ledger
     from ssgan.project.advice import advise
     from ssgan.project.first_labels import FIRST_LABELS
@@ -87,7 +86,7 @@ def init(
     texts = {name: templates.fill(template, choices) for name, template in FILES.items()}
     advice = None if recipe else advise(seen)
     texts["params.yaml"] = _with_sections(texts["params.yaml"], advice.sections if advice else templates.recipe(recipe), own)
-    config = parse(Config, yaml.safe_load(texts["params.yaml"]), "ssgan init")  # before anything is written
+    config = parse(Config, yaml12.read(texts["params.yaml"], "params.yaml"), "ssgan init")  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
     git = _set_up_dvc(folder)
     for name, text in texts.items():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from ssgan.config import yaml12
 from ssgan.config.base import Strict
 from ssgan.config.data import DataConfig, SplitConfig
 from ssgan.config.explain import explain
@@ -48,12 +48,10 @@ def load(path: str | Path = "params.yaml") -> Config:
     """
     path = Path(path)
     try:
-        raw = yaml.safe_load(path.read_text())
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; run `ssgan init` to write one, or change to the project's folder") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
-    return parse(Config, raw or {}, where=str(path))
+    return parse(Config, yaml12.read(text, str(path)) or {}, where=str(path))
 
 
 def parse(model: type[M], raw: Any, where: str) -> M:

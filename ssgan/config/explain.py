@@ -23,7 +23,9 @@ def explain(model: type[BaseModel], raw: Any, error: Any) -> str:
     if kind == "missing":
         return f"`{key}` is required; add it"
     if kind in ("float_type", "int_type") and isinstance(value, str) and _is_number(value):
-        return f"`{key}` is the text {value!r}; YAML needs a dot in scientific notation: write {float(value)!r}"
+        return f"`{key}` is the text {value!r}; write the number without quotes: {value}"
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"`{key}` is {value!r} and must be an integer: write {int(value)}"
     message = error["msg"].removeprefix("Value error, ")
     return f"`{key}` is {value!r}: {message}" if kind != "value_error" else f"`{key}`: {message}"
 

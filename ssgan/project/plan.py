@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from ssgan.config import yaml12
 from ssgan.errors import DataError
 from ssgan.project.stage_times import seconds
 from ssgan.provenance import differences
@@ -141,5 +140,5 @@ def _training(root: Path, params: dict[str, Any]) -> float | None:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+    found = yaml12.read(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
     return found if isinstance(found, dict) else {}

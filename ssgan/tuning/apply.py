@@ -8,11 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from ssgan.config import Config, parse
+from ssgan.config import Config, parse, yaml12
 from ssgan.errors import ConfigError
 from ssgan.tuning.board import represent_real
 from ssgan.tuning.space import Point, at
@@ -21,11 +20,9 @@ from ssgan.tuning.space import Point, at
 def read_best(path: Path) -> dict[str, Any]:
     """What ``best.yaml`` holds. Raises ConfigError where there is none, or where it is something else."""
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml12.read(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist, so no search has found anything yet; run `ssgan tune`") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}; run `ssgan tune` to write it again") from None
     if not isinstance(found, dict) or not isinstance(found.get("params"), dict) or not found["params"]:
         raise ConfigError(f"{path} has no `params`; run `ssgan tune` to write it again")
     return found
@@ -56,8 +53,8 @@ def edited(text: str, point: Point) -> str:
     buffer = io.StringIO()
     editor.dump(tree, buffer)
     result = _layout_of(text, buffer.getvalue())
-    expected = at(parse(Config, yaml.safe_load(text), "params.yaml"), point)
-    if parse(Config, yaml.safe_load(result), "params.yaml") != expected:
+    expected = at(parse(Config, yaml12.read(text, "params.yaml"), "params.yaml"), point)
+    if parse(Config, yaml12.read(result, "params.yaml"), "params.yaml") != expected:
         raise ConfigError(f"params.yaml cannot be edited without changing more than {', '.join(point)}; change them by hand")
     return result
 

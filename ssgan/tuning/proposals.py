@@ -12,7 +12,7 @@ from ray.tune.search import Searcher
 
 from ssgan.config import Config
 from ssgan.tuning.space import Point, rounded
-from ssgan.tuning.study import distributions, study_of
+from ssgan.tuning.study import distributions, frozen, study_of
 from ssgan.tuning.trial_log import TrialLog
 from ssgan.tuning.trials import Trial
 
@@ -97,16 +97,13 @@ class Proposals(Searcher):  # type: ignore[misc]
         self.on_end(trial, list(self.trials.values()))
 
     def _tell(self, asked: optuna.Trial, trial: Trial) -> None:
-        score = trial.score(self.config.evaluate.checkpoint)
-        if score is None or trial.state == "running":
+        if trial.state == "running":  # a second one of a point whose end is not known yet
             self.study.tell(asked, state=TrialState.FAIL)
             return
-        for step, error in trial.validations:
+        told = frozen(self.config.tune.space, trial, self.config.evaluate.checkpoint)
+        for step, error in told.intermediate_values.items():
             asked.report(error, step)
-        if trial.state == "finished":
-            self.study.tell(asked, score)
-        else:
-            self.study.tell(asked, state=TrialState.PRUNED)
+        self.study.tell(asked, told.value if told.state == TrialState.COMPLETE else None, told.state)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the log remembers."""

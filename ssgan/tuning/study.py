@@ -50,14 +50,19 @@ def study_of(tune: TuneConfig, trials: Iterable[Trial], checkpoint: Checkpoint) 
 
 
 def frozen(space: Space, trial: Trial, checkpoint: Checkpoint) -> FrozenTrial:
-    """A trial that has ended."""
-    state = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}[trial.state]
+    """A trial that has ended.
+
+    A failed one, which most likely diverged, is told as pruned before its first validation, which is as bad as can be. TPE
+    ignores what is told as FAIL, and so keeps going where trials fail.
+    """
+    score, failed = trial.score(checkpoint), trial.state == "failed"
+    state = TrialState.COMPLETE if trial.state == "finished" and score is not None else TrialState.PRUNED
     return create_trial(
         state=state,
         params=trial.point,
         distributions=distributions(space),
-        intermediate_values=dict(trial.validations),
-        value=None if state == TrialState.FAIL else trial.score(checkpoint),
+        intermediate_values={} if failed else dict(trial.validations),
+        value=None if failed else score,
     )
 
 

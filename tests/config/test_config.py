@@ -17,7 +17,8 @@ from ssgan.errors import ConfigError
     [
         ({"train": {"stpes": 3}}, r"`train\.stpes` is not a parameter; did you mean `steps`"),
         ({"trian": {}}, r"`trian` is not a parameter; did you mean `train`"),
-        ({"train": {"steps": "3e4"}}, r"`train\.steps` is the text '3e4'; YAML needs a dot.*30000\.0"),
+        ({"train": {"steps": "3e4"}}, r"`train\.steps` is the text '3e4'; write the number without quotes: 3e4"),
+        ({"train": {"steps": 3e4}}, r"`train\.steps` is 30000\.0 .*integer: write 30000"),
         ({"train": {"steps": 0}}, r"`train\.steps` is 0: Input should be greater than 0"),
         ({"train": {"steps": 2.5}}, r"`train\.steps` is 2\.5"),
         ({"train": {"twin": "yes"}}, r"`train\.twin` is 'yes'"),
@@ -62,3 +63,14 @@ def test_unknown_method_lists_the_methods() -> None:
 def test_unknown_option_names_the_method() -> None:
     with pytest.raises(ConfigError, match=r"of method 'supervised'.*`learnin_rate`.*did you mean `learning_rate`"):
         methods.resolve_config("supervised", {"learnin_rate": 0.1})
+
+
+def test_the_file_is_read_as_dvc_writes_it(tmp_path: Path) -> None:
+    """``dvc exp run -S train.x=0.00001`` writes 1e-05, and nothing for null."""
+    path = tmp_path / "params.yaml"
+    path.write_text("method: {options: {learning_rate: 1e-05}}\ntrain: {val_every: 50, seed: 010}\nsplit:\n  labels:\n")
+    config = load(path)
+    assert config.method.options == {"learning_rate": 1e-5}
+    assert (config.train.val_every, config.train.seed, config.split.labels) == (50, 10, None)
+    path.write_text("split: {labels: no}\n")
+    assert load(path).split.labels == "no"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -60,3 +61,19 @@ def test_importance_is_not_told_from_too_few_or_from_equal_trials() -> None:
     assert importance(SPACE, [*recorded(7), *stopped], "last") == {}, "stopped ones do not count"
     equal = [trial(t.number, 0.5, **t.point) for t in recorded(20)]
     assert importance(SPACE, equal, "last") == {}
+
+
+def test_a_search_keeps_away_from_where_training_diverges() -> None:
+    """Half of the range of the learning rate fails; the best one lies close to where it begins."""
+    space = {RATE: Draw(loguniform=[1e-4, 1.0]), "net.noise": Draw(uniform=[0.0, 1.0])}
+    failed = 0
+    for seed in range(4):
+        trials: list[Trial] = []
+        for number in range(1, 31):
+            study = study_of(TuneConfig(space=space, seed=seed), trials, "last")
+            point = study.ask(distributions(space)).params
+            diverges = point[RATE] > 1e-2
+            error = abs(math.log10(point[RATE]) + 2.2) / 3 + 0.1 * point["net.noise"]
+            trials.append(trial(number, error, state="failed" if diverges else "finished", **point))
+        failed += sum(one.state == "failed" for one in trials[10:])
+    assert failed / 80 < 0.4
