@@ -52,6 +52,7 @@ def describe(summary: SplitSummary) -> str:
         "images that follow a near-duplicate to val or test": sum(summary.moved.values()),
         "groups of near-duplicates with different labels": near["conflicting_groups"],
         "labels for unknown images": labels.get("unknown_images", 0),
+        "labels for removed images, left out": labels.get("removed_images", 0),
         "images whose labels contradict each other, left unlabeled": labels["conflicts_dropped"],
         "WARNING: images not compared with all that look like them": near["images_cut_short"],
     }

@@ -20,6 +20,7 @@ from ssgan.config import SplitConfig
 from ssgan.data.ingested import EXAMPLES, Copies, IngestedImages, examples
 from ssgan.data.label_csv import Line, read_csv
 from ssgan.data.store import I64
+from ssgan.data.tombstones import Removed
 from ssgan.errors import DataError
 from ssgan.ledger import Ledger
 from ssgan.ledger.taxonomy import Taxonomy
@@ -56,8 +57,8 @@ class Labels:
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
 
 
-def collect(images: IngestedImages, copies: Copies, config: SplitConfig) -> Labels:
-    """Labels of all images, from where ``split.labels`` says.
+def collect(images: IngestedImages, copies: Copies, removed: Removed, config: SplitConfig) -> Labels:
+    """Labels of all images, from where ``split.labels`` says; those of removed images are left out, and counted.
 
     Raises:
         DataError: for a broken label file, and for what the policies of the config do not allow.
@@ -66,8 +67,8 @@ def collect(images: IngestedImages, copies: Copies, config: SplitConfig) -> Labe
         return resolve(_folder_votes(images, copies), len(images), config, {})
     path = Path(config.labels)
     if is_ledger(path):
-        return _from_ledger(Ledger(path), images, config)
-    votes, counts = _csv_votes(read_csv(path), images, copies, config)
+        return _from_ledger(Ledger(path), images, removed, config)
+    votes, counts = _csv_votes(read_csv(path), images, copies, removed, config)
     return resolve(votes, len(images), config, counts)
 
 
@@ -76,7 +77,7 @@ def is_ledger(path: Path) -> bool:
     return path.is_dir() or not (path.exists() or path.suffix)
 
 
-def _from_ledger(ledger: Ledger, images: IngestedImages, config: SplitConfig) -> Labels:
+def _from_ledger(ledger: Ledger, images: IngestedImages, removed: Removed, config: SplitConfig) -> Labels:
     """The labels that ``split.label_policy`` finds in a ledger. Raises DataError like ``resolve``."""
     state = ledger.state(config.label_policy)
     if state.taxonomy.contradictions:
@@ -90,7 +91,8 @@ def _from_ledger(ledger: Ledger, images: IngestedImages, config: SplitConfig) ->
             "without: `dvc repro features`, `ssgan next --clusters 20`, `ssgan label`"
         )
     rows = images.rows_of_ids(state.votes)
-    unknown = [image for image in state.votes if image not in rows]
+    gone = [image for image in state.votes if removed.has(image)]
+    unknown = [image for image in state.votes if image not in rows and not removed.has(image)]
     if unknown and config.on_unknown_image == "error":
         raise DataError(
             f"{ledger.folder} has votes for {len(unknown)} images that were not ingested: {examples(unknown)}; bring them "
@@ -112,7 +114,7 @@ def _from_ledger(ledger: Ledger, images: IngestedImages, config: SplitConfig) ->
     codes = {name: code for code, name in enumerate(names)}
     index[list(labels)] = [codes[name] for name in labels.values()]
     votes = sum(map(len, state.votes.values()))
-    counts = {"votes": votes, "repeated": votes - len(state.votes), "unknown_images": len(unknown)}
+    counts = {"votes": votes, "repeated": votes - len(state.votes), "unknown_images": len(unknown), "removed_images": len(gone)}
     return _labels(names, index, np.array(sorted(conflicts), np.int64), counts, state.taxonomy)
 
 
@@ -130,17 +132,19 @@ def _folder_votes(images: IngestedImages, copies: Copies) -> Votes:
 
 
 def _csv_votes(
-    lines: Sequence[Line], images: IngestedImages, copies: Copies, config: SplitConfig
+    lines: Sequence[Line], images: IngestedImages, copies: Copies, removed: Removed, config: SplitConfig
 ) -> tuple[Votes, dict[str, int]]:
     """Votes of a label file, and how many lines gave none. Copies of an image may be named by their own path."""
     by_id = images.rows_of_ids(line.sha256 for line in lines if line.sha256)
     by_path = dict(zip(copies.paths, copies.rows.tolist(), strict=True))
     by_path |= images.rows_of_paths(line.path.removeprefix("./") for line in lines if not line.sha256)
-    voting, rows, unknown, empty = [], [], [], 0
+    voting, rows, unknown, empty, gone = [], [], [], 0, 0
     for line in lines:
         row = by_id.get(line.sha256) if line.sha256 else by_path.get(line.path.removeprefix("./"))
         if not line.name:  # listed, but not labeled yet: no vote
             empty += 1
+        elif removed.has(line.sha256, line.path):
+            gone += 1
         elif row is None:
             unknown.append(f"{line.path or line.sha256!r} (line {line.number})")
         else:
@@ -155,7 +159,7 @@ def _csv_votes(
     codes = {name: code for code, name in enumerate(dict.fromkeys(line.name for line in voting))}
     what = np.array([codes[line.name] for line in voting], np.int32)
     votes = Votes(np.array(rows, np.int64), what, list(codes), lambda vote: f"line {voting[vote].number}")
-    return votes, {"lines_without_label": empty, "unknown_images": len(unknown)}
+    return votes, {"lines_without_label": empty, "unknown_images": len(unknown), "removed_images": gone}
 
 
 def resolve(votes: Votes, n: int, config: SplitConfig, counts: dict[str, int]) -> Labels:

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssgan.config import SplitConfig
-from ssgan.data import classes, holdout, schema
+from ssgan.data import classes, holdout, schema, tombstones
 from ssgan.data import duplicates as near
 from ssgan.data.classes import ClassRegistry
 from ssgan.data.duplicates import DuplicateGroups
@@ -36,6 +36,7 @@ from ssgan.data.labels import NO_LABEL, Labels, collect
 from ssgan.data.split_files import load_copies, replacing, write_labeled, write_reserved, write_rows
 from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, SplitPlan, SplitSummary, summarize, verify
 from ssgan.data.store import I64
+from ssgan.data.tombstones import Removed
 from ssgan.errors import ConfigError, DataError
 
 I8 = npt.NDArray[np.int8]
@@ -50,8 +51,8 @@ def split(data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | Non
     Args:
         data: the folder with the ``images/`` and ``index/`` of ``ingest``.
         duplicates: ``duplicates.parquet`` of ``ingest``; None: no file came twice.
-        previous: the folder with what splits before have fixed, ``classes.json`` and ``holdout.json``; without them (or None),
-            classes get their ids now. They are only read.
+        previous: the folder with what splits before have fixed, ``classes.json`` and ``holdout.json``, and with
+            ``removed.csv``; without them (or None), classes get their ids now. They are only read.
 
     Raises:
         DataError: labels, classes or images are not what the policies of the config allow.
@@ -60,7 +61,9 @@ def split(data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | Non
     known = classes.load(previous and previous / "classes.json")
     before = holdout.load(previous and previous / holdout.FILE)
     images = load_images(Path(data))
-    plan = make_plan(images, Copies(images, load_copies(duplicates)), known, before, config)
+    removed = tombstones.removed(previous / tombstones.FILE) if previous else Removed()
+    copies = Copies(images, load_copies(duplicates))
+    plan = make_plan(images, collect(images, copies, removed, config), copies, known, before, config)
     ids = images.ids()
     about = (images.spec, plan.registry.names, images.store.describe())
     with replacing(Path(out_dir)) as out:
@@ -78,9 +81,10 @@ def split(data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | Non
     return summary
 
 
-def make_plan(images: IngestedImages, copies: Copies, known: ClassRegistry, before: Holdout, config: SplitConfig) -> SplitPlan:
+def make_plan(
+    images: IngestedImages, labels: Labels, copies: Copies, known: ClassRegistry, before: Holdout, config: SplitConfig
+) -> SplitPlan:
     """Decide on every image; nothing is written. Raises like ``split``."""
-    labels = collect(images, copies, config)
     registry = known.grown(labels.names, labels.taxonomy)
     ids = np.array([registry.names.index(name) for name in labels.names] + [NO_LABEL], np.int32)
     class_ids = ids[labels.index]  # an index of NO_LABEL, -1, takes the last one
@@ -88,8 +92,8 @@ def make_plan(images: IngestedImages, copies: Copies, known: ClassRegistry, befo
     sides = find_sides(images, copies, masks, config)
     if config.mode == "benchmark":
         _require_all_labeled(images, labels)
-    rows = choose(images, sides.side, class_ids, registry, config)
-    _require_every_class(rows["labeled"], class_ids, registry, config)
+    rows = choose(images, sides, class_ids, registry, config)
+    _require_every_class(rows["labeled"], sides, class_ids, registry, config)
     official = (sides.overlap, sides.official_test)
     return SplitPlan(registry, known, after, labels, class_ids, *official, sides.found, sides.own, sides.side, rows)
 
@@ -132,13 +136,20 @@ def group_sides(own: I8, group: I32, keep_test: bool) -> I8:
     return side
 
 
-def choose(images: IngestedImages, side: I8, class_ids: I32, registry: ClassRegistry, config: SplitConfig) -> dict[str, I64]:
+def choose(
+    images: IngestedImages, sides: Sides, class_ids: I32, registry: ClassRegistry, config: SplitConfig
+) -> dict[str, I64]:
     """Rows of each set, ascending. Raises DataError, ConfigError where a set cannot be made."""
-    labeled = class_ids != NO_LABEL
+    side, labeled = sides.side, class_ids != NO_LABEL
     if not labeled.any():
         raise DataError(
             "no image has a label; name a label file in `split.labels`, put images into class folders, or begin with none: "
             "`dvc repro features`, `ssgan next --clusters 20`, `ssgan label`"
+        )
+    if len(registry.names) - len(registry.retired) < 2:
+        raise DataError(
+            f"all {labeled.sum()} labels name one class, {registry.names[0]!r}, and there is no other to tell it from; label "
+            "images of another class too"
         )
     if config.mode == "benchmark":
         rows = {"labeled": draw_labels(images, (side == TRAIN) & labeled, class_ids, registry, config)}
@@ -149,7 +160,8 @@ def choose(images: IngestedImages, side: I8, class_ids: I32, registry: ClassRegi
     rows["test"] = np.flatnonzero((side == TEST) & labeled)
     for name in ("labeled", "unlabeled", "test"):
         if not len(rows[name]):
-            raise DataError(f"the {name} set is empty: {_REMEDIES[name]}")
+            taken = _taken_along(sides, labeled) if name == "labeled" else ""
+            raise DataError(f"the {name} set is empty: {taken or _REMEDIES[name]}")
     return rows
 
 
@@ -199,12 +211,29 @@ def draw_labels(
     return np.sort(np.concatenate(chosen))
 
 
-def _require_every_class(rows: I64, class_ids: I32, registry: ClassRegistry, config: SplitConfig) -> None:
+def _taken_along(sides: Sides, labeled: Mask) -> str:
+    """That most of some labeled images follow near-duplicates out of training, and what to do; empty where they do not."""
+    moved, count = int((labeled & (sides.side != sides.own)).sum()), int(labeled.sum())
+    if 2 * moved <= count:
+        return ""
+    return (
+        f"{moved} of {count} labeled images follow near-duplicates to val or test (the largest group of similar images has "
+        f"{sides.found.counts['largest_group']}); if they are different things before one camera, lower "
+        "`split.near_duplicate_rmse` and `split.near_duplicate_bits` (0 and 0: equal pixels only)"
+    )
+
+
+def _require_every_class(rows: I64, sides: Sides, class_ids: I32, registry: ClassRegistry, config: SplitConfig) -> None:
     """Raise DataError if a class of the registry, not a retired one, has no labeled image and the policy is "error"."""
     present = set(class_ids[rows].tolist())
-    missing = [name for c, name in enumerate(registry.names) if c not in present and name not in registry.retired]
+    missing = [c for c, name in enumerate(registry.names) if c not in present and name not in registry.retired]
     if missing and config.on_class_without_label == "error":
+        taken = _taken_along(sides, np.isin(class_ids, missing))
+        remedy = (
+            "label some, or set `split.on_class_without_label: report` (a project that starts anew with other classes: delete "
+            "classes.json)"
+        )
         raise DataError(
-            f"{len(missing)} classes of classes.json have no labeled training image: {examples(missing)}; label some, or set "
-            "`split.on_class_without_label: report` (a project that starts anew with other classes: delete classes.json)"
+            f"{len(missing)} classes of classes.json have no labeled training image: "
+            f"{examples([registry.names[c] for c in missing])}; {taken or remedy}"
         )

@@ -142,7 +142,11 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
     assert known == ["data/.ingest-index.parquet"]  # by hash alone, so that it is not read again
     assert files_with(folder, content) == ["storage/splits/abc/x"]  # no complete folder of storage, which is another test
     assert [r[0] for r in csv.reader((folder / "removed.csv").open())][1:] == [image]
-    assert (folder / "removed.csv").read_text().endswith(',"asked, by mail",run-0123\n')
+    assert (
+        (folder / "removed.csv")
+        .read_text()
+        .endswith(f',"asked, by mail",run-0123,{hashlib.sha256(row["path"].encode()).hexdigest()}\n')
+    )
 
     kept = {p.name: p.read_bytes() for p in (folder / "data").glob("i*/*")}
     project.repro()

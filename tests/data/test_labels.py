@@ -115,6 +115,7 @@ def test_a_label_file_replaces_folders(project: Project) -> None:
     summary = project.label(labels_for(*HALF)).split()
     assert summary.labels == {
         "votes": 20, "labeled_images": 20, "repeated": 0, "conflicts_dropped": 0, "lines_without_label": 0, "unknown_images": 0,
+        "removed_images": 0,
     }  # fmt: skip
     assert sum(summary.sets[name].images for name in ("labeled", "val", "test")) == 20
 

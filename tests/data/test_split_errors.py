@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ssgan.data import tombstones
 from ssgan.errors import ConfigError, DataError
 from tests.support.split_project import Image, Project, images_of
 
@@ -39,9 +40,11 @@ def test_benchmark_needs_every_label_even_if_conflicts_are_dropped(project: Proj
     [
         ({None: 30}, {"mode": "team"}, "no image has a label.*`split.labels`"),
         ({"cat": 30, "dog": 30}, {"mode": "team"}, "unlabeled set is empty.*benchmark"),
-        ({"cat": 30}, {"test_fraction": 0.0001, "num_labels": 1}, "test set is empty.*test_fraction"),
+        ({"cat": 15, "dog": 15}, {"test_fraction": 0.0001, "num_labels": 2}, "test set is empty.*test_fraction"),
+        ({"cat": 30}, {"mode": "team"}, "all 30 labels name one class, 'cat'.*another class"),
+        ({"cat": 30}, {"num_labels": 5}, "all 30 labels name one class, 'cat'.*another class"),
         (
-            {"cat": 1, None: 30},
+            {"cat": 1, "dog": 1, None: 30},
             {"mode": "team", "test_fraction": 0.89, "val_fraction": 0.0},
             "labeled set is empty.*add labels",
         ),
@@ -85,3 +88,38 @@ def test_the_same_image_twice_is_refused(project: Project) -> None:
 def test_no_images(project: Project) -> None:
     with pytest.raises(DataError, match="holds no image"):
         project.images([]).split()
+
+
+def test_near_duplicates_that_take_a_class_along_are_named_with_their_number(project: Project) -> None:
+    """One fixed camera: a pool of the same scene, and a class whose few images look like it."""
+    scene = images_of({"good": 30}, seed=7) + images_of({None: 60}, start=100, seed=7)
+    project.images(images_of({"cat": 60, None: 60}) + scene)
+    with pytest.raises(
+        DataError, match=r"good; \d+ of 30 labeled images follow .*largest group .* has 90\).*near_duplicate_rmse"
+    ):
+        project.split(mode="team", test_fraction=0.5)
+    project.images(scene)
+    with pytest.raises(DataError, match=r"all 30 labels name one class"):
+        project.split(mode="team")
+    project.images(scene + images_of({"dog": 30}, seed=7))
+    with pytest.raises(
+        DataError, match=r"labeled set is empty: 30 of 60|labeled set is empty: \d+ of 60 labeled images follow"
+    ):
+        project.split(mode="team", test_fraction=0.5)
+
+
+@pytest.mark.parametrize("by", ["path", "sha256"])
+def test_labels_of_removed_images_are_left_out_and_counted(project: Project, by: str) -> None:
+    images = images_of({"cat": 40, "dog": 40, None: 30})
+    gone, typo = images[0], "cat/nowhere.png"
+    texts = {image: getattr(image, "path" if by == "path" else "id") for image in images if image.folder_class}
+    lines = "".join(f"{text},{image.folder_class}\n" for image, text in texts.items())
+    project.images(images[1:]).csv(f"{by},label\n{lines}")
+    with pytest.raises(DataError, match="1 labels for images that were not ingested"):
+        project.split(mode="team")
+    tombstones.add({gone.id: [gone.path]}, "2026-01-01", "asked", {}, project.root / "removed.csv")
+    counts = project.split(mode="team").labels
+    assert (counts["removed_images"], counts["unknown_images"], counts["labeled_images"]) == (1, 0, 79)
+    project.csv(f"{by},label\n{lines}{typo if by == 'path' else '0' * 64},cat\n")
+    with pytest.raises(DataError, match="1 labels for images that were not ingested"):
+        project.split(mode="team")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssgan.data import classes
+from ssgan.data import classes, tombstones
 from ssgan.data.labels import is_ledger
 from ssgan.data.split_summary import SplitSummary
 from ssgan.errors import DataError
@@ -162,3 +162,12 @@ def test_what_is_a_ledger(tmp_path: Path) -> None:
     assert is_ledger(tmp_path / "labels")
     assert not is_ledger(tmp_path / "table")
     assert not is_ledger(tmp_path / "labels.csv")
+
+
+def test_votes_on_removed_images_are_left_out_and_counted(project: Project, ledger: Ledger) -> None:
+    project.images([image for image in IMAGES if image is not FIRST])
+    with pytest.raises(DataError, match="votes for 1 images that were not ingested"):
+        project.split()
+    tombstones.add({FIRST.id: [FIRST.path]}, "2026-01-01", "asked", {}, project.root / "removed.csv")
+    counts = project.split().labels
+    assert (counts["removed_images"], counts["unknown_images"], counts["labeled_images"]) == (1, 0, len(LABELED) - 1)

@@ -199,7 +199,7 @@ def test_whatever_the_order_of_images_labels_and_targets_nothing_trained_on_is_t
 
 def test_a_target_holds_back_what_is_needed_and_no_share_of_everything(project: Project) -> None:
     images = images_of({None: 3000})
-    labels = {image.path: "cat" for image in images[:600]}
+    labels = {image.path: ("cat", "dog")[i % 2] for i, image in enumerate(images[:600])}
     config: dict[str, Any] = {"mode": "team", "near_duplicate_bits": 0, "val_target": 20, "test_target": 50}
     summary = project.images(images).label(labels).split(**config)
     held = {name: summary.reserved[name] + summary.sets[name].images for name in ("val", "test")}

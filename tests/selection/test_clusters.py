@@ -123,7 +123,7 @@ def test_a_pool_in_which_everything_is_labeled_says_so() -> None:
 
 def test_images_of_val_and_test_are_the_same_as_those_of_a_split(tmp_path: Path) -> None:
     images = [
-        *images_of({"a": 60, None: 60}),
+        *images_of({"a": 40, "b": 20, None: 60}),
         *(Image(f"twin{i}", None, seed=int(Image(f"a-{i}", "a").id[:8], 16)) for i in range(9)),
     ]
     project = Project(tmp_path).images(images)
