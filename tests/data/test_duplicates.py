@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.config import ImageSpec
-from ssgan.data import duplicates
+from ssgan.data import duplicates, packed, pair_search
 from ssgan.data.duplicates import DuplicateGroups
 from ssgan.data.phash import phash
 from ssgan.data.signatures import signatures
@@ -81,8 +81,9 @@ def test_batches_do_not_change_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = pixels.astype(np.uint8)
     hashes = phash(pixels.reshape(-1, 1, 8, 8))
     whole = find(hashes, pixels, 4, 6.0)
-    monkeypatch.setattr(duplicates, "BATCH_PAIRS", 10)
-    monkeypatch.setattr(duplicates, "REFRESH", 1)
+    monkeypatch.setattr(pair_search, "BATCH_PAIRS", 10)
+    monkeypatch.setattr(packed, "SLICE", 7)
+    monkeypatch.setattr(pair_search, "REFRESH", 1)
     monkeypatch.setattr(duplicates, "BLOCK_BYTES", 64)
     small = find(hashes, pixels, 4, 6.0)
     assert small.group.tolist() == whole.group.tolist()
