@@ -13,7 +13,6 @@ class EvaluateConfig(Strict):
     """How the finished models are judged."""
 
     checkpoint: Literal["last", "best"] = "last"  # best is chosen on val
-    bootstrap_samples: int = Field(default=10_000, ge=100)
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     ece_bins: int = Field(default=15, ge=2)
     # share of wrong answers that the team accepts among images that are answered; null: every image is answered
@@ -27,7 +26,7 @@ class GateConfig(Strict):
     min_gain: float = Field(default=0.0, ge=-1, le=1)  # the interval of the gain over the champion has to lie above it
     max_class_fall: float | None = Field(default=0.1, ge=0, le=1)  # largest fall of a class's recall; null: any
     max_ece: float | None = Field(default=0.1, ge=0, le=1)  # largest calibration error, after the temperature; null: any
-    min_ssl_gain: float | None = Field(default=0.0, ge=-1, le=1)  # least gain over the supervised twin; null: any
+    min_ssl_gain: float | None = Field(default=0.0, ge=-1, le=1)  # the interval of the gain over the twin reaches it; null: any
     min_shared: float = Field(default=0.5, gt=0, le=1)  # least share of the test images that the champion was judged on too
 
 

@@ -3,7 +3,7 @@
     scores.py       logits and labels -> error rate, balanced accuracy, recall, negative log-likelihood, confusion
     calibration.py  temperature, reliability bins, expected calibration error
     abstention.py   which images are left to a person: a threshold from val with a promise; risk against coverage
-    comparison.py   Wilson interval, paired bootstrap of the gain over the twin, exact McNemar test, verdict
+    comparison.py   intervals of Wilson and Tango, exact McNemar test, verdict
     proofs.py       hashes of the run, classes, label budget: what must hold before a number is worth reading
     judge.py        all of the above for one model, and for a model and its twin: the metrics
     rows.py         on features: probe, automatic choice and method, compared in pairs

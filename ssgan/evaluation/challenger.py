@@ -20,7 +20,7 @@ import pyarrow as pa
 from ssgan.config import EvaluateConfig
 from ssgan.errors import DataError
 from ssgan.evaluation.calibration import reliability
-from ssgan.evaluation.comparison import compare, paired_bootstrap, wilson
+from ssgan.evaluation.comparison import compare, score_interval, wilson
 from ssgan.evaluation.judge import round_floats
 from ssgan.evaluation.scores import Floats
 
@@ -132,7 +132,7 @@ def pair(champion: Predictions, challenger: Predictions) -> Pairs:
 
 def compare_pairs(pairs: Pairs, config: EvaluateConfig) -> dict[str, Any]:
     """All metrics of the comparison: fractions, rounded; gains are the challenger's, differences challenger minus champion."""
-    gain = asdict(compare(pairs.challenger_right, pairs.champion_right, config.bootstrap_samples, config.confidence))
+    gain = asdict(compare(pairs.challenger_right, pairs.champion_right, config.confidence))
     gain["error_rate"] = gain.pop("value")
     gain["only_challenger_right"], gain["only_champion_right"] = gain.pop("only_main_right"), gain.pop("only_twin_right")
     known, today = pairs.champion.classes, pairs.challenger.classes
@@ -181,16 +181,16 @@ def _class(pairs: Pairs, name: str, config: EvaluateConfig) -> dict[str, Any] | 
     if not of_it.any():
         return None
     before, after = pairs.champion_right[of_it], pairs.challenger_right[of_it]
-    difference = after.astype(np.int64) - before.astype(np.int64)
-    low, high = paired_bootstrap(difference, config.bootstrap_samples, config.confidence)
+    won, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    low, high = score_interval(won, lost, len(before), config.confidence)
     return {
         "class": name,
         "images": len(before),
         "champion": float(before.mean()),
         "challenger": float(after.mean()),
-        "difference": float(difference.mean()),
+        "difference": (won - lost) / len(before),
         "low": low,
         "high": high,
-        "lost": int((difference == -1).sum()),  # images that only the champion has right
-        "won": int((difference == 1).sum()),
+        "lost": lost,  # images that only the champion has right
+        "won": won,
     }

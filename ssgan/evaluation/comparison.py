@@ -12,13 +12,17 @@ import numpy.typing as npt
 
 from ssgan.errors import DataError
 
-GainVerdict = Literal["gain", "none", "harm"]
+GainVerdict = Literal["gain", "none", "harm", "too_few"]
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Gain:
-    """Twin error minus model error, a fraction (positive: the unlabeled images helped)."""
+    """Twin error minus model error, a fraction (positive: the unlabeled images helped).
+
+    detectable: the smallest difference that these test images could have shown, a fraction. needed: how many test images would
+    show the difference that was seen, if it is real; None where none was seen.
+    """
 
     value: float
     low: float
@@ -26,6 +30,8 @@ class Gain:
     only_main_right: int  # test images that only the model gets right
     only_twin_right: int  # test images that only the twin gets right
     mcnemar_p: float
+    detectable: float
+    needed: int | None
     verdict: GainVerdict
 
 
@@ -74,44 +80,92 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def paired_bootstrap(difference: npt.NDArray[Any], samples: int, confidence: float, seed: int = 0) -> Interval:
-    """Percentile interval of the mean of paired differences in {-1, 0, 1} (N,) when test images are drawn again.
+def score_interval(first_only: int, second_only: int, total: int, confidence: float) -> Interval:
+    """Score interval of the difference of two paired proportions, ``(first_only - second_only) / total`` (Tango 1998).
 
-    Efron & Tibshirani 1993, chapter 13. Drawing N images with replacement gives a multinomial number of -1, 0 and 1, so the
-    counts are drawn directly: the same distribution as drawing indices, at a cost that does not grow with N.
+    The differences that the score test does not reject. It has width where the two models agree on every image, and contains 0
+    if and only if McNemar's test (without continuity correction) does not reject.
 
     Raises:
-        DataError: no images, or a value that is not -1, 0 or 1.
+        DataError: no images, or more of them than there are.
     """
-    if difference.ndim != 1 or not len(difference) or not np.isin(difference, (-1, 0, 1)).all():
-        raise DataError(f"differences (shape {difference.shape}) must be one of -1, 0, 1 for at least one image")
-    n = len(difference)
-    shares = np.array([(difference == v).sum() for v in (-1, 0, 1)]) / n
-    counts = np.random.default_rng(seed).multinomial(n, shares, size=samples)
-    means = (counts[:, 2] - counts[:, 0]) / n
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
+    b, c, n = first_only, second_only, total
+    if min(b, c) < 0 or b + c > n or n == 0:
+        raise DataError(f"{b} and {c} of {n} images are no paired counts; judge at least one image")
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+
+    def statistic(delta: float) -> float:
+        """Falls from plus to minus infinity."""
+        middle = (2 * n - b + c) * delta - b - c
+        p21 = (math.sqrt(max(0.0, middle * middle + 8 * n * c * delta * (1 - delta))) - middle) / (4 * n)
+        variance = n * (2 * p21 + delta * (1 - delta))
+        distance = b - c - n * delta
+        return distance / math.sqrt(variance) if variance > 1e-12 else math.copysign(math.inf, distance) if distance else 0.0
+
+    def root(level: float) -> float:
+        low, high = -1.0, 1.0
+        for _ in range(60):
+            delta = (low + high) / 2
+            low, high = (delta, high) if statistic(delta) > level else (low, delta)
+        return (low + high) / 2
+
+    return root(z), root(-z)
 
 
-def compare(
-    main_right: npt.NDArray[np.bool_], twin_right: npt.NDArray[np.bool_], samples: int, confidence: float, seed: int = 0
-) -> Gain:
+def least_that_shows(other: int, confidence: float) -> int:
+    """How many images one model alone has to get right for the exact test to reject, where the other does so on ``other``."""
+    found = other + round(NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt(2 * other))  # about
+    while found > other and mcnemar_exact(found - 1, other) < 1 - confidence:
+        found -= 1
+    while mcnemar_exact(found, other) >= 1 - confidence:
+        found += 1
+    return found
+
+
+def needed_images(first_only: int, second_only: int, total: int, confidence: float) -> int | None:
+    """About how many test images would show the shares that were seen; None where they do not differ."""
+    if first_only == second_only:
+        return None
+    z, apart = NormalDist().inv_cdf(0.5 + confidence / 2), abs(first_only - second_only)
+    factor = max(z * z * (first_only + second_only) / apart**2, least_that_shows(0, confidence) / apart)
+    if mcnemar_exact(first_only, second_only) >= 1 - confidence:
+        factor = max(factor, 1.1)  # the exact test is a little stricter
+    return math.ceil(factor * total)
+
+
+def compare(main_right: npt.NDArray[np.bool_], twin_right: npt.NDArray[np.bool_], confidence: float) -> Gain:
     """The gain of a model over its twin from who was right on which image, both (N,).
 
-    The verdict asks for both witnesses: the interval must exclude 0 *and* the exact test must reject. The bootstrap alone is
-    too eager where the models differ on a handful of images (4 against 0 already excludes 0, with p = 0.125).
+    The exact test decides. The interval is Tango's; where the exact test, which is the stricter one, does not reject, it
+    reaches to 0 at least, so that the two never contradict each other. Without a measurable difference the verdict is
+    "too_few" where these images could not have shown it if half of the twin's errors (of which it has some) had gone.
 
     Raises:
         DataError: different lengths or no images.
     """
     if main_right.shape != twin_right.shape or main_right.ndim != 1:
         raise DataError(f"the model judged {main_right.shape} images, its twin {twin_right.shape}; judge both on one test set")
-    difference = main_right.astype(np.int64) - twin_right.astype(np.int64)
-    low, high = paired_bootstrap(difference, samples, confidence, seed)
-    first, second = int((difference == 1).sum()), int((difference == -1).sum())
-    p = mcnemar_exact(first, second)
-    verdict: GainVerdict = "none"
-    if p < 1 - confidence and not low <= 0 <= high:
-        verdict = "gain" if low > 0 else "harm"
-    return Gain((first - second) / len(difference), low, high, first, second, p, verdict)
+    n = len(main_right)
+    first, second = int((main_right & ~twin_right).sum()), int((~main_right & twin_right).sum())
+    low, high = score_interval(first, second, n, confidence)
+    p, smaller = mcnemar_exact(first, second), min(first, second)
+    detectable = least_that_shows(smaller, confidence) - smaller
+    if p < 1 - confidence:
+        verdict: GainVerdict = "gain" if first > second else "harm"
+    else:
+        low, high = min(low, 0.0), max(high, 0.0)
+        errors = int((~twin_right).sum())
+        verdict = "too_few" if errors and 2 * detectable > errors else "none"
+    needed = needed_images(first, second, n, confidence)
+    return Gain((first - second) / n, low, high, first, second, p, detectable / n, needed, verdict)
+
+
+def too_few(gain: dict[str, Any], images: int, what: str = "difference") -> str:
+    """Why the test images are too few to tell, and how many would do; ``gain`` as in metrics/evaluate.json."""
+    least = min(1.0, gain["detectable"])
+    text = f"{images:,} test images show no {what} below {100 * least:.1f} points"
+    if gain["detectable"] > 1:
+        text = f"{images:,} test images show no {what} at all"
+    if gain["needed"] is None:
+        return f"{text}; label more of what `ssgan next` asks for val and test"
+    return f"{text}; about {gain['needed']:,} would show the one seen, if it is real"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ssgan.config import GateConfig
+from ssgan.evaluation.comparison import too_few
 
 LEAST_LOST = 2  # images of a class; one image more or less proves nothing, however small the class is
 
@@ -60,8 +61,9 @@ def _gain(comparison: dict[str, Any], gate: GateConfig) -> Rule:
     text += f", interval of the gain {_points(gain['low'])} to {_points(gain['high'])}"
     passed = bool(gain["low"] > limit and proven)
     if not passed:
+        few = gain["verdict"] == "too_few"
         text += (
-            f"; its low end has to be above {_points(limit)}" if gain["low"] <= limit else "; McNemar's test calls it chance"
+            f"; {too_few(gain, comparison['images']['shared'])}" if few else f"; its low end has to be above {_points(limit)}"
         )
     return Rule("gain", limit, gain["low"], passed, text)
 
@@ -123,10 +125,12 @@ def _ssl_gain(challenger: dict[str, Any], gate: GateConfig) -> Rule:
     gain = challenger["gain"]
     if gain is None:
         return Rule("gain over the twin", gate.min_ssl_gain, None, False, "not known: set `train.twin: true` and train again")
-    value = gain["error_rate"]
+    value, high = gain["error_rate"], gain["high"]
     did = f"added {_points(-value)} points of error" if value < 0 else f"took {_points(value)} points of error away"
-    text = f"the unlabeled images {did}; the gain has to be at least {_points(gate.min_ssl_gain)}"
-    return Rule("gain over the twin", gate.min_ssl_gain, value, value >= gate.min_ssl_gain, text)
+    text = f"the unlabeled images {did} (interval of the gain {_points(gain['low'])} to {_points(high)})"
+    passed = high >= gate.min_ssl_gain
+    text += "" if passed else f"; a gain of {_points(gate.min_ssl_gain)} has to be possible"
+    return Rule("gain over the twin", gate.min_ssl_gain, value, passed, text)
 
 
 def _points(fraction: float) -> str:

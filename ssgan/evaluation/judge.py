@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ssgan.config import EvaluateConfig
 from ssgan.evaluation import abstention
 from ssgan.evaluation.calibration import Reliability, Temperature, fit_temperature, reliability
-from ssgan.evaluation.comparison import compare, p_text, wilson
+from ssgan.evaluation.comparison import compare, p_text, too_few, wilson
 from ssgan.evaluation.proofs import BudgetProof
 from ssgan.evaluation.scores import Floats, Ints, balanced_accuracy, checked, confusion, error_rate, log_softmax, nll, recall
 
@@ -101,7 +101,7 @@ def metrics(
     """
     gain = None
     if twin is not None:
-        g = compare(main.right, twin.right, config.bootstrap_samples, config.confidence)
+        g = compare(main.right, twin.right, config.confidence)
         removed = g.value / twin.metrics["error_rate"] if twin.metrics["errors"] else 0.0
         gain = {**asdict(g), "share_of_errors_removed": removed}
         gain["error_rate"] = gain.pop("value")
@@ -110,7 +110,6 @@ def metrics(
         **about,
         "checkpoint": config.checkpoint,
         "confidence": config.confidence,
-        "bootstrap_samples": config.bootstrap_samples,
         "images": counts,
         "main": main.metrics,
         "twin": twin.metrics if twin else None,
@@ -137,7 +136,9 @@ def describe(results: dict[str, Any]) -> str:
     if gain is None:
         return "\n".join([*lines, "  no twin, so no gain is reported"])
     value, low, high = (100 * gain[key] for key in ("error_rate", "low", "high"))
-    text = {"gain": "a measured gain", "none": "no measurable gain", "harm": "harm"}[gain["verdict"]]
+    images = results["images"]["test"]
+    few = f"too few test images to tell: {too_few(gain, images)}"
+    text = {"gain": "a measured gain", "none": "no measurable gain", "harm": "harm", "too_few": few}[gain["verdict"]]
     points = f"  difference: {value:.1f} points ({low:.1f} to {high:.1f}), {p_text(gain['mcnemar_p'])}: {text}"
     return "\n".join([*lines, line("twin"), points])
 

@@ -64,7 +64,7 @@ def _of(gain: Gain) -> dict[str, Any]:
 
 
 def _gain(model: ModelEvaluation, other: ModelEvaluation, config: EvaluateConfig) -> Gain:
-    return compare(model.right, other.right, config.bootstrap_samples, config.confidence)
+    return compare(model.right, other.right, config.confidence)
 
 
 def _unlabeled_sentence(gain: Gain, chosen: str) -> str:
@@ -74,13 +74,14 @@ def _unlabeled_sentence(gain: Gain, chosen: str) -> str:
     return {
         "gain": f"The unlabeled images are worth {points(gain)} here{by}.",
         "none": f"The unlabeled images make no measurable difference here{by}: {points(gain)}.",
+        "too_few": f"There are too few test images to tell what the unlabeled ones are worth{by}: {points(gain)}.",
         "harm": f"The unlabeled images do harm here{by}: {points(gain)}; use the probe.",
     }[gain.verdict]
 
 
 def _method_sentence(over_probe: Gain, over_auto: Gain, method: str) -> str:
     kind = "The GAN" if method in GANS else "The method"
-    beside = {"gain": "better than", "none": "level with", "harm": "worse than"}
+    beside = {"gain": "better than", "none": "level with", "too_few": "not measurably apart from", "harm": "worse than"}
     return (
         f"{kind} {method} is {beside[over_probe.verdict]} the probe ({points(over_probe)}) and {beside[over_auto.verdict]} the "
         f"automatic choice ({points(over_auto)})."

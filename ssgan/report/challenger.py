@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from ssgan.data import schema
 from ssgan.evaluation.challenger import Pairs
-from ssgan.evaluation.comparison import p_text
+from ssgan.evaluation.comparison import p_text, too_few
 from ssgan.report import figures, images, story
 from ssgan.report.figures import WIDTH, Draw, Palette, short
 from ssgan.report.inputs import U8
@@ -77,6 +77,8 @@ def tell(verdict: dict[str, Any]) -> story.Story:
         f"{story.number(gain['only_challenger_right'])} images are right only with the challenger, "
         f"{story.number(gain['only_champion_right'])} only with the champion ({p_text(gain['mcnemar_p'])})."
     )
+    if gain["verdict"] == "too_few":
+        flips += f" {too_few(gain, images_['shared'])}."
     if gain["verdict"] == "harm":
         side = "harm"
     return story.Story(side, badge, _headline(c), lead, f"{flips} {scope(c)}")
@@ -84,6 +86,8 @@ def tell(verdict: dict[str, Any]) -> story.Story:
 
 def _headline(c: dict[str, Any]) -> str:
     gain, before, after = c["gain"], c["champion"]["errors"], c["challenger"]["errors"]
+    if gain["verdict"] == "too_few":
+        return "Too few test images to tell the two apart."
     if gain["verdict"] == "none":
         return "No measurable difference between the two."
     if gain["verdict"] == "gain":

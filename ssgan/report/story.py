@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ssgan.evaluation.comparison import p_text
+from ssgan.evaluation.comparison import p_text, too_few
 from ssgan.report.inputs import Facts
 
 DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -106,17 +106,26 @@ def _verdict(n: dict[str, Any]) -> tuple[str, str]:
         if n["twin"]["errors"] == 0:
             return "Harm", "The unlabeled images did harm: without them there is no error at all."
         return "Harm", f"The unlabeled images did harm: {max(1, round(-100 * share))} more errors for every 100."
+    if n["gain"]["verdict"] == "too_few":
+        return (
+            "Too few test images",
+            f"{number(n['images']['test'])} test images are too few to tell what the unlabeled images did.",
+        )
     return "No measurable gain", "The unlabeled images made no measurable difference."
 
 
 def _chance(n: dict[str, Any]) -> str:
     gain, sure = n["gain"], percent(n["confidence"], 0)
-    only = f"{number(gain['only_main_right'])} test images are right only with the unlabeled images, "
+    one = gain["only_main_right"] == 1
+    only = (
+        f"{number(gain['only_main_right'])} test {'image is' if one else 'images are'} right only with the unlabeled images, "
+    )
     only += f"{number(gain['only_twin_right'])} only without them"
-    if gain["verdict"] == "none":
+    if gain["verdict"] in ("none", "too_few"):
+        few = f" {too_few(gain, n['images']['test'])}." if gain["verdict"] == "too_few" else ""
         if gain["only_main_right"] + gain["only_twin_right"] == 0:
-            return "The model and its twin are right and wrong on exactly the same test images."
-        return f"{only}: a difference this small can be chance ({p_text(gain['mcnemar_p'])})."
+            return f"The model and its twin are right and wrong on exactly the same test images.{few}"
+        return f"{only}, which can be chance ({p_text(gain['mcnemar_p'])}).{few}"
     return f"{only}: a difference this large is hardly chance ({p_text(gain['mcnemar_p'])}, tested at {sure} confidence)."
 
 

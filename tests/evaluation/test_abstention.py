@@ -147,7 +147,7 @@ def test_no_label_of_test_moves_the_threshold() -> None:
 
 def asked(fake: Fake, monkeypatch: pytest.MonkeyPatch, max_risk: float) -> dict[str, Any]:
     fake.write()
-    (fake.root / "params.yaml").write_text(f"evaluate: {{bootstrap_samples: 100, max_risk: {max_risk}}}\n")
+    (fake.root / "params.yaml").write_text(f"evaluate: {{max_risk: {max_risk}}}\n")
     return fake.evaluate(monkeypatch)
 
 

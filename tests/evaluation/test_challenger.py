@@ -15,7 +15,7 @@ from ssgan.config import EvaluateConfig
 from ssgan.errors import DataError
 from ssgan.evaluation.challenger import Predictions, compare_pairs, pair
 
-CONFIG = EvaluateConfig(bootstrap_samples=200)
+CONFIG = EvaluateConfig()
 NAMES = ["ant", "bee", "cat"]
 
 

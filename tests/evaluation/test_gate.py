@@ -12,8 +12,11 @@ from ssgan.evaluation.challenger import Predictions, compare_pairs, pair
 from ssgan.evaluation.gate import Rule, judge_gate, passes
 
 CLASSES = [f"class {k}" for k in range(5)]
-CONFIG = EvaluateConfig(bootstrap_samples=400)
-MODEL = {"main": {"ece_calibrated": 0.03, "temperature_note": "not fitted: val holds 3 images"}, "gain": {"error_rate": 0.02}}
+CONFIG = EvaluateConfig()
+MODEL = {
+    "main": {"ece_calibrated": 0.03, "temperature_note": "not fitted: val holds 3 images"},
+    "gain": {"error_rate": 0.02, "low": 0.01, "high": 0.03},
+}
 
 
 def model(rng: np.random.Generator, labels: np.ndarray, hard: np.ndarray) -> Predictions:
@@ -72,7 +75,8 @@ GAIN = {"error_rate": 0.03, "low": 0.01, "high": 0.05}
         ({**GAIN, "verdict": "gain"}, 0.0, True),
         ({**GAIN, "verdict": "gain"}, 0.009, True),
         ({**GAIN, "verdict": "gain"}, 0.01, False),  # above, not at
-        ({**GAIN, "verdict": "none"}, 0.0, False),  # the bootstrap alone is too eager
+        ({**GAIN, "low": 0.0, "verdict": "none"}, 0.0, False),
+        ({**GAIN, "low": 0.0, "verdict": "too_few", "detectable": 0.1, "needed": 500}, 0.0, False),
         ({**GAIN, "low": -0.004, "verdict": "none"}, -0.005, True),  # "not worse by more than half a point"
         ({**GAIN, "low": -0.006, "verdict": "none"}, -0.005, False),
     ],
@@ -120,10 +124,11 @@ def test_calibration(limit: float | None, passed: bool | None) -> None:
 
 @pytest.mark.parametrize(
     ("gain", "limit", "passed"),
-    [(0.0, 0.0, True), (-0.001, 0.0, False), (None, 0.0, False), (None, None, None), (-0.5, None, None)],
+    [(0.01, 0.0, True), (-0.001, 0.0, True), (-0.021, 0.0, False), (None, 0.0, False), (None, None, None), (-0.5, None, None)],
 )
 def test_gain_over_the_twin(gain: float | None, limit: float | None, passed: bool | None) -> None:
-    challenger = {**MODEL, "gain": None if gain is None else {"error_rate": gain}}
+    """It stops a model that is measurably behind its twin, not one whose test set is too small to tell."""
+    challenger = {**MODEL, "gain": None if gain is None else {"error_rate": gain, "low": gain - 0.02, "high": gain + 0.02}}
     found = rule("gain over the twin", numbers(), GateConfig(min_ssl_gain=limit), challenger)
     assert found.passed is passed
     assert ("added 0.1 points of error" in found.said) == (gain == -0.001)
@@ -134,4 +139,4 @@ def test_without_a_champion_the_rules_that_compare_are_skipped_and_say_so() -> N
     assert [r.passed for r in rules] == [None] * 4 + [True] * 2
     assert all("no champion yet" in r.said for r in rules[:4])
     assert passes(rules)
-    assert not passes(judge_gate(None, {**MODEL, "gain": {"error_rate": -0.1}}, GateConfig()))
+    assert not passes(judge_gate(None, {**MODEL, "gain": {"error_rate": -0.1, "low": -0.2, "high": -0.01}}, GateConfig()))

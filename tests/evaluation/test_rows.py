@@ -11,7 +11,7 @@ from ssgan.config import EvaluateConfig
 from ssgan.evaluation.judge import ModelEvaluation, judge
 from ssgan.evaluation.rows import three_rows
 
-CONFIG = EvaluateConfig(bootstrap_samples=200)
+CONFIG = EvaluateConfig()
 LABELS = np.arange(400) % 2
 
 

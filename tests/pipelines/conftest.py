@@ -31,7 +31,6 @@ PARTS = (
 SMALL: dict[str, dict[str, Any]] = {
     "train": {"backend": "inline", "cpus_per_worker": 1, "steps": 30, "val_every": 10, "checkpoint_every": 15},
     "net": {"width": 0.2},
-    "evaluate": {"bootstrap_samples": 200},
 }
 
 

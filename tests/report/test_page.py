@@ -251,7 +251,7 @@ def test_the_page_says_when_a_person_decides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_risk: float | str, num_val: int, words: str
 ) -> None:
     fake = Fake(tmp_path, num_val=num_val).write()
-    (tmp_path / "params.yaml").write_text(f"evaluate: {{bootstrap_samples: 100, max_risk: {max_risk}}}\n")
+    (tmp_path / "params.yaml").write_text(f"evaluate: {{max_risk: {max_risk}}}\n")
     fake.evaluate(monkeypatch)
     render(ReportInputs(), Path("report"), ReportConfig())
     text = Page((tmp_path / "report/index.html").read_text(encoding="utf-8")).text

@@ -72,7 +72,7 @@ class Fake:
         }
         (metrics / "ingest.json").write_text(json.dumps(ingest))
         (self.root / "data/splits/split.json").write_text(json.dumps({"leak_removed": 2}))
-        (self.root / "params.yaml").write_text("evaluate: {bootstrap_samples: 500}\n")
+        (self.root / "params.yaml").write_text("evaluate: {}\n")
         return self
 
     def ids(self, name: str, count: int) -> list[str]:

@@ -38,5 +38,5 @@ def finished(root: Path, monkeypatch: pytest.MonkeyPatch, name: str = "run-a", n
 def parameters(folder: Path, url: str = "storage", gate: str = "{max_ece: null}") -> Config:
     """Parameters of the folder in which models are compared."""
     path = folder / "params.yaml"
-    path.write_text(f"storage: {{url: '{url}'}}\nevaluate: {{bootstrap_samples: 500}}\ngate: {gate}\n")
+    path.write_text(f"storage: {{url: '{url}'}}\ngate: {gate}\n")
     return load(path)

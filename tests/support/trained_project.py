@@ -14,7 +14,6 @@ PARAMS = {
     "data": {"source": {"kind": "digits", "path": "raw"}},
     "net": {"width": 0.2},
     "train": {"backend": "inline", "steps": 20, "val_every": 10, "cpus_per_worker": 1},
-    "evaluate": {"bootstrap_samples": 100},
     "report": {"mistakes": 4, "generated": 4},
 }
 
