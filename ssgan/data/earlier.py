@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import compress
 from pathlib import Path
@@ -33,7 +33,7 @@ from ssgan.data.recipe import DecodeRecipe
 from ssgan.data.row_writer import column, numbers, values
 from ssgan.data.schema import METADATA_KEY, ROWS_KEY, fixed, pixels_to_numpy
 from ssgan.data.signatures import Signatures
-from ssgan.data.sources import Item, text
+from ssgan.data.sources.listing import Files
 from ssgan.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
@@ -88,10 +88,10 @@ class PreviousShards:
         """Above the numbers of all shards."""
         return 1 + max((int(stem) for shard in self.shards if (stem := Path(shard.name).stem).isdigit()), default=-1)
 
-    def keep_unmoved(self, rows: I64, items: list[Item]) -> Mask:
-        """(M,) which of M items keep their image as it is: the only one of them with that image, and where it lay before.
+    def keep_unmoved(self, rows: I64, files: Files) -> Mask:
+        """(M,) which of M files keep their image as it is: the only one of them with that image, and where it lay before.
 
-        ``rows``: (M,) of each item's image; negative: of none. All other items are left to ``keep``.
+        ``rows``: (M,) of each file's image; negative: of none. All other files are left to ``keep``.
         """
         kept = np.zeros(len(rows), np.bool_)
         some = np.flatnonzero(rows >= 0)
@@ -100,22 +100,19 @@ class PreviousShards:
         _, first, counts = np.unique(rows[some], return_index=True, return_counts=True)
         once = np.sort(some[first[counts == 1]])
         once = once[~self._stays[rows[once]]]
-        kept[once] = self._unmoved(rows[once], [items[i] for i in once.tolist()])
+        kept[once] = self._unmoved(rows[once], files, once)
         self._stays[rows[kept]] = True
         return kept
 
-    def _unmoved(self, rows: I64, items: list[Item]) -> Mask:
-        before = self._places.take(numbers(rows, pa.int64()))
-        columns: dict[str, Sequence[str | None]] = {
-            "path": [text(item.path) for item in items],
-            "folder_class": [item.folder_class for item in items],
-            "official_split": [item.official_split for item in items],
-        }
-        same, no_name = [], column([NO_NAME], pa.string())[0]  # ``fill_null`` makes a scalar by importing pandas
-        for name, texts in columns.items():
-            now = column(texts, pa.string())
-            same.append(values(pc.equal(before[name].fill_null(no_name), now.fill_null(no_name))))
-        return np.logical_and.reduce(same)
+    def _unmoved(self, rows: I64, files: Files, at: I64) -> Mask:
+        before, where = self._places.take(numbers(rows, pa.int64())), numbers(files.where[at], pa.int64())
+        # a name that is not UTF-8 is none of a shard's, which are spelled out: `keep` compares it
+        same = [pc.equal(before["path"].cast(pa.binary()), files.encoded.take(numbers(at, pa.int64())))]
+        no_name = column([NO_NAME], pa.string())[0]  # ``fill_null`` makes a scalar by importing pandas
+        for name, texts in zip(PLACE[1:], zip(*files.places, strict=True), strict=True):
+            now = column(texts, pa.string()).take(where)
+            same.append(pc.equal(before[name].fill_null(no_name), now.fill_null(no_name)))
+        return np.logical_and.reduce([values(one) for one in same])
 
     def keep(self, row: int, place: Place) -> bool:
         """The image in this row stays, at this place. Returns False where it stays already: the first place counts."""

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from ssgan.config import DataConfig, ImageSpec
-from ssgan.data.batches import I64, TO_READ, FileBatch
+from ssgan.data.batches import TO_READ, FileBatch
 from ssgan.data.decode import DecodeLimits
 from ssgan.data.digests import NONE, DigestMap, digests
 from ssgan.data.earlier import PreviousShards
@@ -34,6 +34,7 @@ from ssgan.data.replacing import replacing_all
 from ssgan.data.row_writer import RowWriter
 from ssgan.data.schema import duplicates_schema, rejected_schema
 from ssgan.data.sources import ImageSource, Item, text
+from ssgan.data.sources.listing import I64
 from ssgan.data.workers import DecodeJob, Prepared, RemotePool, prepared_new
 from ssgan.errors import ConfigError, DataError
 
@@ -143,14 +144,14 @@ class _IngestOutputs:
         self.job = DecodeJob(source, made_by.spec, made_by.limits, self._rows)
 
     def add(self, batch: FileBatch, made: Prepared) -> None:
-        """Give every item of a batch its place."""
+        """Give every file of a batch its place."""
         summary, unread = self.summary, batch.unread
         read = self._outcomes(batch, made)
         rows = self._rows_of(batch, read)
-        kept = self._previous.keep_unmoved(rows, batch.items)
+        kept = self._previous.keep_unmoved(rows, batch.files)
         recalled = np.flatnonzero(~kept & (batch.known != TO_READ))
         self._next_index.add(batch, read)
-        summary.seen += len(batch.items)
+        summary.seen += len(batch.known)
         summary.decoded += len(made.accepted)
         summary.accepted += int(kept.sum())
         summary.bytes += sum(one.size for one in read) + self._index.bytes(batch.known)
@@ -159,27 +160,28 @@ class _IngestOutputs:
         picture = {position: i for i, position in enumerate(unread[made.accepted].tolist())}
         new: list[ImageRow] = []
         chosen: list[int] = []
-        for i in np.flatnonzero(~kept).tolist():
-            if self._is_new(batch.items[i], outcomes[i], int(rows[i])):
+        others = np.flatnonzero(~kept).tolist()
+        for i, item in zip(others, batch.files.items(others), strict=True):
+            if self._is_new(item, outcomes[i], int(rows[i])):
                 chosen.append(picture[i])
-                new.append(_image_row(batch.items[i], outcomes[i], made.headers[picture[i]]))
+                new.append(_image_row(item, outcomes[i], made.headers[picture[i]]))
         if len(new) == len(made.accepted):  # mostly: pixels are not copied
             self._shards.add(ImageBatch(new, made.pixels, made.signatures))
         else:
             self._shards.add(ImageBatch(new, made.pixels[chosen], made.signatures.take(chosen)))
 
     def _outcomes(self, batch: FileBatch, made: Prepared) -> list[FileOutcome]:
-        """What became of every item that was to be read."""
+        """What became of every file that was to be read."""
         refused = {number: why for number, *why in made.rejected}
         read = [FileOutcome(*(found or (b"", 0)), *refused.get(i, ())) for i, found in enumerate(made.read)]
         for position, outcome in zip(batch.unread.tolist(), read, strict=True):
             if outcome.digest:
-                self._index.verify(batch.items[position], outcome)
+                self._index.verify(batch.files.paths[position], outcome)
                 self.summary.read += 1
         return read
 
     def _rows_of(self, batch: FileBatch, read: list[FileOutcome]) -> I64:
-        """(N,) the row of every item's image in earlier shards; NONE, REMOVED."""
+        """(N,) the row of every file's image in earlier shards; NONE, REMOVED."""
         recalled = batch.known != TO_READ
         rows = np.empty(len(recalled), np.int64)
         rows[recalled] = self._index.numbers[batch.known[recalled]]

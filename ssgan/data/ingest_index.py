@@ -17,21 +17,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ssgan.data.batches import I64, TO_READ, FileBatch, all_to_read
+from ssgan.data.batches import TO_READ, FileBatch, all_to_read
 from ssgan.data.digests import NONE, DigestMap
 from ssgan.data.recipe import DecodeRecipe
 from ssgan.data.row_writer import column, numbers, values
-from ssgan.data.schema import fixed
-from ssgan.data.sources import Item
+from ssgan.data.schema import binary, fixed
+from ssgan.data.sources.listing import I64, STAMP, Files
 
-VERSION = 2
+VERSION = 3
 CHECK = 1000
 ROW_GROUP = 16_384  # entries that are written at once
 
@@ -50,7 +50,7 @@ class FileOutcome(NamedTuple):
 
 
 def _schema(recipe: DecodeRecipe, source: str, run: int) -> pa.Schema:
-    fields = [("path", pa.binary()), ("stamp", pa.string()), ("digest", pa.binary(32)), ("size", pa.int64())]
+    fields = [("path", pa.binary()), ("stamp", pa.binary(8 * STAMP)), ("digest", pa.binary(32)), ("size", pa.int64())]
     key = repr((VERSION, source, recipe))
     return pa.schema([*fields, ("reason", pa.string()), ("detail", pa.string())], {"key": key, "run": str(run)})
 
@@ -66,39 +66,37 @@ class Index:
     def __init__(self, path: Path, recipe: DecodeRecipe, source: str, places: DigestMap) -> None:
         self.table, self.run = _opened(path, _schema(recipe, source, 0))
         self.numbers = places.get(fixed(self.table["digest"]))
-        self._sizes = values(self.table["size"])
+        self._sizes, self._stamps = values(self.table["size"]), fixed(self.table["stamp"]).view(np.int64)
         self._usable = (self.numbers != NONE) | (values(pc.binary_length(self.table["reason"])) > 0)
         self._hits, self._next = self.run, 0
         self._checked: dict[str, bytes] = {}
 
-    def recall(self, items: list[Item]) -> I64:
-        """(N,) the entry of each item; TO_READ: it is new, has changed, is not to be found by its bytes, or is to be checked.
+    def recall(self, files: Files) -> I64:
+        """(N,) the entry of each file; TO_READ: it is new, has changed, is not to be found by its bytes, or is to be checked.
 
-        The items come in the order of the listing, as they did when the index was written: so those of one call are among
-        the entries from where the last call ended to the last item's.
+        The files come in the order of the listing, as they did when the index was written: so those of one call are among
+        the entries from where the last call ended to the last file's.
         """
         if not len(self.table):
-            return all_to_read(items)
+            return all_to_read(files)
         paths, start = self.table["path"], self._next
-        self._next = bisect_right(paths, _key(_path(items[-1])), start, key=lambda path: _key(path.as_py()))
+        self._next = bisect_right(paths, _key(files.encoded[-1].as_py()), start, key=lambda path: _key(path.as_py()))
         window = self.table.slice(start, self._next - start)
-        at = pc.index_in(_paths(items), value_set=window["path"])
+        at = pc.index_in(files.encoded, value_set=window["path"])
         found, entries = np.flatnonzero(values(at.is_valid())), start + values(at.drop_null())
-        stamps = column([items[i].stamp or "" for i in found.tolist()], pa.string())
-        same = values(pc.equal(self.table["stamp"].take(numbers(entries, pa.int64())), stamps)) == 1
-        same &= self._usable[entries]
-        known = all_to_read(items)
+        same = (self._stamps[entries] == files.stamps[found]).all(axis=1) & self._usable[entries]
+        known = all_to_read(files)
         known[found[same]] = entries[same]
-        self._check(items, known)
+        self._check(files, known)
         return known
 
-    def _check(self, items: list[Item], known: I64) -> None:
-        """Have one in CHECK of the known items read all the same: another one in every run."""
+    def _check(self, files: Files, known: I64) -> None:
+        """Have one in CHECK of the known files read all the same: another one in every run."""
         hits = np.flatnonzero(known != TO_READ)
         chosen = hits[(self._hits + 1 + np.arange(len(hits))) % CHECK == 0]
         self._hits += len(hits)
         for position, outcome in zip(chosen.tolist(), self.outcomes(known[chosen]), strict=True):
-            self._checked[items[position].path] = outcome.digest
+            self._checked[files.paths[position]] = outcome.digest
         known[chosen] = TO_READ
 
     def outcomes(self, entries: I64) -> list[FileOutcome]:
@@ -112,10 +110,10 @@ class Index:
         """Of all files whose entries are ``known``."""
         return int(self._sizes[known[known != TO_READ]].sum())
 
-    def verify(self, item: Item, outcome: FileOutcome) -> None:
+    def verify(self, path: str, outcome: FileOutcome) -> None:
         """Raise StaleIndexError where a file that was read only to check the index turns out to be another one."""
-        if self._checked and self._checked.pop(item.path, outcome.digest) != outcome.digest:
-            raise StaleIndexError(f"{item.path} has changed, but its size and times have not")
+        if self._checked and self._checked.pop(path, outcome.digest) != outcome.digest:
+            raise StaleIndexError(f"{path} has changed, but its size and times have not")
 
 
 def _opened(path: Path, schema: pa.Schema) -> tuple[pa.Table, int]:
@@ -139,23 +137,24 @@ class IndexWriter:
         self._waiting: list[pa.Table] = []
 
     def add(self, batch: FileBatch, read: Sequence[FileOutcome]) -> None:
-        """Remember what became of the items of a batch: ``read``, (U,), of those that had to be read."""
+        """Remember what became of the files of a batch: ``read``, (U,), of those that had to be read."""
         kept = np.flatnonzero(batch.known != TO_READ)
-        pairs = [(i, one) for i, one in zip(batch.unread.tolist(), read, strict=True) if one.digest and batch.items[i].stamp]
+        files, unread = batch.files, batch.unread
+        stamped = set(unread[files.stamps[unread].any(axis=1)].tolist())
+        pairs = [(i, one) for i, one in zip(unread.tolist(), read, strict=True) if one.digest and i in stamped]
         parts = [self._old.take(numbers(batch.known[kept], pa.int64()))] if len(kept) else []
         if pairs:
-            parts.append(self._table([(_path(batch.items[i]), batch.items[i].stamp, *one) for i, one in pairs]))
+            at = [i for i, _ in pairs]
+            known = [files.encoded.take(numbers(np.array(at), pa.int64())), binary(files.stamps[at].view(np.uint8))]
+            told = zip(*(one for _, one in pairs), strict=True)
+            columns = [column(one, field.type) for one, field in zip(told, list(self._schema)[2:], strict=True)]
+            parts.append(pa.Table.from_arrays([*known, *columns], schema=self._schema))
         if len(parts) == 2:
             order = np.argsort(np.concatenate([kept, [i for i, _ in pairs]]))
             parts = [pa.concat_tables(parts).take(numbers(order, pa.int64()))]
         self._waiting += parts
         if sum(map(len, self._waiting)) >= ROW_GROUP:
             self._flush()
-
-    def _table(self, entries: list[tuple[Any, ...]]) -> pa.Table:
-        columns = zip(*entries, strict=True)
-        arrays = [column(one, field.type) for one, field in zip(columns, self._schema, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=self._schema)
 
     def close(self) -> None:
         """Write the rest and the footer."""
@@ -166,15 +165,6 @@ class IndexWriter:
         if self._waiting:
             self._writer.write_table(pa.concat_tables(self._waiting))
         self._waiting = []
-
-
-def _path(item: Item) -> bytes:
-    """Names may hold any bytes; in this form, their order is that of the text."""
-    return item.path.encode("utf-8", "surrogatepass")
-
-
-def _paths(items: list[Item]) -> pa.Array:
-    return column([_path(item) for item in items], pa.binary())
 
 
 def _key(path: bytes) -> list[bytes]:

@@ -61,9 +61,14 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _joined(values: Sequence[bytes], kind: pa.DataType) -> pa.Array:
-    ends = np.cumsum(np.fromiter(map(len, values), np.int32, len(values)), dtype=np.int32)
-    starts = pa.py_buffer(b"\x00\x00\x00\x00" + ends.tobytes())
-    return pa.Array.from_buffers(kind, len(values), [None, starts, pa.py_buffer(b"".join(values))])
+    ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
+    return binary_column(b"".join(values), ends, kind)
+
+
+def binary_column(data: bytes | npt.NDArray[np.uint8], ends: npt.NDArray[np.int64], kind: pa.DataType) -> pa.Array:
+    """(N,) values that lie one after the other in ``data``, each up to one of the ``ends``."""
+    starts = pa.py_buffer(b"\x00\x00\x00\x00" + ends.astype(np.int32).tobytes())
+    return pa.Array.from_buffers(kind, len(ends), [None, starts, pa.py_buffer(data)])
 
 
 def numbers(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ssgan.config import MIB, ImageSpec
-from ssgan.data.batches import FileBatch, Recall, all_to_read, batches
+from ssgan.data.batches import FileBatch, Recall, all_to_read
 from ssgan.data.decode import DecodeLimits, decode_info
 from ssgan.data.pools import WorkerKind, WorkerPool, in_order, local_pool, may_fork, single_threaded_libraries
 from ssgan.data.rejections import Rejected
 from ssgan.data.signatures import NOTHING as NO_SIGNATURES
 from ssgan.data.signatures import Signatures, signatures
 from ssgan.data.sources import ImageSource, Item
+from ssgan.data.sources.listing import listed
 from ssgan.machine import cores
 
 BATCH_BYTES = 2 * MIB  # of pixels that one task makes
@@ -102,7 +103,7 @@ def prepared(
     """Batches of items and what was made of them, in the order of the listing; all are read. Raises like ``prepared_new``."""
     with closing(prepared_new(job, all_to_read, workers, kind, remote_pool)) as found:
         for batch, outcome in found:
-            yield batch.items, outcome
+            yield batch.files.items(), outcome
 
 
 def prepared_new(
@@ -111,7 +112,7 @@ def prepared_new(
     """Batches of items and what was made of those that were not recalled, in the order of the listing.
 
     Args:
-        recall: what is known already of items of the listing; those are not read.
+        recall: what is known already of files of the listing; those are not read.
         workers: None: one per core, or more threads where the source asks for them.
         kind: auto: processes where they are faster and safe.
         remote_pool: workers of other machines; ``workers`` and ``kind`` are ignored then.
@@ -120,8 +121,8 @@ def prepared_new(
         DataError: a worker was killed.
         StorageError: the source cannot be read.
     """
-    listed = batches(job.source.items(), recall)
-    head = _until_worth_forking(listed)
+    found = (FileBatch(files, recall(files)) for files in listed(job.source))
+    head = _until_worth_forking(found)
     if kind == "auto":
         many = sum(len(batch.unread) for batch in head) >= WORTH_FORKING
         kind = "processes" if many and may_fork(job.source) else "threads"
@@ -129,15 +130,15 @@ def prepared_new(
     here = local_pool(partial(prepare, job), kind, count, BATCH_FILES)
     with single_threaded_libraries(), remote_pool(job) if remote_pool else here as pool:
         size = max(1, min(pool.batch_files, BATCH_BYTES // job.spec.bytes))
-        todo = (part for batch in chain(head, listed) for part in batch.cut(size))
+        todo = (part for batch in chain(head, found) for part in batch.cut(size))
         yield from in_order(WorkerPool(partial(_begin, pool), pool.ahead, size), todo)
 
 
-def _until_worth_forking(listed: Iterator[FileBatch]) -> list[FileBatch]:
+def _until_worth_forking(found: Iterator[FileBatch]) -> list[FileBatch]:
     """The first batches, until it is known whether there are many files to read."""
     head: list[FileBatch] = []
     left = WORTH_FORKING
-    for batch in islice(listed, LOOK_AHEAD):
+    for batch in islice(found, LOOK_AHEAD):
         head.append(batch)
         left -= len(batch.unread)
         if left <= 0:
@@ -147,5 +148,5 @@ def _until_worth_forking(listed: Iterator[FileBatch]) -> list[FileBatch]:
 
 def _begin(pool: IngestPool, batch: FileBatch) -> Callable[[], Prepared]:
     """Starts on what has to be read of a batch."""
-    unread = [batch.items[i] for i in batch.unread.tolist()]
+    unread = batch.files.items(batch.unread.tolist())
     return pool.begin(unread) if unread else lambda: NOTHING

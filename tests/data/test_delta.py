@@ -23,7 +23,7 @@ from ssgan.data.files import SplitFiles
 from ssgan.data.images import ingest
 from ssgan.data.ingest_summary import IngestSummary
 from ssgan.data.schema import SETS
-from ssgan.data.sources import Item
+from ssgan.data.sources import Item, listing
 from ssgan.data.sources import folder as folder_source
 from ssgan.data.sources.folder import Folder
 from ssgan.data.splits import split
@@ -169,11 +169,11 @@ def test_names_of_any_bytes_are_remembered(tmp_path: Path) -> None:
 
 @given(known=st.lists(st.sampled_from([batches.TO_READ, 5]), min_size=1, max_size=40), size=st.integers(1, 9))
 def test_a_batch_is_cut_by_what_has_to_be_read(known: list[int], size: int) -> None:
-    items = [Item(str(i)) for i in range(len(known))]
-    parts = list(batches.FileBatch(items, np.array(known)).cut(size))
-    assert [item for part in parts for item in part.items] == items
+    files = listing.of_items([Item(str(i)) for i in range(len(known))])
+    parts = list(batches.FileBatch(files, np.array(known)).cut(size))
+    assert [path for part in parts for path in part.files.paths] == files.paths
     assert [one for part in parts for one in part.known.tolist()] == known
-    assert all(part.items and len(part.unread) <= size for part in parts)
+    assert all(part.files.paths and len(part.unread) <= size for part in parts)
     assert all(len(part.unread) == size for part in parts[:-1])
 
 
@@ -222,7 +222,7 @@ def test_a_file_that_has_just_changed_is_not_trusted(tmp_path: Path, monkeypatch
 
 def test_a_stamp_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that keeps no times: one file of CHECK is read, and if it has changed, all are."""
-    monkeypatch.setattr(folder_source, "_stat", lambda entry, settled: (None, "always the same"))
+    monkeypatch.setattr(folder_source, "_numbers", lambda found: (found.st_mode, 1, 0, 0, 0))
     monkeypatch.setattr("ssgan.data.ingest_index.CHECK", 5)
     raw, out = write(tmp_path / "raw", {f"a/{i}.png": blob(i) for i in range(5)}), tmp_path / "out"
     run(raw, out)
@@ -251,14 +251,14 @@ def content(value: Any) -> bytes:
 @given(
     steps=st.lists(files, min_size=1, max_size=4),
     removed=st.lists(st.sets(st.integers(0, 11)), min_size=4, max_size=4),
-    longest=st.sampled_from([1, 5, batches.LONGEST_BATCH]),
+    longest=st.sampled_from([1, 5, listing.LONGEST_BATCH]),
 )
 def test_any_history_ends_with_what_a_fresh_ingest_makes(
     tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, Any]], removed: list[set[int]], longest: int
 ) -> None:
     """Files come, go, change, move, and are removed on request: tables, rows and what all splits show are the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "LONGEST_BATCH", longest)
+        patch.setattr(listing, "LONGEST_BATCH", longest)
         _history(tmp_path_factory, steps, removed)
 
 
@@ -429,7 +429,7 @@ def test_the_result_of_a_delta_does_not_depend_on_the_workers(tmp_path: Path, mo
     write(raw, many(45, 20))
     monkeypatch.setattr(workers, "BATCH_FILES", 3)
     run(raw, tmp_path / "one", TINY, workers=1, kind="threads")
-    monkeypatch.setattr(batches, "LONGEST_BATCH", 4)
+    monkeypatch.setattr(listing, "LONGEST_BATCH", 4)
     run(raw, tmp_path / "other", TINY, workers=3, kind="processes")
     assert digest(tmp_path / "one") == digest(tmp_path / "other")
 

@@ -17,7 +17,7 @@ from PIL import Image
 from ssgan.config import DataConfig, DigitsSource, FolderSource, S3Source, TorchvisionSource
 from ssgan.data.images import ingest
 from ssgan.data.rejections import REASONS, Rejected
-from ssgan.data.sources import Item, make_source, s3
+from ssgan.data.sources import Item, folder, listing, make_source, s3
 from ssgan.data.sources.folder import Folder
 from ssgan.data.sources.layout import natural, place
 from ssgan.errors import DataError, StorageError
@@ -123,6 +123,43 @@ def test_linked_folders_are_followed_but_not_round_and_round(tmp_path: Path) -> 
     assert problems == {"a/2": None, "b/1": None, "b/back": "link_loop"}
 
 
+@pytest.mark.parametrize("longest", [1, 3, 4096])
+def test_a_listing_comes_in_pieces_whatever_the_folders(longest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "LONGEST_BATCH", longest)
+    files = {f"{c}/{i}": bytes(i) for c in "abc" for i in range(5)} | {"a/4/deep": b"1234", "d/.hidden": b"", "stray": b""}
+    del files["a/4"]
+    sources = Folder(str(write(tmp_path / "raw", files)), "classes"), bucket(files, "classes")
+    local, remote = (list(listing.listed(source)) for source in sources)
+    expected = [(path, len(files[path])) for path in sorted(files, key=lambda path: path.split("/")) if ".hidden" not in path]
+    found: list[tuple[list[listing.Files], Any]] = [(local, sources[0]), (remote, sources[1])]
+    for pieces, source in found:
+        assert [len(piece) for piece in pieces[:-1]] == [longest] * (len(files) // longest - (not len(files) % longest))
+        items = [item for piece in pieces for item in piece.items()]
+        assert [(item.path, item.size) for item in items if not item.problem] == expected
+        assert [item[:5] for item in items] == [item[:5] for item in source.items()]
+        assert (
+            b"".join(bytes(one.as_buffer()) for piece in pieces for one in piece.encoded)
+            == "".join(item.path for item in items).encode()
+        )
+
+
+def test_stamps_follow_time_and_inode_and_hold_numbers_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems set the highest bit of an inode; files may come from before 1970."""
+    raw = write(tmp_path / "raw", {"a/1": b"x", "a/2": b"y"})
+    os.utime(raw / "a/1", ns=(-(10**18), -(10**18)))
+    monkeypatch.setattr(folder, "RACY_NS", -(10**12))
+    found = [next(iter(Folder(str(raw), "classes").files())) for _ in range(2)]
+    assert np.array_equal(found[0].stamps, found[1].stamps)
+    assert found[0].stamps.any(axis=1).all()
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "_numbers", lambda one, real=folder._numbers: (*real(one)[:-1], one.st_ino | 1 << 63))
+        stamps = next(iter(Folder(str(raw), "classes").files())).stamps
+    assert np.array_equal(stamps[:, :3], found[0].stamps[:, :3])
+    assert np.array_equal(stamps[:, 3], found[0].stamps[:, 3] | np.int64(-(2**63)))
+    monkeypatch.setattr(folder, "RACY_NS", 2 * 10**9)
+    assert not next(iter(Folder(str(raw), "classes").files())).stamps.any()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     raw = write(tmp_path / "raw", {"a/1": b"x", "b/2": b"x"})
@@ -135,14 +172,14 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same as root, for whom permissions do not count."""
-    raw, scandir = write(tmp_path / "raw", {"a/1": b"x", "b/2": b"x"}), os.scandir
+    raw, listdir = write(tmp_path / "raw", {"a/1": b"x", "b/2": b"x"}), os.listdir
 
     def refuse(path: str) -> Any:
         if str(path).rstrip("/").endswith("/a"):
             raise PermissionError(errno.EACCES, "Permission denied")
-        return scandir(path)
+        return listdir(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "listdir", refuse)
     assert [(i.path, i.problem and i.problem[0]) for i in Folder(str(raw), "classes").items()] == [
         ("a", "unreadable"),
         ("b/2", None),

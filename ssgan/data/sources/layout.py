@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from ssgan.errors import DataError
@@ -25,6 +25,11 @@ class Layout(NamedTuple):
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is not meant to be seen: .DS_Store, .git, Thumbs.db, __MACOSX, ..."""
     return name[0] == "." or name.lower() in _SYSTEM
+
+
+def some_hidden(names: Sequence[str]) -> bool:
+    """Whether any of them is: much faster than to ask for each."""
+    return "." in {name[0] for name in names} or not _SYSTEM.isdisjoint(map(str.lower, names))
 
 
 def natural(names: Collection[str]) -> list[str]:
