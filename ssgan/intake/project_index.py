@@ -67,7 +67,10 @@ def load_project_index(index: Path, duplicates: Path, splits: Path, registry: Pa
         DataError: before the first ingest, or for files that are broken.
     """
     if not any(index.glob("*.parquet")):
-        raise DataError(f"no image was ingested yet ({index} holds none), so labels cannot be checked; run `dvc repro ingest`")
+        raise DataError(
+            f"no image was ingested yet ({index} holds none), so labels cannot be checked; run `dvc repro ingest`, then import "
+            "again"
+        )
     table = schema.read_set(index, ["id", "path"])
     path = dict(zip(table["id"].to_pylist(), table["path"].to_pylist(), strict=True))
     copies = load_duplicates(duplicates if duplicates.exists() else None)
