@@ -33,7 +33,7 @@ FILES = {
 }
 
 
-LEDGER = "labels"  # of a project that begins without any label
+LEDGER = "labels"  # of a team's project that begins without any label
 QUIET = ("analytics", "check_update", "autostage")  # settings of DVC that are switched off
 
 
@@ -49,9 +49,12 @@ def init(
     images: Annotated[str, typer.Option(help="Raw images: a folder, seen from the project, or s3://bucket/prefix.")] = "images",
     mode: Annotated[Mode, typer.Option(help="team: use all labels; benchmark: keep few, to see what they do.")] = Mode.team,
     labels: Annotated[
-        str,
-        typer.Option(help="CSV with columns (path or sha256) and label, or a label ledger (a folder); empty: class folders."),
-    ] = "",
+        str | None,
+        typer.Option(
+            help="CSV with columns (path or sha256) and label, or a label ledger (a folder); empty: class folders. "
+            "Default: class folders where there are some, else the ledger `labels`; of a benchmark, class folders."
+        ),
+    ] = None,
     image_size: Annotated[
         int | None, typer.Option(help="Pixels: side of the squares that images become. By the images, or the recipe's.")
     ] = None,
@@ -62,15 +65,15 @@ def init(
     from ssgan.config import Config, parse, yaml12
     from ssgan.data.labels import is_ledger
     from ssgan.project.advice import advise
-    from ssgan.project.first_labels import FIRST_LABELS
+    from ssgan.project.first_labels import FIRST_LABELS, has_class_folders
     from ssgan.project.trial import seconds
     from ssgan.report.story import duration
 
     taken = [name for name in FILES if (folder / name).exists()]
     if taken:
         raise ConfigError(f"{folder} already holds {', '.join(taken)}; name another folder, nothing is overwritten")
-    seen = None if recipe or is_s3(images) else _seen(folder, images)
-    unlabeled = seen is not None and not seen.labeled and not labels and mode == Mode.team
+    seen = None if is_s3(images) else _seen(folder, images)
+    unlabeled = labels is None and mode == Mode.team and not has_class_folders(images, seen)
     labels = LEDGER if unlabeled else labels
     choices = {
         "version": __version__,
@@ -97,14 +100,18 @@ def init(
     typer.echo(f"project written to {folder.absolute()}" + ("" if git else " (without git: `dvc exp` needs it)"))
     for line in advice.why if advice else ():
         typer.echo(line)
-    if seen:
+    if unlabeled:
+        typer.echo(
+            f"labels: come into the ledger `{LEDGER}` by `ssgan labels import FILE`; FILE may be a folder of class folders"
+        )
+    if seen and not recipe:
         typer.echo(
             f"time: about {duration(seconds(config, seen.listed, seen.classes))} here for features and training, by a trial"
         )
     put = "" if is_s3(images) or _holds_files(folder / images) else f"put images into {images}, "
     ready = f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro"
     begin = f" features\nno image has a label yet; after that: {FIRST_LABELS}"
-    typer.echo(ready + (begin if unlabeled and config.features.backbone else ""))
+    typer.echo(ready + (begin if unlabeled and seen and config.features.backbone else ""))
 
 
 def _start_ledger(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The way of a project that has images and no label yet: features, clusters, sheets of them to name."""
+"""The way of a project that has images and no label yet: a ledger; features, clusters, sheets of them to name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,28 @@ import pyarrow.compute as pc
 from ssgan.config import SplitConfig
 from ssgan.data import schema
 from ssgan.data.labels import is_ledger
+from ssgan.data.sources.s3 import class_folders
 from ssgan.ledger import Ledger
+from ssgan.project.advice import Seen
+from ssgan.storage import is_s3
+from ssgan.storage.retries import RetryLimits
 
 FIRST_LABELS = "`ssgan next --clusters 20`, then `ssgan label`, then `dvc repro`"
+
+
+LOOK_LIMITS = RetryLimits(connect_timeout_s=3.0, read_timeout_s=10.0)  # a new project should not wait for a storage
+
+
+def has_class_folders(images: str, seen: Seen | None) -> bool:
+    """Whether class folders tell what the images show. False where nobody can say yet."""
+    if not is_s3(images):
+        return seen is not None and seen.labeled > 0
+    from ssgan.storage.s3 import s3_filesystem  # only who has images in S3 needs its client
+
+    try:
+        return bool(class_folders(s3_filesystem(LOOK_LIMITS, 1), images))
+    except Exception:  # of whatever kind: `ssgan doctor` says what is wrong with the storage
+        return False
 
 
 def without_labels(config: SplitConfig, index: Path) -> bool:

@@ -82,8 +82,48 @@ def untracked(folder: Path) -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
+def is_wired(folder: Path) -> bool:
+    """Whether the pipeline reads the ledger of the project, and sees it change."""
+    wired = load(folder / "params.yaml").split.labels == "labels"
+    assert wired == ("${split.labels}" in stages(folder)["split"]["deps"]) == (folder / "labels/batches").is_dir()
+    return wired
+
+
+@pytest.mark.parametrize("images", ["missing", "s3://bucket/raw"])
+def test_a_project_whose_images_nobody_has_seen_begins_with_a_ledger(
+    images: str, tmp_path: Path, unreachable: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", str(tmp_path / "p"), "--images", images]) == 0
+    assert is_wired(tmp_path / "p")
+    assert "labels: come into the ledger `labels` by `ssgan labels import FILE`" in capsys.readouterr().out
+    for number, choice in enumerate((["--mode", "benchmark"], ["--labels", ""])):
+        assert run(["init", str(tmp_path / f"p{number}"), "--images", images, *choice]) == 0
+        assert not is_wired(tmp_path / f"p{number}")
+    assert "ledger" not in capsys.readouterr().out
+
+
+def test_a_recipe_does_not_decide_on_where_labels_come_from(tmp_path: Path) -> None:
+    photos(tmp_path / "photos")
+    for name in ("cat", "dog"):
+        photos(tmp_path / "classes" / name)
+    for images, wired in (("photos", True), ("classes", False)):
+        assert run(["init", str(tmp_path / f"p{wired}"), "--images", f"../{images}", "--recipe", "cats_dogs"]) == 0
+        assert is_wired(tmp_path / f"p{wired}") == wired
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No S3 answers, and it is not waited for."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
 def test_without_a_table_of_labels_split_depends_on_none(tmp_path: Path) -> None:
-    assert run(["init", str(tmp_path / "p")]) == 0
+    assert run(["init", str(tmp_path / "p"), "--labels", ""]) == 0
     assert stages(tmp_path / "p")["split"]["deps"] == [
         "requirements.txt",
         "data/images",
@@ -93,7 +133,9 @@ def test_without_a_table_of_labels_split_depends_on_none(tmp_path: Path) -> None
     assert "${data.source.path}" in stages(tmp_path / "p")["ingest"]["deps"]
 
 
-def test_the_next_step_asks_for_images_only_where_there_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_next_step_asks_for_images_only_where_there_are_none(
+    tmp_path: Path, unreachable: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "photos/cat").mkdir(parents=True)
     for images, asks in [("photos", False), ("missing", True), ("s3://bucket/raw", False)]:
         assert (

@@ -129,6 +129,20 @@ class Bucket:
             ) from error
 
 
+def class_folders(filesystem: Any, url: str) -> list[str]:
+    """Those below a prefix, by listing folders alone: of millions of objects, too, it takes two requests or three.
+
+    Raises DataError where folders allow no decision, and what the file system raises.
+    """
+    root = url.rstrip("/").split("://", 1)[-1]
+
+    def inside(path: str) -> list[str]:
+        found = [one["name"].rstrip("/") for one in filesystem.ls(path, detail=True) if one["type"] == "directory"]
+        return [name for name in (path.rsplit("/", 1)[-1] for path in found) if not is_hidden(name)]
+
+    return decide("auto", inside(root), lambda name: inside(f"{root}/{name}"), url).classes
+
+
 def _stamp(info: dict[str, Any]) -> str | None:
     """ETag, size and time of an object: an ETag follows the content, but is no hash of it where parts or keys are in play."""
     return f"{info['ETag']}-{info.get('size')}-{info.get('LastModified')}" if info.get("ETag") else None
