@@ -1,4 +1,4 @@
-"""``ssgan plan``: what would `dvc repro` run, and why?"""
+"""``ssgan plan``: what would `dvc repro` run, why, and what does it cost?"""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import typer
 if TYPE_CHECKING:
     from ssgan.project.plan import Step
 
+UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+
 
 def plan(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """Say which stages `dvc repro` would run, why, and for about how long. Nothing is run."""
+    """Say which stages `dvc repro` would run, why, for about how long, and how much there is to push then. Nothing is run."""
     from ssgan.project.plan import plan as make
 
     steps = make(Path())
@@ -21,18 +23,32 @@ def plan(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] =
 
 
 def describe(steps: list[Step]) -> str:
-    """A line for each reason, and the sum of the seconds that are known."""
+    """A line for each reason, and the sums of seconds and bytes that are known."""
     if not steps:
         return "nothing to run: everything is up to date"
     lines = ["`dvc repro` would run"]
     for step in steps:
         time = f"about {clock(step.seconds)}" if step.seconds is not None else "for an unknown time"
-        lines.append(f"  {step.stage:<9} {step.reasons[0]}; {time}")
+        lines.append(f"  {step.stage:<9} {step.reasons[0]}; {time}{_pushed(step.bytes)}")
         lines += [f"  {'':<9} {reason}" for reason in step.reasons[1:]]
     known = [step.seconds for step in steps if step.seconds is not None]
-    if known:
-        lines.append(f"about {clock(sum(known))} in all, going by the last run of each")
+    sent = sum(step.bytes for step in steps if step.bytes)
+    costs = [f"about {clock(sum(known))}"] * bool(known) + [f"up to {size(sent)} to push"] * bool(sent)
+    if costs:
+        lines.append(f"{' and '.join(costs)} in all, going by the last run of each")
     return "\n".join(lines)
+
+
+def _pushed(count: int | None) -> str:
+    return ", an unknown size to push" if count is None else f", up to {size(count)} to push" if count else ""
+
+
+def size(count: int) -> str:
+    """1 -> "1 byte", 2500 -> "2.5 kB"."""
+    if count < 1000:
+        return f"{count} byte{'s' * (count != 1)}"
+    unit, factor = next((unit, factor) for unit, factor in UNITS if count >= factor)
+    return f"{count / factor:.1f} {unit}"
 
 
 def clock(seconds: float) -> str:

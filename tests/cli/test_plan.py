@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ssgan.cli.app import run
-from ssgan.cli.plan import clock
+from ssgan.cli.plan import clock, size
 from ssgan.project.stage_times import seconds, timed
 from ssgan.provenance import differences
 from tests.support.dvc_here import dvc_in
@@ -105,9 +105,43 @@ def test_the_time_is_that_of_the_last_run_for_the_steps_of_this_one(project: Pat
     (project / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"train": {"steps": 300}}))
     assert run(["plan"]) == 0
     said = capsys.readouterr().out
-    assert "  train     train.steps: 100 -> 300; about 3 min\n" in said
-    assert "  report    if train writes something new; about 0 s\n" in said
-    assert said.endswith("about 3 min in all, going by the last run of each\n")
+    assert "  train     train.steps: 100 -> 300; about 3 min, up to 1 byte to push\n" in said
+    assert "  report    if train writes something new; about 0 s, up to 1 byte to push\n" in said
+    assert said.endswith("about 3 min and up to 2 bytes to push in all, going by the last run of each\n")
+
+
+def bytes_to_push(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    return {str(step["stage"]): step["bytes"] for step in planned(capsys)}
+
+
+def test_bytes_to_push_are_those_of_the_outputs_that_are_written_anew(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is kept for the next run only grows, by the share of new files; what DVC does not cache is not pushed."""
+    pipeline = yaml.safe_load((project / "dvc.yaml").read_text())
+    store: dict[str, object] = {"cmd": "mkdir -p store; cat raw/* > store/all; echo 12345 > metrics.txt", "deps": ["raw"]}
+    store |= {"outs": [{"store": {"persist": True}}, {"metrics.txt": {"cache": False}}]}
+    pipeline["stages"] = {"store": store} | pipeline["stages"]
+    (project / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
+    assert bytes_to_push(capsys) == {"store": None}
+    assert run(["plan"]) == 0
+    said = capsys.readouterr().out
+    assert "  store     it never ran to its end; for an unknown time, an unknown size to push\n" in said
+    assert "in all" not in said
+    (project / "raw/a").write_text("a" * 3000)
+    (project / "raw/b").write_text("b" * 1000)
+    dvc("repro")
+    (project / "raw/c").write_text("c" * 10)
+    assert bytes_to_push(capsys) == {"store": 2000, "split": 3000, "train": 3000, "report": 3000}
+    (project / "raw/b").unlink()
+    assert bytes_to_push(capsys)["store"] == 4000  # files went: all that they lay in is written anew, at most
+    (project / "raw/b").write_text("b" * 1000)
+    (project / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"split": {"seed": 1}}))
+    assert bytes_to_push(capsys) == {"store": 2000, "split": 3000, "train": 3000, "report": 3000}
+    pipeline["stages"]["store"]["cmd"] += " "
+    (project / "dvc.yaml").write_text(yaml.safe_dump(pipeline | {"stages": pipeline["stages"]}))
+    assert run(["plan"]) == 0
+    assert "for an unknown time, up to " in capsys.readouterr().out
 
 
 def test_no_project_is_an_error_with_a_remedy(
@@ -139,3 +173,10 @@ def test_differences_are_leaves() -> None:
 @pytest.mark.parametrize(("value", "said"), [(7, "7 s"), (59.4, "59 s"), (90, "2 min"), (9000, "2.5 h")])
 def test_clock(value: float, said: str) -> None:
     assert clock(value) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (2_345_678, "2.3 MB"), (10**10, "10.0 GB")]
+)
+def test_size(count: int, said: str) -> None:
+    assert size(count) == said
