@@ -199,8 +199,8 @@ def page(rows: list[Row], options: list[str]) -> str:
     lines = [
         "# What a weekly batch costs",
         "",
-        f"`{' '.join(['python -m benchmarks.weekly_cost', *options])}`: {rows[0]['images']:,} images at the beginning, 1 % more and "
-        f"{LABELS} labels every week. Base: {rows[0]['commit']}; new: {rows[1]['commit']}. Both did the same, in turns, on "
+        f"`{' '.join(['python -m benchmarks.weekly_cost', *options])}`: {rows[0]['images']:,} images at first, 1 % more "
+        f"and {LABELS} labels every week. Base: {rows[0]['commit']}; new: {rows[1]['commit']}. Both did the same, in turns, on "
         f"{cores()} cores. Seconds of `split` are of the whole process, CPU in brackets.",
         "",
         "![Cost by week](weekly-cost.png)",

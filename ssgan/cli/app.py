@@ -82,6 +82,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+INTERRUPTED = "interrupted; the same command goes on from what is finished, and a training from its last checkpoint"
+
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -111,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app([argument for argument in arguments if argument != "--debug"], prog_name="ssgan")
     except SystemExit as end:  # Typer ends this way, also after Ctrl-C
-        return _say("interrupted", Exit.INTERRUPTED) if end.code == Exit.INTERRUPTED else _code(end)
+        return _say(INTERRUPTED, Exit.INTERRUPTED) if end.code == Exit.INTERRUPTED else _code(end)
     except Exception as error:
         if debug:
             raise

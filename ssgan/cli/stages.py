@@ -26,7 +26,7 @@ def split() -> None:
 
 
 def train() -> None:
-    """Train the method of params.yaml and its supervised twin -> runs/train."""
+    """Train the method of params.yaml and its supervised baseline -> runs/train."""
     _run("train")
 
 

@@ -33,7 +33,7 @@ def describe(metrics: dict[str, Any]) -> str:
     lines = ["", f"semi-supervised model  {error('main')}"]
     gain = metrics["gain"]
     if gain is None:
-        return "\n".join([*lines, "no supervised twin was trained, so the gain is not known", f"report: {REPORT}"])
+        return "\n".join([*lines, "no supervised baseline was trained, so the gain is not known", f"report: {REPORT}"])
     verdict = {
         "gain": "the unlabeled images helped",
         "none": "no measurable difference",
@@ -45,7 +45,7 @@ def describe(metrics: dict[str, Any]) -> str:
     return "\n".join(
         [
             *lines,
-            f"its supervised twin    {error('twin')} ({same}, same {labels} labels, no unlabeled images)",
+            f"its supervised baseline    {error('twin')} ({same}, same {labels} labels, no unlabeled images)",
             f"difference             {100 * gain['error_rate']:>5.1f} percentage points, {interval}: {verdict}",
             *([rows["answer"]] if rows else []),
             f"report: {REPORT}",

@@ -26,7 +26,7 @@ class GateConfig(Strict):
     min_gain: float = Field(default=0.0, ge=-1, le=1)  # the interval of the gain over the champion has to lie above it
     max_class_fall: float | None = Field(default=0.1, ge=0, le=1)  # largest fall of a class's recall; null: any
     max_ece: float | None = Field(default=0.1, ge=0, le=1)  # largest calibration error, after the temperature; null: any
-    min_ssl_gain: float | None = Field(default=0.0, ge=-1, le=1)  # the interval of the gain over the twin reaches it; null: any
+    min_ssl_gain: float | None = Field(default=0.0, ge=-1, le=1)  # the interval of the gain over the baseline reaches it
     min_shared: float = Field(default=0.5, gt=0, le=1)  # least share of the test images that the champion was judged on too
 
 

@@ -121,16 +121,18 @@ def _calibration(challenger: dict[str, Any], gate: GateConfig) -> Rule:
 
 def _ssl_gain(challenger: dict[str, Any], gate: GateConfig) -> Rule:
     if gate.min_ssl_gain is None:
-        return _off("gain over the twin", "min_ssl_gain")
+        return _off("gain over the baseline", "min_ssl_gain")
     gain = challenger["gain"]
     if gain is None:
-        return Rule("gain over the twin", gate.min_ssl_gain, None, False, "not known: set `train.twin: true` and train again")
+        return Rule(
+            "gain over the baseline", gate.min_ssl_gain, None, False, "not known: set `train.twin: true` and train again"
+        )
     value, high = gain["error_rate"], gain["high"]
     did = f"added {_points(-value)} points of error" if value < 0 else f"took {_points(value)} points of error away"
     text = f"the unlabeled images {did} (interval of the gain {_points(gain['low'])} to {_points(high)})"
     passed = high >= gate.min_ssl_gain
     text += "" if passed else f"; a gain of {_points(gate.min_ssl_gain)} has to be possible"
-    return Rule("gain over the twin", gate.min_ssl_gain, value, passed, text)
+    return Rule("gain over the baseline", gate.min_ssl_gain, value, passed, text)
 
 
 def _points(fraction: float) -> str:

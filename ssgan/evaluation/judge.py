@@ -121,12 +121,15 @@ def metrics(
     return rounded
 
 
+NAMES = {"main": "semi-supervised model", "twin": "supervised baseline"}
+
+
 def describe(results: dict[str, Any]) -> str:
     """Two or three lines for people, from ``metrics``."""
 
     def line(role: str) -> str:
         error, low, high = (100 * results[role][key] for key in ("error_rate", "error_rate_low", "error_rate_high"))
-        return f"  {role}: {error:.1f}% wrong ({low:.1f} to {high:.1f})"
+        return f"  {NAMES[role]}: {error:.1f}% wrong ({low:.1f} to {high:.1f})"
 
     interval = f"{100 * results['confidence']:.0f}% intervals"
     lines = [f"evaluate: {results['images']['test']} test images opened, by this stage only; {interval}", line("main")]
@@ -134,7 +137,7 @@ def describe(results: dict[str, Any]) -> str:
     if promise:
         lines.append(f"  abstention: {_answering(promise)}")
     if gain is None:
-        return "\n".join([*lines, "  no twin, so no gain is reported"])
+        return "\n".join([*lines, "  no supervised baseline, so no gain is reported"])
     value, low, high = (100 * gain[key] for key in ("error_rate", "low", "high"))
     images = results["images"]["test"]
     few = f"too few test images to tell: {too_few(gain, images)}"

@@ -126,7 +126,7 @@ def cost(verdict: dict[str, Any]) -> list[tuple[str, str, str]]:
         row("Method", lambda one: one["method"].replace("_", " ")),
         row("Labels", lambda one: story.number(one["label_budget"])),
         row("Unlabeled images", lambda one: story.number(one["unlabeled"])),
-        row("Gain over its own supervised twin, points", lambda one: _ssl_gain(one["ssl_gain"])),
+        row("Gain over its own supervised baseline, points", lambda one: _ssl_gain(one["ssl_gain"])),
         row("Steps of training", lambda one: story.number(one["steps"])),
         row("Time of training", lambda one: story.duration(one["seconds"]) if one["seconds"] else "not recorded"),
         row("Device", lambda one: one["device"] or "not recorded"),
@@ -136,7 +136,7 @@ def cost(verdict: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def _ssl_gain(gain: dict[str, Any] | None) -> str:
     if gain is None:
-        return "not known (no twin)"
+        return "not known (no baseline)"
     return f"{story.points(gain['error_rate'])} ({story.points(gain['low'])} to {story.points(gain['high'])})"
 
 

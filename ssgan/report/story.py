@@ -71,9 +71,8 @@ def tell(facts: Facts) -> Story:
         return Story("unknown", "Labels only", headline, lead, _scope(n), title="Labels alone")
     start = f"With {labels} labels and {unlabeled} unlabeled images, the model gets {main} of unseen images wrong"
     if n["gain"] is None:
-        lead = (
-            f"{start}. Whether the unlabeled images helped is not known: no supervised twin was trained (train.twin is false)."
-        )
+        known = "Whether the unlabeled images helped is not known: no supervised baseline was trained (train.twin is false)."
+        lead = f"{start}. {known}"
         return Story("unknown", "Gain not measured", headline, lead, _scope(n))
     other = "a linear probe" if facts.manifest.get("backbone") else "the same network"
     lead = f"{start}; {other} trained on the {labels} labels alone gets {percent(n['twin']['error_rate'])} wrong."
@@ -124,7 +123,7 @@ def _chance(n: dict[str, Any]) -> str:
     if gain["verdict"] in ("none", "too_few"):
         few = f" {too_few(gain, n['images']['test'])}." if gain["verdict"] == "too_few" else ""
         if gain["only_main_right"] + gain["only_twin_right"] == 0:
-            return f"The model and its twin are right and wrong on exactly the same test images.{few}"
+            return f"The model and its supervised baseline are right and wrong on exactly the same test images.{few}"
         return f"{only}, which can be chance ({p_text(gain['mcnemar_p'])}).{few}"
     return f"{only}: a difference this large is hardly chance ({p_text(gain['mcnemar_p'])}, tested at {sure} confidence)."
 
@@ -141,7 +140,7 @@ def checks(facts: Facts) -> list[BudgetCheck]:
     b = facts.metrics["budget"]
     seen = [("Different labeled images the model saw", b["main_ids_seen"])]
     if b["twin_ids_seen"] is not None:
-        seen.append(("Different labeled images the twin saw", b["twin_ids_seen"]))
+        seen.append(("Different labeled images the baseline saw", b["twin_ids_seen"]))
     budget = int(b["label_budget"])
     out = [
         BudgetCheck(

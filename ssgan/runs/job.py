@@ -21,6 +21,7 @@ from ssgan.runs.progress import ProgressLine, overview
 from ssgan.runs.publish import locate_splits
 from ssgan.runs.start_from import submitted_start
 from ssgan.storage.store import open_store
+from ssgan.training.roles import roles
 
 SPLITS = Path("data/splits")
 
@@ -32,7 +33,7 @@ def train() -> None:
     run = run_of(config, locate_splits(config, SPLITS), start=submitted_start(config))
     require_submission(SUBMISSION, run.id, run.identity)
     store = open_store(config.storage.url)
-    train_here(run, store, ProgressLine(config.train.log_every_seconds))
+    train_here(run, store, ProgressLine(config.train.log_every_seconds, roles(config)))
     with tempfile.TemporaryDirectory(prefix="ssgan-results-") as folder:
         manifest = collect(run, store, Path(folder, "train"))  # checks them
     print(describe(manifest), flush=True)

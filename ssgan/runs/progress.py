@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from typing import TextIO
 
 from ssgan.config import Config, DigitsSource, FolderSource, MethodConfig, S3Source, Source
 from ssgan.training.context import ProgressEvent, Role
 from ssgan.training.roles import has_steps, role_method, roles
 
-LABELS: dict[Role, str] = {"main": "semi-supervised", "twin": "supervised twin", "auto": "automatic choice"}
+LABELS: dict[Role, str] = {"main": "semi-supervised model", "twin": "supervised baseline", "auto": "automatic choice"}
 
 
 class ProgressLine:
@@ -19,10 +20,12 @@ class ProgressLine:
 
     Args:
         every_seconds: between two lines where there is no terminal.
+        order: the roles of the run, in the order in which they are trained.
         stream: where to; its ``isatty`` decides the style.
     """
 
-    def __init__(self, every_seconds: float, stream: TextIO | None = None) -> None:
+    def __init__(self, every_seconds: float, order: Sequence[Role] = (), stream: TextIO | None = None) -> None:
+        self._order = list(order)
         self._stream = stream or sys.stdout
         self._every = every_seconds
         self._terminal = self._stream.isatty()
@@ -34,10 +37,12 @@ class ProgressLine:
         for warning in event.warnings:
             self._print(f"warning ({LABELS[role]}, step {event.step:,}): {warning}")
         now = time.monotonic()
-        started, first = self._started.setdefault(role, (now, event.step))
         done = event.step >= event.steps
-        seconds_per_step = (now - started) / max(event.step - first, 1)
-        line = describe(role, event, seconds_per_step * (event.steps - event.step))
+        if role not in self._started and 1 < event.step < event.steps:
+            self._print(f"{LABELS[role]}: goes on at step {event.step:,} of {event.steps:,}")
+        started, first = self._started.setdefault(role, (now, event.step))
+        left = (now - started) / (event.step - first) * (event.steps - event.step) if event.step > first else None
+        line = describe(role, event, left, self._after(role))
         if self._terminal:
             self._stream.write(f"\r\x1b[2K{line}" + ("\n" if done else ""))
             self._stream.flush()
@@ -45,19 +50,25 @@ class ProgressLine:
             self._last = now
             self._print(line)
 
+    def _after(self, role: Role) -> str:
+        """What is trained after this role."""
+        rest = self._order[self._order.index(role) + 1 :] if role in self._order else []
+        return " and ".join(LABELS[other] for other in rest)
+
     def _print(self, line: str) -> None:
         self._stream.write(("\r\x1b[2K" if self._terminal else "") + line + "\n")
         self._stream.flush()
 
 
-def describe(role: Role, event: ProgressEvent, seconds_left: float) -> str:
-    """One line: step, images/s, share of time waiting for data, val error, time left."""
-    val = "-" if event.val_error_rate is None else f"{event.val_error_rate:.1%}"
-    minutes, seconds = divmod(round(seconds_left), 60)
-    return (
-        f"{LABELS[role]}: step {event.step:,}/{event.steps:,}, {event.images_per_second:,.0f} images/s, "
-        f"{event.data_wait_share:.1%} waiting for data, val error {val}, {minutes}:{seconds:02d} left"
-    )
+def describe(role: Role, event: ProgressEvent, seconds_left: float | None, after: str = "") -> str:
+    """One line: step, images/s, share of time waiting for data, error on val, time left (None: not known yet), what follows."""
+    parts = [f"step {event.step:,}/{event.steps:,}", f"{event.images_per_second:,.0f} images/s"]
+    parts.append(f"{event.data_wait_share:.1%} waiting for data")
+    parts += [] if event.val_error_rate is None else [f"validation error {event.val_error_rate:.1%}"]
+    if seconds_left is not None:
+        minutes, seconds = divmod(round(seconds_left), 60)
+        parts.append(f"{minutes}:{seconds:02d} left" + (f", then the {after}" if after else ""))
+    return f"{LABELS[role]}: {', '.join(parts)}"
 
 
 def overview(config: Config) -> str:

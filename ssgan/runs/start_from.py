@@ -73,8 +73,8 @@ def _folder(start_from: str, out: Path, role: Role) -> Path:
         return folder
     if role != "main":
         raise CheckpointError(
-            f"train.start_from is {start_from!r}, but there is no supervised twin in {folder}, and a twin that starts afresh "
-            "would flatter the method; set train.twin to false, or train.start_from to null"
+            f"train.start_from is {start_from!r}, but there is no supervised baseline in {folder}, and one that starts "
+            "afresh would flatter the method; set train.twin to false, or train.start_from to null"
         )
     remedy = "train once with train.start_from: null, or fetch the last model (`dvc checkout runs/train`)"
     raise CheckpointError(

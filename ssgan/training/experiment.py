@@ -1,4 +1,4 @@
-"""The one place that knows all parts: one training of one role (the method itself, or its supervised twin).
+"""The one place that knows all parts: one training of one role (the method itself, or its supervised baseline).
 
 It runs unchanged in a plain process, under ``torchrun`` or in a Ray worker; what differs comes in through ``RunContext``.
 """

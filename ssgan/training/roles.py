@@ -1,4 +1,4 @@
-"""What is trained in one run: the method itself, its supervised twin, and, on features, the choice by folds of the labels."""
+"""What is trained in one run: the method, its supervised baseline, and, on features, the choice by folds of the labels."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import yaml
 
 from ssgan import __version__
 from ssgan.cli import stages
-from ssgan.cli.app import run
+from ssgan.cli.app import INTERRUPTED, run
 from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
 from tests.support.data import config
@@ -64,7 +64,7 @@ def test_a_wrong_parameter_ends_with_2_and_one_sentence(
         (TrainingError("no CPU is left; free one"), 1, "error: no CPU is left; free one\n"),
         (OSError(28, "No space left on device", "runs"), 1, "error: runs: No space left on device; fix it"),
         (RuntimeError("boom"), 1, "error: RuntimeError: boom; this is a bug of ssgan"),
-        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (KeyboardInterrupt(), 130, f"{INTERRUPTED}\n"),
     ],
 )
 def test_errors_become_a_sentence_and_an_exit_code(
@@ -132,7 +132,7 @@ def test_ctrl_c_and_a_cluster_that_ends_the_job(backend: str, sent: signal.Signa
     finally:
         process.kill()
     said = (tmp_path / "out.txt").read_text()
-    assert said.endswith("interrupted\n")
+    assert said.endswith(f"{INTERRUPTED}\n")
     assert "step " in said
     assert "SIGTERM" not in said
     assert "Traceback" not in said

@@ -39,7 +39,7 @@ def test_training_says_once_what_it_will_do(
     shutil.copytree(trained, tmp_path / "again")
     monkeypatch.chdir(tmp_path / "again")
     assert run(["train"]) == 0
-    assert capsys.readouterr().out.count("semi-supervised: feature_matching") == 1
+    assert capsys.readouterr().out.count("semi-supervised model: feature_matching") == 1
 
 
 def test_the_resolved_config_is_shown_and_written_into_the_run(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,8 +48,8 @@ def test_the_resolved_config_is_shown_and_written_into_the_run(trained: Path, mo
     assert json.loads((trained / "runs/train/manifest.json").read_text())["config"] == json.loads(config.model_dump_json())
     text = overview(config)
     assert "20 steps" in text
-    assert "semi-supervised: feature_matching (batch_size 100" in text
-    assert "supervised twin: supervised (batch_size 100" in text
+    assert "semi-supervised model: feature_matching (batch_size 100" in text
+    assert "supervised baseline: supervised (batch_size 100" in text
 
 
 def test_train_shows_the_config_and_only_fetches_a_finished_run(
@@ -78,14 +78,14 @@ def test_summary_tells_both_errors_and_the_interval(
 
 def test_what_is_fitted_at_once_shows_what_it_depends_on() -> None:
     lines = overview(small(**ON_FEATURES, method={"name": "self_training", "options": {}})).splitlines()
-    assert f"semi-supervised: self_training (shares equal, rounds {ROUNDS})" in lines
+    assert f"semi-supervised model: self_training (shares equal, rounds {ROUNDS})" in lines
     assert len(lines) == len(set(lines)), "nothing is said twice"
 
 
 def test_the_lines_at_the_end() -> None:
     assert describe(NUMBERS).strip().splitlines() == [
         "semi-supervised model    4.6% error, 16 of 350 test images",
-        "its supervised twin     12.0% error, 42 of 350 test images (same network, same 40 labels, no unlabeled images)",
+        "its supervised baseline     12.0% error, 42 of 350 test images (same network, same 40 labels, no unlabeled images)",
         "difference               7.4 percentage points, 95% interval 4.6 to 10.3: the unlabeled images helped",
         "report: report/index.html",
     ]
@@ -100,5 +100,5 @@ def test_a_run_without_gain_is_not_praised(verdict: str, words: str) -> None:
 
 def test_without_a_twin_no_gain_is_claimed() -> None:
     text = describe(NUMBERS | {"gain": None, "twin": None})
-    assert "no supervised twin was trained, so the gain is not known" in text
+    assert "no supervised baseline was trained, so the gain is not known" in text
     assert "difference" not in text

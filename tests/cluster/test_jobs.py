@@ -80,7 +80,7 @@ def test_of_a_lost_node_only_the_news_is_shown() -> None:
         "    [state-dump] \tNodeManagerService.grpc_server.PinObjectIDs.HandleRequestImpl - 1 total (0 active)",
         "    [state-dump]",
         "    [2026-11-25 18:52:44,090 I 9205 9205] (raylet) node_manager.cc:1488: Got disconnect message",
-        "semi-supervised: step 251/1,500, 2,992 images/s [raylet]",
+        "semi-supervised model: step 251/1,500, 2,992 images/s [raylet]",
     ]
     assert [line for line in lines if not is_noise(line)] == [lines[0], lines[-1]]
 

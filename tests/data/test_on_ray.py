@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from infra.cluster.nodes import Nodes
+from ssgan.cli.app import INTERRUPTED
 from ssgan.cluster import tasks
 from ssgan.config import DataConfig, FolderSource, ImageSpec
 from ssgan.data import on_ray as ray_ingest
@@ -188,7 +189,7 @@ def test_sigterm_ends_the_stage_with_a_word_and_leaves_nothing(
         started = psutil.Process(running.pid).children(recursive=True)
         running.terminate()
         said = running.communicate(timeout=30)[1]
-    assert (running.returncode, said) == (130, "interrupted\n")
+    assert (running.returncode, said) == (130, f"{INTERRUPTED}\n")
     assert list((tmp_path / "data").iterdir()) == []
     assert not psutil.wait_procs(started, timeout=5)[1]
 

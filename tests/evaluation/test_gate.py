@@ -129,7 +129,7 @@ def test_calibration(limit: float | None, passed: bool | None) -> None:
 def test_gain_over_the_twin(gain: float | None, limit: float | None, passed: bool | None) -> None:
     """It stops a model that is measurably behind its twin, not one whose test set is too small to tell."""
     challenger = {**MODEL, "gain": None if gain is None else {"error_rate": gain, "low": gain - 0.02, "high": gain + 0.02}}
-    found = rule("gain over the twin", numbers(), GateConfig(min_ssl_gain=limit), challenger)
+    found = rule("gain over the baseline", numbers(), GateConfig(min_ssl_gain=limit), challenger)
     assert found.passed is passed
     assert ("added 0.1 points of error" in found.said) == (gain == -0.001)
 

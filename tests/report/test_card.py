@@ -50,7 +50,7 @@ def test_it_tells_data_labels_seeds_numbers_and_limits(tmp_path: Path, monkeypat
 
 def test_a_run_without_twin_says_what_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, body = made(tmp_path, monkeypatch, twin=False)
-    assert "No supervised twin was trained" in body
+    assert "No supervised baseline was trained" in body
     assert "gain from the unlabeled images, percentage" not in body
 
 

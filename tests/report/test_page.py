@@ -167,7 +167,7 @@ def test_the_mistakes_are_shown_pixel_for_pixel(tmp_path: Path, monkeypatch: pyt
 def test_missing_parts_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = page(Fake(tmp_path, twin=False, num_val=0, generator=False), monkeypatch)
     text = " ".join(result.text.split())
-    for words in ("Gain not measured", "no supervised twin was trained", "There is no curve", "has no generator"):
+    for words in ("Gain not measured", "no supervised baseline was trained", "There is no curve", "has no generator"):
         assert words in text
     assert "val holds 0 images" in text
     assert "Twin" not in text

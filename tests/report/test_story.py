@@ -70,7 +70,7 @@ def test_without_a_twin_nothing_is_claimed(facts: Facts) -> None:
     alone.metrics.update(gain=None, twin=None)
     told = story.tell(alone)
     assert told.verdict == "unknown"
-    assert "is not known: no supervised twin was trained" in told.lead
+    assert "is not known: no supervised baseline was trained" in told.lead
 
 
 def test_a_supervised_run_claims_no_unlabeled_images(facts: Facts) -> None:

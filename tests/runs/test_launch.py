@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ssgan.errors import ConfigError, TrainingError
 from ssgan.evaluation.proofs import verify_run
 from ssgan.runs import identity
 from ssgan.runs.launch import train
+from ssgan.runs.lock import only_training
 from ssgan.runs.progress import ProgressLine
 from ssgan.training.context import ProgressEvent
 from tests.support.data import config, write_splits
@@ -92,19 +94,23 @@ def test_progress_is_lines_without_a_terminal_and_one_line_on_it(monkeypatch: py
     monkeypatch.setattr("time.monotonic", lambda: uptime_s)
     events = [ProgressEvent(s, 100, 1234.5, 0.013, None if s < 50 else 0.25) for s in (1, 50, 100)]
     plain = io.StringIO()
-    line = ProgressLine(every_seconds=3600, stream=plain)
+    line = ProgressLine(3600, ["main", "twin"], plain)
     for event in events:
         line("main", event)
     lines = plain.getvalue().splitlines()
     assert len(lines) == 2, "the first, and the end"
-    assert lines[-1].startswith("semi-supervised: step 100/100, 1,234 images/s, 1.3% waiting for data, val error 25.0%, 0:00")
+    assert lines[-1] == (
+        "semi-supervised model: step 100/100, 1,234 images/s, 1.3% waiting for data, validation error 25.0%, "
+        "0:00 left, then the supervised baseline"
+    )
+    assert "left" not in lines[0], "nothing is known after one step"
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     terminal = Terminal()
-    line = ProgressLine(every_seconds=3600, stream=terminal)
+    line = ProgressLine(3600, ["main", "twin"], terminal)
     for event in events:
         line("twin", event)
     assert terminal.getvalue().count("\n") == 1
@@ -113,5 +119,23 @@ def test_progress_is_lines_without_a_terminal_and_one_line_on_it(monkeypatch: py
 
 def test_warnings_are_always_printed() -> None:
     out = io.StringIO()
-    ProgressLine(3600, out)("main", ProgressEvent(7, 100, 1.0, 0.0, None, ("the generator collapsed",)))
-    assert "warning (semi-supervised, step 7): the generator collapsed" in out.getvalue()
+    ProgressLine(3600, ["main"], out)("main", ProgressEvent(7, 100, 1.0, 0.0, None, ("the generator collapsed",)))
+    assert "warning (semi-supervised model, step 7): the generator collapsed" in out.getvalue()
+
+
+def test_a_training_that_goes_on_says_where() -> None:
+    out = io.StringIO()
+    line = ProgressLine(3600, ["main"], out)
+    for step in (150, 151, 200):
+        line("main", ProgressEvent(step, 200, 1.0, 0.0, None))
+    assert out.getvalue().splitlines()[0] == "semi-supervised model: goes on at step 150 of 200"
+    assert out.getvalue().count("goes on") == 1
+
+
+def test_a_second_training_in_a_project_is_refused_with_the_process_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / ".ssgan/training.lock"
+    refusal = pytest.raises(TrainingError, match=rf"another training .*process {os.getpid()}, since \d\d:\d\d")
+    with only_training(path), refusal, only_training(path):
+        pass
+    with only_training(path):
+        pass

@@ -190,7 +190,7 @@ def test_the_whole_way_with_a_twin(splits: SplitFiles, tmp_path: Path) -> None:
     assert after["start"] == {r: before["files"][f"{r}/last/model.safetensors"]["sha256"] for r in ("main", "twin")}
     assert after["run_id"] != before["run_id"]
     shutil.rmtree(out / "twin")
-    with pytest.raises(CheckpointError, match="no supervised twin in"):
+    with pytest.raises(CheckpointError, match="no supervised baseline in"):
         launch.train(_from(first, str(out / "main/last")), Path(splits.root), out, lambda role, event: None)
 
 
