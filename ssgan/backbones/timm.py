@@ -6,11 +6,13 @@ positions at the end of each.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -57,8 +59,8 @@ def record(architecture: str, weights: Path) -> Backbone:
         pooling=str(getattr(network, "global_pool", "avg") or "avg"),
         parts=tuple(part.shape[1] for part in parts),
         license=license,
-        restricted=license not in FREE,
-        source=str(cfg.get("hf_hub_id") or cfg.get("url") or "a local file"),
+        restricted=license.lower() not in FREE,
+        source=_source(weights) or str(cfg.get("hf_hub_id") or cfg.get("url") or "a local file"),
     )
 
 
@@ -74,6 +76,15 @@ def build(backbone: Backbone, weights: Path) -> nn.Module:
     except RuntimeError as error:
         raise ConfigError(f"{weights} does not fit {backbone.architecture}: {str(error).splitlines()[-1].strip()}") from None
     return Trunk(network.to(memory_format=torch.channels_last), len(backbone.parts) > 1)
+
+
+def _source(weights: Path) -> str | None:
+    """Where weights come from that ``ssgan backbones tune`` has written."""
+    if weights.suffix != ".safetensors":
+        return None
+    with safe_open(weights, "pt") as file:
+        about = json.loads((file.metadata() or {}).get("ssgan", "{}"))
+    return f"fine-tuned from weights with sha256 {about['from'][:12]}..." if about else None
 
 
 def _create(architecture: str) -> Any:

@@ -11,7 +11,7 @@ backbones = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Pretrained networks whose features methods learn on."
 )
 
-Names = Annotated[list[str], typer.Argument(help="efficientnet_lite0, or timm:ARCHITECTURE.")]
+Names = Annotated[list[str], typer.Argument(help="efficientnet_lite0, timm:ARCHITECTURE, or either with =FILE of its weights.")]
 
 
 @backbones.command("list")
@@ -36,6 +36,24 @@ def fetch(name: Annotated[str, typer.Argument(help="timm:ARCHITECTURE, e.g. timm
     typer.echo(f"{name}: {path}")
     typer.echo(f"  sha256 {found.sha256}, license {found.license}{flag}")
     typer.echo(f"  use it: features.backbone: {name} in params.yaml")
+
+
+@backbones.command()
+def tune(
+    out: Annotated[Path, typer.Option(help="Where the weights are written.")] = Path("backbones/tuned.safetensors"),
+    images: Annotated[int, typer.Option(min=2, help="Most images of the pool to learn from.")] = 4000,
+    passes: Annotated[int, typer.Option(min=1, help="Over these images.")] = 1,
+) -> None:
+    """Fine-tune the backbone of params.yaml on the labels and the surest answers on the unlabeled images."""
+    from ssgan.config import load
+    from ssgan.features.fine_tuning import Settings, fine_tune
+    from ssgan.runs.publish import local_splits
+
+    config = load()
+    files = local_splits(config.features, Path("data/splits"))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for line in fine_tune(config, files, Path("data/index"), Settings(images, passes=passes), out):
+        typer.echo(line)
 
 
 @backbones.command()

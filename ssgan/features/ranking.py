@@ -42,7 +42,8 @@ def _share(wrong: float, total: int, config: Config) -> str:
 
 def _judged(config: Config, name: str, splits: Path) -> Ranked:
     """Name, wrong on folds and labels, wrong on val and its images."""
-    backbone, _ = backbones.find(config.features.model_copy(update={"backbone": name}))
+    known, _, weights = name.partition("=")
+    backbone, _ = backbones.find(config.features.model_copy(update={"backbone": known, "weights": weights or None}))
     folder = splits.with_name("features") / backbone.key
     if not folder.is_dir():
         raise ConfigError(f"{name} has no features yet; set features.backbone to it and run `ssgan features`, then compare")
