@@ -56,6 +56,10 @@ def import_(
     partial: Annotated[bool, typer.Option("--partial", help="Import what is clear; the rest goes to the queue file.")] = False,
     allow_test: Annotated[bool, typer.Option("--allow-test", help="Labels of test images may change.")] = False,
     allow_conflicts: Annotated[bool, typer.Option("--allow-conflicts", help="Record votes that contradict others.")] = False,
+    control: Annotated[str, typer.Option("--control", help="Label Studio: the control that is the class.")] = "",
+    image_field: Annotated[str, typer.Option("--image-field", help="Label Studio: the field that names the image.")] = "",
+    layout: Annotated[str, typer.Option("--layout", help="Of folders: classes or split_classes. Default: by names.")] = "",
+    path_prefix: Annotated[str, typer.Option("--path-prefix", help="What stands before the ingested paths in the file.")] = "",
     queue: Annotated[Path, typer.Option(help="CSV file for what a person has to decide.")] = QUEUE,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
@@ -66,10 +70,12 @@ def import_(
     """
     from ssgan.intake import import_report
     from ssgan.intake import queue as queues
-    from ssgan.intake.importing import ImportOptions, prepare
+    from ssgan.intake.importing import prepare
+    from ssgan.intake.options import Fields, ImportOptions
 
     config, into = _split_config(), open_ledger(ledger)
     options = ImportOptions(kind, annotator, time, new_class or (), allow_test, allow_conflicts)
+    options = replace(options, fields=Fields(control, image_field, layout), path_prefix=path_prefix)
     project = _project_index()
     found = prepare(path, into, project, config.label_policy, options)
     if added := _agreed(found.review, new_classes, ask=not (as_json or dry_run)):
@@ -212,9 +218,12 @@ def open_ledger(folder: Path | None) -> Ledger:
 
 
 def _project_index() -> ProjectIndex:
+    from ssgan.config import FolderSource, S3Source, load
     from ssgan.intake.project_index import load_project_index
 
-    return load_project_index(DATA / "index", DATA / "duplicates.parquet", DATA / "splits", REGISTRY)
+    source = load().data.source
+    where = source.url if isinstance(source, S3Source) else source.path if isinstance(source, FolderSource) else ""
+    return load_project_index(DATA / "index", DATA / "duplicates.parquet", DATA / "splits", REGISTRY, where)
 
 
 def _registry() -> ClassRegistry:

@@ -14,6 +14,8 @@ The registry lies at the root of the project, under git, and outside of everythi
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +23,12 @@ from typing import Any
 
 from ssgan import atomic
 from ssgan.errors import DataError
+from ssgan.ledger.names import class_name
 from ssgan.ledger.taxonomy import Taxonomy
 
 VERSION = 1
+# between letters, or a letter and a digit: no difference to people. Not between digits, and not at either end
+_FILLING = re.compile(r"(?<=[^\W\d_])[\s_.,'()-]+(?=\w)|(?<=\d)[\s_.,'()-]+(?=[^\W\d_])|(?<=\w)[.)]$|^\((?=\w)")
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,16 @@ def load(path: Path | None) -> ClassRegistry:
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise DataError(f"{path} names {twice[:5]} twice in `classes`; keep the first of each (a class has one id)")
-    return ClassRegistry(names, *_history(path, raw, set(names)))
+    former, retired = _history(path, raw, set(names))
+    now = _in_one_form(names)
+    befores = {now[name]: [class_name(old) for old in olds] for name, olds in former.items()}
+    return ClassRegistry([now[name] for name in names], befores, [now[name] for name in retired])
+
+
+def _in_one_form(names: list[str]) -> dict[str, str]:
+    """Each name in the form that is asked for today. Where two become one, as older registries may have them, both stay."""
+    users = Counter(map(class_name, names))
+    return {name: form if (form := class_name(name)) and users[form] == 1 else name for name in names}
 
 
 def _history(path: Path, raw: dict[str, Any], names: set[str]) -> tuple[dict[str, list[str]], list[str]]:
@@ -98,10 +112,13 @@ def extend(previous: Sequence[str], names: Iterable[str]) -> list[str]:
 
 
 def similar(classes: Iterable[str]) -> list[list[str]]:
-    """Groups of names that differ only in case, spaces and punctuation: most likely one class spelled in two ways."""
+    """Groups of names that differ only in case, spaces and punctuation: most likely one class spelled in two ways.
+
+    Punctuation counts where it is all there is to tell names apart: in numbers (1.0 and 10, -5 and 5), and symbols (C and C++).
+    """
     spelled: dict[str, list[str]] = {}
     for name in classes:
-        spelled.setdefault("".join(c for c in name.casefold() if c.isalnum()) or name, []).append(name)
+        spelled.setdefault(_FILLING.sub("", name.casefold()) or name, []).append(name)
     return [names for names in spelled.values() if len(names) > 1]
 
 

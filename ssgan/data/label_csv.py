@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from ssgan.errors import DataError
+from ssgan.ledger.names import class_name, is_placeholder
+
+_OTHER_NAMES = {
+    "path": ("filename", "file_name", "file", "filepath", "file_path", "image", "image_path", "image_id", "imageid", "img"),
+    "label": ("class", "class_name", "category", "labelname", "label_name", "target", "species", "choice"),
+}
 
 
 class Line(NamedTuple):
@@ -25,11 +32,14 @@ class Line(NamedTuple):
     settles: str = ""
 
 
-def read_csv(path: Path, key: str = "split.labels") -> list[Line]:
+def read_csv(path: Path, key: str = "split.labels", odd_names: Collection[str] | None = ()) -> list[Line]:
     """The lines of a label file: columns ``path`` or ``sha256``, and ``label``; see ``Line`` for more. Others are ignored.
 
     A byte order mark, CRLF, blank lines and spaces around values are fine. Where a line has both, ``sha256`` counts.
-    ``key`` begins the messages: who named the file.
+
+    Args:
+        key: begins the messages: who named the file.
+        odd_names: names such as ``nan`` or ``None`` that are classes; any other one is an error. None: all may be.
 
     Raises:
         DataError: naming the file, the line and the remedy.
@@ -49,7 +59,21 @@ def read_csv(path: Path, key: str = "split.labels") -> list[Line]:
     if not numbered:
         raise DataError(f"{where} is empty; its first line must name the columns, such as `path,label`")
     header = _header(where, numbered[0][1])
-    return [_line(where, header, number, row) for number, row in numbered[1:]]
+    lines = [_line(where, header, number, row) for number, row in numbered[1:]]
+    if odd_names is not None:
+        _require_names(where, lines, odd_names)
+    return lines
+
+
+def _require_names(where: str, lines: Iterable[Line], odd_names: Collection[str]) -> None:
+    """Raise DataError for a label that most likely stands for none."""
+    odd = [line for line in lines if is_placeholder(line.name) and line.name not in odd_names]
+    if odd:
+        raise DataError(
+            f"{where}, line {odd[0].number}: is {odd[0].name!r} a class, or no label ({len(odd)} such lines)? Leave the "
+            "cell empty for no label (pandas: `keep_default_na`); for a class, take another name, or a label ledger: "
+            f"`ssgan labels import FILE --new-class {odd[0].name}`"
+        )
 
 
 def _header(where: str, row: list[str]) -> list[str]:
@@ -58,11 +82,17 @@ def _header(where: str, row: list[str]) -> list[str]:
     if "label" not in known or len(known) < 2:
         raise DataError(
             f"{where} has the columns {[cell.strip() for cell in row]}; it needs `label` and one of `path`, "
-            "`sha256` (separated by commas)"
+            f"`sha256` (separated by commas){_renaming(header)}"
         )
     if any(header.count(name) > 1 for name in known):
         raise DataError(f"{where} has the columns {header}; each of {known} may stand there only once")
     return header
+
+
+def _renaming(header: list[str]) -> str:
+    """What columns of other names may be meant."""
+    meant = [(name, wanted) for wanted, others in _OTHER_NAMES.items() for name in header if name in others]
+    return "".join(f"; rename `{name}` to `{wanted}`" for name, wanted in meant[:2])
 
 
 def _line(where: str, header: list[str], number: int, row: list[str]) -> Line:
@@ -73,7 +103,7 @@ def _line(where: str, header: list[str], number: int, row: list[str]) -> Line:
         )
     cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
     more = [cells.get(name, "") for name in ("annotator", "time", "settles")]
-    line = Line(number, cells.get("path", ""), cells.get("sha256", "").lower(), cells.get("label", ""), *more)
+    line = Line(number, cells.get("path", ""), cells.get("sha256", "").lower(), class_name(cells.get("label", "")), *more)
     if not line.path and not line.sha256:
         raise DataError(f"{where}, line {number} does not name an image; fill in `path` or `sha256`, or delete the line")
     return line

@@ -5,12 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssgan.data.label_csv import read_csv
+from ssgan.errors import DataError
 from ssgan.intake.raw_label import ParsedFile, RawLabel
+
+_PREDICTED = {"probability", "model_id"}  # columns of `ssgan predict`
 
 
 def read(path: Path, parsed: ParsedFile) -> None:
-    """Add all lines. Raises DataError for a broken file."""
-    for line in read_csv(path, "the label file"):
+    """Add all lines. Raises DataError for a broken file, and for a table of predictions."""
+    lines = read_csv(path, "the label file", odd_names=None)
+    with path.open(encoding="utf-8-sig") as file:
+        header = {cell.strip().strip('"').lower() for cell in file.readline().split(",")}
+    if header >= _PREDICTED:
+        raise DataError(f"{path} holds what a model said (`ssgan predict`), not people; have the images labeled: `ssgan label`")
+    for line in lines:
         if not line.name:
             parsed.skip("lines without a label")
         else:

@@ -1,55 +1,82 @@
-"""Class folders: ``cat/1.jpg``, ``dog/deep/2.jpg``. Images are identified by their bytes, so names and places do not matter."""
+"""Class folders: ``cat/1.jpg``, ``dog/deep/2.jpg``. Images are identified by their bytes, so names and places do not matter.
+
+What a folder means, what is hidden and where links lead is decided as ``ingest`` does it (``ssgan.data.sources``).
+"""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator
+import mimetypes
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ssgan.data.sources.layout import UNLABELED, is_hidden
+from ssgan.data.sources import Item
+from ssgan.data.sources.folder import Folder
+from ssgan.data.sources.layout import class_folder, is_hidden, is_pool
 from ssgan.errors import DataError
-from ssgan.intake.raw_label import ParsedFile, RawLabel
+from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel
 from ssgan.ledger.vote import time_text
 from ssgan.provenance import file_sha256
 
 
-def read(folder: Path, parsed: ParsedFile) -> None:
-    """Add a label for every file below a class folder.
+def read(folder: Path, layout: str = "") -> ParsedFile:
+    """A label for every image below a class folder.
+
+    Args:
+        layout: as in ``data.source.layout``; empty: found by the names of the folders.
 
     Raises:
-        DataError: if there is no class folder.
+        DataError: if there is no class folder, or the folders allow no decision.
     """
-    top = sorted(entry for entry in folder.iterdir())
-    classes = [entry for entry in top if entry.is_dir() and not is_hidden(entry.name)]
-    named = [entry for entry in classes if entry.name != UNLABELED]
-    if not named:
-        raise DataError(f"{folder} holds no class folder; an import needs {folder}/CLASS/IMAGE, or a file")
-    for entry in top:
-        if not entry.is_dir() and not is_hidden(entry.name):
+    source = _opened(folder, layout)
+    items = list(source.items())
+    parsed = ParsedFile(LabelFormat.folders.value, "", _newest_change(folder, source.kind, items))
+    for item in items:
+        if item.problem:
+            if item.problem[0] != "hidden":
+                parsed.skip(f"files that cannot be read ({item.problem[0]})")
+        elif item.folder_class is None:
             parsed.skip("files outside of class folders")
-    for found in classes:
-        for path in _files(found):
-            if found.name == UNLABELED:
-                parsed.skip(f"files in the folder `{UNLABELED}`")
-            else:
-                shown = path.relative_to(folder).as_posix()
-                parsed.labels.append(RawLabel(file_sha256(path), shown, found.name, shown))
+        elif not _may_be_an_image(item.path):
+            parsed.skip("files that are no images")
+        else:
+            parsed.labels.append(RawLabel(file_sha256(folder / item.path), item.path, item.folder_class, item.path))
+    parsed.fingerprint = _fingerprint(parsed.labels)
+    return parsed
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, below, names in os.walk(folder):
-        below[:] = sorted(name for name in below if not is_hidden(name))
-        yield from (Path(parent) / name for name in sorted(names) if not is_hidden(name))
+def _opened(folder: Path, layout: str) -> Folder:
+    source = Folder(str(folder), layout or "auto")
+    try:
+        found = source.kind
+    except DataError as error:
+        raise DataError(f"{error} (for an import: --layout)") from None
+    if found != "flat":
+        return source
+    if layout or not any(_is_class_folder(path) for path in folder.iterdir()):
+        raise DataError(f"{folder} holds no class folder; an import needs {folder}/CLASS/IMAGE, or a file")
+    return Folder(str(folder), "classes")  # labels of a single class are labels too
 
 
-def newest_change(folder: Path) -> str:
+def _is_class_folder(path: Path) -> bool:
+    """Whether what lies at the top may be a class."""
+    return path.is_dir() and not is_hidden(path.name) and not is_pool(path.name)
+
+
+def _may_be_an_image(path: str) -> bool:
+    """By its name; a name without a known type may be anything."""
+    kind = mimetypes.guess_type(path)[0]
+    return kind is None or kind.startswith("image/")
+
+
+def _newest_change(folder: Path, kind: str, items: Iterable[Item]) -> str:
     """When a file last came into a class folder or left one: the time of the labels."""
-    times = [entry.stat().st_mtime for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry.name)]
+    folders = {class_folder(item.path, kind) for item in items if item.folder_class is not None}
+    times = [(folder / name).stat().st_mtime for name in folders]
     return time_text(datetime.fromtimestamp(max(times, default=folder.stat().st_mtime), UTC))
 
 
-def fingerprint(labels: list[RawLabel]) -> str:
+def _fingerprint(labels: list[RawLabel]) -> str:
     """The hash of which bytes lie in which class."""
     return hashlib.sha256("".join(sorted(f"{one.sha256} {one.label}\n" for one in labels)).encode()).hexdigest()

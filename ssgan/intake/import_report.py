@@ -6,6 +6,7 @@ from typing import Any
 
 from ssgan.intake.importing import Import
 from ssgan.intake.review import NEEDS_A_PERSON, REMEDY, Kind, Review
+from ssgan.ledger.names import is_placeholder
 
 EXAMPLES = 3  # shown of each kind
 
@@ -23,6 +24,7 @@ def describe(found: Import, name: str) -> str:
     lines += [f"  new class: {name}" for name in found.new_classes]
     lines += [f"  {note}" for note in found.review.notes]
     remedies = [f"  {kind.value}: {remedy}" for kind, remedy in REMEDY.items() if items[kind]]
+    remedies += [f"  {hint}" for hint in found.review.hints]
     return "\n".join([*lines, *(["what to do:", *remedies, *_suggestions(found.review)] if remedies else [])])
 
 
@@ -31,10 +33,13 @@ def _suggestions(review: Review) -> list[str]:
     for item in review.items[Kind.unknown_class]:
         if item.vote:
             counts[item.vote.label] = counts.get(item.vote.label, 0) + 1
-    return [
-        f"    {name!r}, {counts[name]} labels" + (f": did you mean {' or '.join(map(repr, meant))}?" if meant else "")
-        for name, meant in review.suggestions.items()
-    ]
+    return [f"    {name!r}, {counts[name]} labels{_meant(name, meant)}" for name, meant in review.suggestions.items()]
+
+
+def _meant(name: str, known: list[str]) -> str:
+    if is_placeholder(name):
+        return f": no label? Then leave it empty; if it is a class: --new-class {name}"
+    return f": did you mean {' or '.join(map(repr, known))}?" if known else ""
 
 
 def as_json(found: Import, name: str, written: str | None, queue: str | None) -> dict[str, Any]:
@@ -51,6 +56,7 @@ def as_json(found: Import, name: str, written: str | None, queue: str | None) ->
             if items and kind not in (Kind.new, Kind.unchanged, Kind.repeated)
         },
         "suggestions": found.review.suggestions,
+        "hints": found.review.hints,
         "new_classes": list(found.new_classes),
         "batch": written,
         "queue": queue,

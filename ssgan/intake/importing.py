@@ -12,27 +12,19 @@ from ssgan.data.classes import ClassRegistry
 from ssgan.errors import ConfigError
 from ssgan.intake import queue
 from ssgan.intake.formats import read_labels
+from ssgan.intake.matching import Matcher
+from ssgan.intake.options import ImportOptions
 from ssgan.intake.project_index import ProjectIndex
-from ssgan.intake.raw_label import LabelFormat, ParsedFile
-from ssgan.intake.review import Review, ReviewRules, review, similar_names
+from ssgan.intake.raw_label import ParsedFile
+from ssgan.intake.review import Review, ReviewRules, review
+from ssgan.intake.spelling import similar_names
 from ssgan.intake.votes import resolve_votes
 from ssgan.ledger.event import Event
+from ssgan.ledger.names import class_name, is_placeholder
 from ssgan.ledger.state import Policy, State
 from ssgan.ledger.store import Ledger
 from ssgan.ledger.taxonomy import Taxonomy
 from ssgan.ledger.vote import time_text
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """The options of ``ssgan labels import``."""
-
-    kind: LabelFormat | None = None
-    annotator: str = ""
-    time: str = ""
-    new_classes: Sequence[str] = ()
-    allow_test: bool = False
-    allow_conflicts: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +38,12 @@ class Import:
     new_classes: Sequence[str]
 
     def write(self) -> str | None:
-        """Add the new classes and the accepted votes to the ledger. Returns the id of the batch, None if there is no vote."""
+        """Add the new classes and the accepted votes to the ledger. Returns the id of the batch, None if there is no vote.
+
+        A file without any label adds no class either.
+        """
+        if not self.parsed.labels:
+            return None
         for name in self.new_classes:
             self.ledger.record(Event("class", name, "", "", now()))
         return self.ledger.append(self.review.accepted) if self.review.accepted else None
@@ -63,12 +60,14 @@ def prepare(path: Path, ledger: Ledger, project: ProjectIndex, policy: Policy, o
     Raises:
         DataError: the file or the ledger is broken. ConfigError: the name of a new class is a former one of another class.
     """
-    parsed = read_labels(path, options.kind)
+    parsed = read_labels(path, options.kind, options.fields)
     files = ledger.read()
     state = files.state(policy)
-    resolved = resolve_votes(parsed, path.name or path.resolve().name, project, files, options.annotator, options.time)
+    matches = Matcher(project, options.path_prefix).match(parsed.labels)
+    resolved = resolve_votes(parsed, matches, path.name or path.resolve().name, files, options)
     present = class_names(project.registry, state.taxonomy)
-    added = [name for name in options.new_classes if _is_new_class(name, present, state.taxonomy)]
+    wanted = dict.fromkeys(map(class_name, options.new_classes))
+    added = [name for name in wanted if _is_new_class(name, present, state.taxonomy)]
     rules = ReviewRules(policy, [*present, *added], options.allow_test, options.allow_conflicts)
     undone = [vote for batch in files.undone for vote in files.votes.get(batch, ())]
     result = review(parsed, resolved, project, state, undone, rules)
@@ -77,7 +76,7 @@ def prepare(path: Path, ledger: Ledger, project: ProjectIndex, policy: Policy, o
 
 def clearly_new(review: Review) -> list[str]:
     """Unknown classes of a file that look like no class that is there, nor like each other in another spelling."""
-    names = [name for name, meant in review.suggestions.items() if not meant]
+    names = [name for name, meant in review.suggestions.items() if not (meant or is_placeholder(name))]
     spelled_twice = {name for group in classes.similar(names) for name in group}
     return [name for name in names if name not in spelled_twice]
 

@@ -14,6 +14,10 @@ class LabelFormat(StrEnum):
     folders = "folders"
     label_studio = "label-studio"
     coco = "coco"
+    json_rows = "json-rows"
+
+
+USER_NUMBER = "label-studio user "  # before the number of a user, where the export has no name
 
 
 class RawLabel(NamedTuple):
@@ -31,13 +35,20 @@ class RawLabel(NamedTuple):
     settles: str = ""
 
 
+class Problem(NamedTuple):
+    """What should be a vote and cannot be one, and what a person can do about it."""
+
+    text: str
+    remedy: str
+
+
 @dataclass
 class ParsedFile:
     """The content of a label file.
 
     kind: name of the format. fingerprint: hex sha256 of the content. time: when the content last changed, ISO 8601.
     skipped: what is no vote, with counts (lines without a label, skipped tasks, ...).
-    problems: what should be a vote and cannot be one; a person must look at it.
+    problems: a person must look at these.
     """
 
     kind: str
@@ -45,10 +56,13 @@ class ParsedFile:
     time: str
     labels: list[RawLabel] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
     def skip(self, why: str) -> None:
         self.skipped[why] = self.skipped.get(why, 0) + 1
+
+    def problem(self, text: str, remedy: str) -> None:
+        self.problems.append(Problem(text, remedy))
 
 
 def text_of(value: Any) -> str:

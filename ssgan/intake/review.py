@@ -6,16 +6,17 @@ the name in the file.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from ssgan.data import classes
+from ssgan.intake.hints import hints, nothing_came_in
+from ssgan.intake.matching import UPLOAD
 from ssgan.intake.project_index import ProjectIndex
-from ssgan.intake.raw_label import ParsedFile
-from ssgan.intake.votes import ResolvedVotes, VoteInFile
+from ssgan.intake.raw_label import USER_NUMBER, ParsedFile
+from ssgan.intake.spelling import similar_names
+from ssgan.intake.votes import LabelWithoutImage, ResolvedVotes, VoteInFile, same_content
 from ssgan.ledger.state import Policy, State, decide, effective_votes, in_order
 from ssgan.ledger.vote import Key, Vote
 
@@ -32,21 +33,27 @@ class Kind(StrEnum):
     conflict = "conflicting"
     test = "test image"  # the label of an image of the test set would change
     unknown_image = "unknown image"
+    unclear_image = "unclear image"  # the path may be that of several images, or two paths that of one
+    unclear_annotator = "unclear annotator"  # another file of this name said otherwise; is it the same person?
     unknown_class = "unknown class"
-    problem = "no single label"
+    problem = "problem"  # each with its own remedy
 
 
 WRITTEN = (Kind.new, Kind.changed, Kind.unchanged)
-NEEDS_A_PERSON = (Kind.conflict, Kind.test, Kind.unknown_image, Kind.unknown_class, Kind.problem)
+NEEDS_A_PERSON = (
+    Kind.conflict, Kind.test, Kind.unknown_image, Kind.unclear_image, Kind.unclear_annotator, Kind.unknown_class, Kind.problem,
+)  # fmt: skip
 
 REMEDY = {
     Kind.undone: "to have them back: `ssgan labels undo ID` of the undo (`ssgan labels status` lists them)",
     Kind.conflict: "fill in the queue file and import that, or record the votes as they are: --allow-conflicts",
     Kind.test: "models were evaluated with the old label; if that label is wrong: --allow-test",
     Kind.unknown_image: "add the images, run `dvc repro ingest` and import again, or fix the file (sha256 is safest)",
+    Kind.unclear_image: "write the path of the image as it was ingested, or its sha256, and import again",
+    Kind.unclear_annotator: "if the same person changed these labels: --annotator with the old name; if it is another person: "
+    "--annotator NAME",
     Kind.unknown_class: "fix the spelling; if it is new, --new-class NAME, or --new-classes all for those that look like no "
     "other; `ssgan labels rename OLD NEW` if it was renamed",
-    Kind.problem: "decide on one class for each in the labeling tool, and export again",
 }
 
 
@@ -61,12 +68,13 @@ class ReviewedLabel(NamedTuple):
 @dataclass(frozen=True)
 class Review:
     """items: all labels of the file, by kind. accepted: the votes that an import writes. suggestions: known classes that look
-    like an unknown one. notes: further remarks for people."""
+    like an unknown one. notes: further remarks for people. hints: remedies for this very file."""
 
     items: dict[Kind, list[ReviewedLabel]]
     accepted: list[Vote]
     suggestions: dict[str, list[str]]
     notes: list[str]
+    hints: list[str]
     needs_a_person: bool
 
 
@@ -90,11 +98,13 @@ def review(
     """
     reviewer = _Reviewer(project, state, rules, {_renamed(vote, state).key for vote in undone})
     items: dict[Kind, list[ReviewedLabel]] = {kind: [] for kind in Kind}
-    items[Kind.problem] = [ReviewedLabel(text, "") for text in parsed.problems]
-    items[Kind.unknown_image] = [ReviewedLabel(one.path or one.sha256, one.where) for one in resolved.unknown]
+    items[Kind.problem] = [ReviewedLabel(one.text, "") for one in parsed.problems]
+    for lost in resolved.lost:
+        items[Kind.unclear_image if lost.match.unclear else Kind.unknown_image].append(_lost(lost))
     by_image: dict[str, list[VoteInFile]] = {}
+    reviewer.recognize(resolved.votes)
     for one in resolved.votes:
-        kind = reviewer.kind_of_vote(one.vote)
+        kind = reviewer.kind_of_vote(one)
         if kind is None:
             by_image.setdefault(one.vote.image, []).append(one)
         else:
@@ -102,6 +112,8 @@ def review(
     for found in by_image.values():
         kind = reviewer.kind_of_votes([one.vote for one in found])
         items[kind] += [ReviewedLabel(reviewer.text(kind, one.vote), one.where, one.vote) for one in found]
+    if not any(items.values()):
+        items[Kind.problem] = [ReviewedLabel(nothing_came_in(parsed), "")]
     written = (*WRITTEN, Kind.conflict) if rules.allow_conflicts else WRITTEN
     unknown = {item.vote.label for item in items[Kind.unknown_class] if item.vote}
     return Review(
@@ -109,12 +121,24 @@ def review(
         accepted=in_order(item.vote for kind in written for item in items[kind] if item.vote),
         suggestions={name: similar_names(name, rules.classes) for name in sorted(unknown)},
         notes=_notes(parsed, resolved),
+        hints=hints(parsed, resolved, project),
         needs_a_person=any(items[kind] for kind in NEEDS_A_PERSON if kind not in written),
     )
 
 
+def _lost(label: LabelWithoutImage) -> ReviewedLabel:
+    raw, match = label
+    name = raw.path or raw.sha256
+    return ReviewedLabel(match.unclear or (f"{name} ({match.hint})" if match.hint else name), raw.where)
+
+
 def _notes(parsed: ParsedFile, resolved: ResolvedVotes) -> list[str]:
-    cut = [f"{count} images were found by stripping {start!r} from their path" for start, count in resolved.stripped.items()]
+    cut = [
+        f"{count} images were found by their file name alone, since uploads to Label Studio keep no folder"
+        if start == UPLOAD
+        else f"{count} images were found by stripping {start!r} from their path"
+        for start, count in resolved.cut.most_common()
+    ]
     return [f"{count} {what}" for what, count in parsed.skipped.items()] + cut
 
 
@@ -124,13 +148,22 @@ class _Reviewer:
     def __init__(self, project: ProjectIndex, state: State, rules: ReviewRules, undone: set[Key]) -> None:
         self.project, self.state, self.rules, self.undone = project, state, rules, undone
         self.seen: set[Key] = set()
+        self.recognized: set[str] = set()
 
-    def kind_of_vote(self, given: Vote) -> Kind | None:
+    def recognize(self, votes: Iterable[VoteInFile]) -> None:
+        """Users of a labeling tool who repeat a vote of the ledger, to the millisecond, are those of the ledger."""
+        users = (_renamed(one.vote, self.state) for one in votes if one.vote.annotator.startswith(USER_NUMBER))
+        self.recognized = {vote.annotator for vote in users if self._is_repeated(vote)}
+
+    def _is_repeated(self, vote: Vote) -> bool:
+        return any(vote.key == other.key for other in self.state.votes.get(vote.image, ()))
+
+    def kind_of_vote(self, one: VoteInFile) -> Kind | None:
         """The kind of a vote that does not depend on the other votes of its image; None where it does."""
-        vote = _renamed(given, self.state)
+        vote = _renamed(one.vote, self.state)
         twice = vote.key in self.seen
         self.seen.add(vote.key)
-        if any(vote.key == other.key for other in self.state.votes.get(vote.image, ())):
+        if self._is_repeated(vote):
             return Kind.repeated
         if vote.label not in self.rules.classes:
             return Kind.unknown_class
@@ -138,7 +171,18 @@ class _Reviewer:
             return Kind.twice
         if vote.key in self.undone:
             return Kind.undone
+        if not one.named and self.namesake(vote) is not None:
+            return Kind.unclear_annotator
         return None
+
+    def namesake(self, vote: Vote) -> Vote | None:
+        """The newest vote on the image by the same unsure name, where it came by other content and says otherwise."""
+        if vote.settles or vote.annotator in self.recognized:
+            return None
+        by_name = [other for other in self.state.votes.get(vote.image, ()) if other.annotator == vote.annotator]
+        newest = by_name[-1] if by_name else None  # in order of time
+        other_content = newest is not None and not (newest.settles or same_content(newest.source, vote.source))
+        return newest if other_content and newest is not None and newest.label != vote.label else None
 
     def kind_of_votes(self, votes: list[Vote]) -> Kind:
         """What the new votes of one image do to its label."""
@@ -162,6 +206,8 @@ class _Reviewer:
         image, label = self.project.display_name(vote.image), self.state.taxonomy.current_name(vote.label)
         if kind is Kind.test:
             return f"{image}: {label}, in the test set as {self.in_test(vote.image)}"
+        if kind is Kind.unclear_annotator and (before := self.namesake(_renamed(vote, self.state))):
+            return f"{image}: {label}, but {before.label} by {before.annotator!r} in another file, {before.source}"
         if kind is Kind.changed:
             return f"{image}: {self.state.labels[vote.image]} -> {label}"
         if kind is Kind.conflict:
@@ -172,11 +218,3 @@ class _Reviewer:
 
 def _renamed(vote: Vote, state: State) -> Vote:
     return vote._replace(label=state.taxonomy.current_name(vote.label))
-
-
-def similar_names(name: str, known: Sequence[str]) -> list[str]:
-    """Known classes that may be meant: other case, spaces or punctuation, or a typo."""
-    spelled = [other for other in known if classes.similar([name, other])]
-    folded = {other.casefold(): other for other in known}
-    close = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.75)]
-    return list(dict.fromkeys([*spelled, *close]))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ssgan.errors import DataError
-from ssgan.intake.project_index import ProjectIndex
-from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel
+from ssgan.intake.matching import Match
+from ssgan.intake.options import ImportOptions
+from ssgan.intake.raw_label import USER_NUMBER, ParsedFile, RawLabel
+from ssgan.ledger.names import class_name
 from ssgan.ledger.store import LedgerFiles
 from ssgan.ledger.vote import Vote, canonical_time
 
@@ -16,30 +19,46 @@ FINGERPRINT = 12  # hex digits behind the name of a file, so that its bytes are 
 
 
 class VoteInFile(NamedTuple):
-    """A vote and its place in the file."""
+    """A vote and its place in the file. named: whether the file or a person says who gave it."""
 
     vote: Vote
     where: str
+    named: bool = True
+
+
+class LabelWithoutImage(NamedTuple):
+    """A label whose image is unknown or unclear, and what was found instead."""
+
+    raw: RawLabel
+    match: Match
 
 
 @dataclass
 class ResolvedVotes:
-    """The votes of a file. unknown: labels of images that were not ingested. stripped: path prefixes, counted."""
+    """The votes of a file. lost: labels without an image. cut: beginnings of paths that were left away, counted."""
 
     votes: list[VoteInFile] = field(default_factory=list)
-    unknown: list[RawLabel] = field(default_factory=list)
-    stripped: Counter[str] = field(default_factory=Counter)
+    lost: list[LabelWithoutImage] = field(default_factory=list)
+    cut: Counter[str] = field(default_factory=Counter)
+
+
+class Who(NamedTuple):
+    """An annotator. named: see ``VoteInFile``."""
+
+    name: str
+    named: bool
 
 
 def resolve_votes(
-    parsed: ParsedFile, name: str, project: ProjectIndex, files: LedgerFiles, annotator: str, time: str
+    parsed: ParsedFile, matches: Sequence[Match], name: str, files: LedgerFiles, options: ImportOptions
 ) -> ResolvedVotes:
     """The votes that a file holds.
 
-    Who: as in the file, else ``annotator``, else the file's name (so that a corrected file replaces its earlier labels).
-    When: as in the file, else ``time``, else as recorded when the same content was imported before, else the file's own time.
+    When: as in the file, else as the options say, else as recorded when the same content was imported before, else the file's
+    own time.
 
     Args:
+        matches: of each label of the file.
         name: of the file.
 
     Raises:
@@ -50,23 +69,39 @@ def resolve_votes(
         (vote.image, vote.label, vote.annotator): vote.time
         for votes in files.votes.values()
         for vote in votes
-        if vote.source.endswith(source[-FINGERPRINT - 1 :])
+        if same_content(vote.source, source)
     }
-    default = canonical_time(time or parsed.time)
-    by_suffix = parsed.kind in (LabelFormat.label_studio, LabelFormat.coco)
+    default = canonical_time(options.time or parsed.time)
     found = ResolvedVotes()
-    for raw in parsed.labels:
-        image, stripped = project.resolve(raw, by_suffix)
-        if image is None:
-            found.unknown.append(raw)
+    for given, match in zip(parsed.labels, matches, strict=True):
+        raw = given._replace(label=class_name(given.label))
+        if match.image is None:
+            found.lost.append(LabelWithoutImage(raw, match))
             continue
-        if stripped:
-            found.stripped[stripped] += 1
-        who = raw.annotator or annotator or name
-        recorded = "" if time else before.get((image, raw.label, who), "")
+        if match.cut:
+            found.cut[match.cut] += 1
+        who = who_said(raw, options.annotator, name)
+        recorded = "" if options.time else before.get((match.image, raw.label, who.name), "")
         when = _time(raw) or recorded or default
-        found.votes.append(VoteInFile(Vote(image, raw.label, who, when, source, _settles(raw)), raw.where))
+        vote = Vote(match.image, raw.label, who.name, when, source, _settles(raw))
+        found.votes.append(VoteInFile(vote, raw.where, who.named))
     return found
+
+
+def who_said(raw: RawLabel, annotator: str, file: str) -> Who:
+    """Who gave a label: as in the file, else as a person says, else the file stands for somebody.
+
+    A number that a tool gave to a user is no name, for every installation has a user 1; ``annotator`` says whose it is.
+    """
+    if raw.annotator.startswith(USER_NUMBER):
+        number = raw.annotator.removeprefix(USER_NUMBER)
+        return Who(f"{annotator} user {number}" if annotator else raw.annotator, bool(annotator))
+    return Who(raw.annotator or annotator or file, bool(raw.annotator or annotator))
+
+
+def same_content(one: str, other: str) -> bool:
+    """Whether two sources of votes are files of the same content."""
+    return one[-FINGERPRINT - 1 :] == other[-FINGERPRINT - 1 :]
 
 
 def _time(raw: RawLabel) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ssgan.errors import DataError
-from ssgan.intake.review import similar_names
+from ssgan.intake.spelling import similar_names
 from ssgan.labelpage.journal import Act, Journal
 from ssgan.labelpage.sheets import Item, items_of
 from ssgan.ledger.taxonomy import Taxonomy

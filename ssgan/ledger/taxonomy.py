@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ssgan.ledger.event import Event
+from ssgan.ledger.names import class_name
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Taxonomy:
 
     def current_name(self, name: str) -> str:
         """The class that a name leads to."""
+        name = class_name(name)
         while (following := self.renamed.get(name) or self.merged.get(name)) is not None:
             name = following
         return name
@@ -54,6 +56,7 @@ def make_taxonomy(events: Mapping[str, Event]) -> Taxonomy:
     """Fold the events that hold, in the order of their times (then of their ids)."""
     names = Taxonomy()
     for number, event in sorted(events.items(), key=lambda item: (item[1].time, item[0])):
+        event = event._replace(name=class_name(event.name), into=class_name(event.into))
         if event.event == "class":
             names.decided.append(event.name)
         elif event.event in ("rename", "merge"):

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ssgan.errors import DataError
+from ssgan.ledger.names import class_name
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -66,7 +67,7 @@ def time_text(time: datetime) -> str:
 
 def canonical(vote: Vote) -> Vote:
     """The vote as a ledger holds it. Raises DataError where a field cannot be what it should be."""
-    image, label = vote.image.lower(), vote.label.strip()
+    image, label = vote.image.lower(), class_name(vote.label)
     if not _SHA256.fullmatch(image):
         raise DataError(f"a vote names the image {vote.image!r}; it must be the sha256 of the file's bytes, 64 hex digits")
     if not label:

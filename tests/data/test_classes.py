@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from ssgan.data import classes
 from ssgan.data.classes import ClassRegistry
 from ssgan.errors import DataError
+from ssgan.ledger.names import class_name
 
-names = st.lists(st.text(min_size=1, max_size=8), max_size=8)
+names = st.lists(st.text(min_size=1, max_size=8).map(class_name).filter(bool), max_size=8)
 
 
 @given(names, names)
@@ -75,3 +76,35 @@ def test_similar_spellings() -> None:
     assert classes.similar(["Golden Retriever", "cat", "golden-retriever", "cats", "+", "-"]) == [
         ["Golden Retriever", "golden-retriever"]
     ]
+
+
+@pytest.mark.parametrize(
+    "pair", [("1.0", "10"), ("-5", "5"), ("C++", "C"), ("C#", "C"), ("A-", "A"), ("1-2", "12"), ("2 1", "21")]
+)
+def test_punctuation_counts_where_it_is_all_there_is(pair: tuple[str, str]) -> None:
+    assert classes.similar(pair) == []
+
+
+@pytest.mark.parametrize(
+    "pair", [("St. Bernard", "st bernard"), ("class 1", "Class-1"), ("cat.", "cat"), ("a_b", "ab"), ("Bär", "bär")]
+)
+def test_spellings_of_one_name(pair: tuple[str, str]) -> None:
+    assert classes.similar(pair) == [list(pair)]
+
+
+COMPOSED, DECOMPOSED = "L\u00f6we", "Lo\u0308we"
+
+
+@pytest.mark.parametrize("on_disk", [[DECOMPOSED, "cat"], [COMPOSED, "cat"]])
+def test_an_old_registry_keeps_its_ids_when_names_are_compared_in_one_form(tmp_path: Path, on_disk: list[str]) -> None:
+    path = tmp_path / "classes.json"
+    path.write_text(json.dumps({"version": 1, "classes": on_disk, "former_names": {on_disk[0]: ["a", DECOMPOSED + "2"]}}))
+    assert classes.load(path) == ClassRegistry([COMPOSED, "cat"], {COMPOSED: ["a", COMPOSED + "2"]})
+    classes.save(path, classes.load(path))
+    assert classes.load(path).names == [COMPOSED, "cat"]
+
+
+def test_two_ids_for_one_name_in_two_forms_both_stay(tmp_path: Path) -> None:
+    path = tmp_path / "classes.json"
+    path.write_text(json.dumps({"version": 1, "classes": [DECOMPOSED, COMPOSED]}))
+    assert classes.load(path).names == [DECOMPOSED, COMPOSED]

@@ -14,6 +14,9 @@ from ssgan.intake.formats import read_labels
 from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel
 
 
+ONE_CLASS = "decide on one class for the image in the labeling tool, and export again"
+
+
 def write(folder: Path, content: Any, name: str = "labels.json") -> Path:
     path = folder / name
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
@@ -78,8 +81,8 @@ def test_label_studio_problems_are_named(tmp_path: Path) -> None:
     nothing = {"id": 9, "data": {"text": "hello"}, "annotations": [annotation("cat")]}
     read = read_labels(write(tmp_path, [task(annotation("cat", "dog")), nothing]))
     assert read.problems == [
-        "task 3: 2 choices (cat, dog), but an image has one class",
-        "task 9: its data does not name an image (`data.image` or `data.sha256`)",
+        ("task 3: 2 choices (cat, dog), but an image has one class", ONE_CLASS),
+        ("task 9: its data does not name an image", "name the field that does: --image-field NAME, of text"),
     ]
     assert read.labels == []
 
@@ -92,7 +95,7 @@ def test_label_studio_short_form(tmp_path: Path) -> None:
         )
     )
     assert short(read) == [("1.png", "cat", "label-studio user 2")]
-    assert read.problems == ["task 1: 2 choices (a, b), but an image has one class"]
+    assert read.problems == [("task 1: 2 choices (a, b), but an image has one class", ONE_CLASS)]
 
 
 def test_coco_images_of_one_category(tmp_path: Path) -> None:
@@ -107,10 +110,10 @@ def test_coco_images_of_one_category(tmp_path: Path) -> None:
     read = read_labels(write(tmp_path, coco))
     assert (read.kind, short(read)) == ("coco", [("0.png", "cat", ""), ("1.png", "dog", "")])
     assert read.skipped == {"images without an annotation": 1}
-    assert sorted(read.problems) == [
+    assert sorted(one.text for one in read.problems) == [
         "an annotation names the image 99, which is not in `images`",
         "image 2: 2 categories (cat, dog), but an image has one class",
-        "image 3: a category that is not in `categories`",
+        "image 3: a category that is not in `categories`, or has no name",
     ]
 
 
@@ -136,7 +139,7 @@ def test_class_folders_know_images_by_their_bytes(tmp_path: Path) -> None:
         ("cat/deep/2.png", "cat"),
         ("dog/1.png", "dog"),
     ]
-    assert read.skipped == {"files outside of class folders": 1, "files in the folder `unlabeled`": 1}
+    assert read.skipped == {"files outside of class folders": 2}
     assert read.time == "2017-07-14T02:40:00.000Z"
     (tmp_path / "cat/1.png").rename(tmp_path / "cat/3.png")
     assert read_labels(tmp_path).fingerprint == read.fingerprint  # names do not matter
@@ -147,8 +150,8 @@ def test_class_folders_know_images_by_their_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "kind", "message"),
     [
-        ("[1, 2]", None, "neither an export of Label Studio nor COCO"),
-        ('{"a": 1}', None, "neither an export of Label Studio nor COCO"),
+        ("[1, 2]", None, "is JSON, but no list of objects, which is not read as labels"),
+        ('{"a": 1}', None, r"is JSON with the keys `a`, which is not read as labels; .*CSV, class folders"),
         ("[{", None, "not valid JSON"),
         ("path,label\n", LabelFormat.coco, "not valid JSON"),
         ('{"a": 1}', LabelFormat.coco, "the lists images, annotations, categories"),

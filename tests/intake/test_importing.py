@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from ssgan.errors import ConfigError, DataError
 from ssgan.intake import import_report, queue
-from ssgan.intake.importing import Import, ImportOptions, prepare
+from ssgan.intake.importing import Import, prepare
+from ssgan.intake.options import ImportOptions
 from ssgan.intake.project_index import ProjectIndex, load_project_index
-from ssgan.intake.raw_label import RawLabel
-from ssgan.intake.review import Kind, similar_names
+from ssgan.intake.review import Kind
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy
@@ -123,18 +123,6 @@ def test_what_was_undone_does_not_come_back_by_the_same_file(project: Project) -
     assert counts(look(project, path)) == {"repeated": 1}
 
 
-def test_a_corrected_file_of_the_same_name_is_the_same_annotator(project: Project) -> None:
-    ledger_with(project)
-    look(project, write(project, f"path,label\n{A.path},cat\n{B.path},cat\n")).write()
-    corrected = f"path,label\n{A.path},dog\n{B.path},cat\n"
-    assert counts(look(project, write(project, corrected, time=1_770_000_100))) == {"changed": 1, "unchanged": 1}
-    assert counts(look(project, write(project, corrected, "other.csv", 1_770_000_100))) == {"conflicting": 1, "unchanged": 1}
-    assert counts(look(project, write(project, corrected, "other.csv", 1_770_000_100), "latest")) == {
-        "changed": 1,
-        "unchanged": 1,
-    }
-
-
 def test_two_labels_for_one_image_in_one_file_are_a_conflict(project: Project) -> None:
     ledger_with(project)
     found = look(project, write(project, f"path,label\n{A.path},cat\n{A.path},dog\n"))
@@ -201,27 +189,9 @@ def test_a_filled_in_queue_decides_and_later_votes_open_the_question_again(proje
     assert set(ledger.state().conflicts) == {A.id, B.id}
 
 
-def test_urls_of_tools_lead_to_ingested_paths_and_csv_paths_must_be_exact(project: Project) -> None:
-    images = known(project)
-    for url in (
-        f"s3://bucket/cats/{A.path}", f"/data/local-files/?d=shop/{A.path}", f"/mnt/x/{A.path}", f"https://host/a%20b/{A.path}",
-    ):  # fmt: skip
-        assert images.resolve(RawLabel("", url, "cat", ""), by_suffix=True)[0] == A.id, url
-        assert images.resolve(RawLabel("", url, "cat", ""), by_suffix=False)[0] is None
-    assert images.resolve(RawLabel("", f"s3://bucket/x{A.path}", "cat", ""), by_suffix=True)[0] is None  # not a whole name
-    flat = ProjectIndex({A.id: "cat-0.png"}, {"cat-0.png": A.id}, {}, images.registry)
-    assert flat.resolve(RawLabel("", "/data/upload/1/0a1b2c3d-cat-0.png", "cat", ""), by_suffix=True)[0] == A.id
-
-
 def test_before_the_first_ingest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no image was ingested yet.*dvc repro ingest"):
         load_project_index(tmp_path / "index", tmp_path / "d", tmp_path / "t", tmp_path / "c")
-
-
-def test_near_spellings() -> None:
-    assert similar_names("Golden-retriever", ["golden retriever", "cat"]) == ["golden retriever"]
-    assert similar_names("catt", ["cat", "dog"]) == ["cat"]
-    assert similar_names("zebra", ["cat", "dog"]) == []
 
 
 names, people = st.sampled_from(["cat", "dog"]), st.sampled_from(["eva", "bob", ""])

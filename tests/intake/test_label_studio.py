@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ssgan.intake.formats import read_labels
+from ssgan.intake.options import Fields
 from ssgan.intake.raw_label import LabelFormat, ParsedFile
 
 HERE = Path(__file__).parent
@@ -53,13 +54,15 @@ def written(folder: Path, **more: Any) -> Path:
 
 def test_an_answer_under_another_name_is_found_and_one_among_several_is_a_problem(tmp_path: Path) -> None:
     assert [one.label for one in read_labels(written(tmp_path, species="cat")).labels] == ["cat"]
-    read = read_labels(written(tmp_path, species="cat", camera="north"))
-    assert read.problems == [
-        "task 44: which field is the answer (species, camera)? name the control `label`, or export as JSON"
-    ]
-    assert not read.labels
-    assert not read.skipped
-    assert [one.label for one in read_labels(written(tmp_path, label="cat", camera="north")).labels] == ["cat"]
+    for more in ({"species": "cat"}, {"label": "cat"}):
+        path = written(tmp_path, camera="north", **more)
+        read = read_labels(path)
+        assert [one.text for one in read.problems] == [f"task 44: which field is the answer (camera, {next(iter(more))})?"]
+        assert "export as JSON" in read.problems[0].remedy
+        assert not read.labels
+        assert not read.skipped
+        named = read_labels(path, fields=Fields(control=next(iter(more))))
+        assert [one.label for one in named.labels] == ["cat"]
 
 
 @pytest.mark.parametrize("text", ["path,label\na.png,cat\n", "annotation_id,path,label,time\n1,a.png,cat,2026-01-01\n"])

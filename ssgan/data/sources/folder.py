@@ -49,6 +49,11 @@ class Folder:
         return decide(self._kind, top, lambda name: _subfolders(f"{self.folder}/{name}"), self.folder)
 
     @property
+    def kind(self) -> str:
+        """The layout: classes, split_classes or flat."""
+        return self._layout.kind
+
+    @property
     def notes(self) -> list[str]:
         return [self._layout.note]
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ssgan.errors import DataError
+from ssgan.ledger.names import class_name, is_placeholder
 
-# val belongs to the training images: ssgan cuts its own val, and only `test` is official
-SPLITS = {"train": "train", "val": "train", "valid": "train", "validation": "train", "test": "test"}
-UNLABELED = "unlabeled"  # a folder of this name, where a class folder or a split could be, holds images without a class
-_SYSTEM = {"thumbs.db", "desktop.ini", "__macosx"}
+# What may follow the name of a split or of the pool: train2017, test_set, unlabeled_images
+_MORE = r"(?:[ _-]?(?:set|data|images?|\d{4}))?"
+_SPLIT = re.compile(rf"(?:seg_)?(train|training|val|valid|validation|test|testing){_MORE}", re.IGNORECASE)
+# of a split or of the source: images without a class. FiftyOne writes _unlabeled, Datumaro no_label
+_POOL = re.compile(rf"_?(?:un-?label+ed|no[ _-]?labels?|not[ _-]?label+ed|unannotated){_MORE}", re.IGNORECASE)
+_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "lost+found"}
+_SYSTEM |= {"@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"}  # of network drives
 
 
 class Layout(NamedTuple):
@@ -24,12 +29,28 @@ class Layout(NamedTuple):
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is not meant to be seen: .DS_Store, .git, Thumbs.db, __MACOSX, ..."""
-    return name[0] == "." or name.lower() in _SYSTEM
+    return name[:1] == "." or name.lower() in _SYSTEM
+
+
+@lru_cache(maxsize=4096)
+def split_of(name: str) -> str | None:
+    """The official split that a folder is called after, in any usual spelling: "train" or "test"; None: no split.
+
+    val belongs to the training images: ssgan cuts its own val, and only test is official.
+    """
+    found = _SPLIT.fullmatch(name)
+    return None if found is None else "test" if found[1].lower().startswith("test") else "train"
+
+
+@lru_cache(maxsize=4096)
+def is_pool(name: str) -> bool:
+    """Whether a folder, where a class folder or a split could be, is called after images without a class."""
+    return _POOL.fullmatch(name) is not None
 
 
 def some_hidden(names: Sequence[str]) -> bool:
     """Whether any of them is: much faster than to ask for each."""
-    return "." in {name[0] for name in names} or not _SYSTEM.isdisjoint(map(str.lower, names))
+    return "." in {name[:1] for name in names} or not _SYSTEM.isdisjoint(map(str.lower, names))
 
 
 def natural(names: Collection[str]) -> list[str]:
@@ -62,23 +83,29 @@ def decide(kind: str, folders: Collection[str], inner: Callable[[str], Collectio
     if kind == "flat":
         return Layout(kind, [], f"{how} flat: no class folders in {where}")
     if kind == "classes":
-        classes = natural([name for name in folders if name != UNLABELED])
+        classes = natural({class_name(name) for name in folders if not is_pool(name)})
         if not classes:
             raise DataError(f"{where} holds no class folder; use `layout: flat` for images without classes")
         return Layout(kind, classes, f"{how} classes: {_listed(classes)}")
-    splits = [name for name in SPLITS if name in folders]
+    splits = [name for name in folders if split_of(name)]
     if not splits:
         raise DataError(f"{where} holds no folder `train` or `test`, which `layout: split_classes` needs")
-    classes = natural({name for split in splits for name in inner(split)} - {UNLABELED})
-    others = natural([name for name in folders if name not in SPLITS and name != UNLABELED])
+    classes = natural({class_name(name) for split in splits for name in inner(split) if not is_pool(name)})
+    others = natural([name for name in folders if not split_of(name) and not is_pool(name)])
     ignored = f"; images in {_listed(others)} get neither class nor split" if others else ""
     return Layout(kind, classes, f"{how} split_classes: official split in {_listed(splits)}, {_listed(classes)}{ignored}")
 
 
 def _guess(folders: Collection[str], inner: Callable[[str], Collection[str]], where: str) -> str:
-    if "train" in folders and ("test" in folders or set(folders) <= {*SPLITS, UNLABELED}):
+    """classes, split_classes or flat. Raises DataError where the names allow several."""
+    splits = [name for name in folders if split_of(name)]
+    trained, tested = ([name for name in splits if split_of(name) == kind] for kind in ("train", "test"))
+    named = [name for name in folders if split_of(name) is None and not is_pool(name)]
+    if trained and (tested or not named):
+        _check_splits(splits, inner, where)
         return "split_classes"
     if len(folders) > 1:
+        _check_classes(splits, named, inner, where)
         return "classes"
     for name in folders:
         if inner(name):
@@ -87,6 +114,47 @@ def _guess(folders: Collection[str], inner: Callable[[str], Collection[str]], wh
                 "`layout: flat` if there are no classes"
             )
     return "flat"
+
+
+def _check_splits(splits: Sequence[str], inner: Callable[[str], Collection[str]], where: str) -> None:
+    """Raise DataError where a folder within a split may be no class."""
+    for split in splits:
+        for name in natural(inner(split)):
+            if split_of(name):
+                raise DataError(
+                    f"{where}: `{split}` holds `{name}`, which may be a split or a class; move what is in it one folder up, "
+                    "or, if it is a class, set `layout: split_classes`"
+                )
+            _check_name(f"{split}/{name}", where)
+
+
+def _check_classes(splits: Sequence[str], named: Sequence[str], inner: Callable[[str], Collection[str]], where: str) -> None:
+    """Raise DataError where a top folder may be no class."""
+    if splits:
+        raise _ask(where, f"`{splits[0]}` may be a split or a class")
+    for name in named:
+        _check_name(name, where)
+    if _same_inside(named, inner):
+        raise _ask(where, f"{_listed(named)} hold the same folders, so these may be the classes")
+
+
+def _check_name(path: str, where: str) -> None:
+    if is_placeholder(path.rpartition("/")[2]):
+        raise _ask(where, f"the folder `{path}` may be a class, or says that there is no label (then call it `unlabeled`)")
+
+
+def _same_inside(folders: Sequence[str], inner: Callable[[str], Collection[str]]) -> bool:
+    """Whether all of at least two folders hold the same folders, and more than one; the first one mostly says no."""
+    if len(folders) < 2 or len(first := set(inner(folders[0]))) < 2:
+        return False
+    return all(set(inner(name)) == first for name in folders[1:])
+
+
+def _ask(where: str, question: str) -> DataError:
+    return DataError(
+        f"{where}: {question}; say so with `layout: classes` (each top folder is a class), `layout: split_classes` (train and "
+        "test, classes below) or `layout: flat` (no classes), or rename the folders"
+    )
 
 
 def _listed(names: Collection[str], most: int = 6) -> str:
@@ -101,13 +169,23 @@ def place(path: str, kind: str) -> tuple[str | None, str | None]:
     """
     if kind == "flat":
         return None, None
-    parts = path.split("/", 2)
+    *folders, _ = parts_of(path)
     if kind == "classes":
-        return (parts[0] if len(parts) > 1 and parts[0] != UNLABELED else None), None
-    if len(parts) == 1:
+        return (class_name(folders[0]) if folders and not is_pool(folders[0]) else None), None
+    if not folders:
         return None, None
-    if parts[0] == UNLABELED:
+    if is_pool(folders[0]):
         return None, "train"
-    split = SPLITS.get(parts[0])
-    has_class = split is not None and len(parts) > 2 and parts[1] != UNLABELED
-    return (parts[1] if has_class else None), split
+    split = split_of(folders[0])
+    has_class = split is not None and len(folders) > 1 and not is_pool(folders[1])
+    return (class_name(folders[1]) if has_class else None), split
+
+
+def parts_of(path: str) -> list[str]:
+    """The parts of a path or of a key; in S3 some may be empty, which means nothing."""
+    return [part for part in path.split("/") if part] or [""]
+
+
+def class_folder(path: str, kind: str) -> str:
+    """The folder that gives a file its class, for a file that has one."""
+    return "/".join(parts_of(path)[: 1 if kind == "classes" else 2])

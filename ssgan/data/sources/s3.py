@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt, 
 
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import Item
-from ssgan.data.sources.layout import Layout, decide, is_hidden, place
+from ssgan.data.sources.layout import Layout, decide, is_hidden, parts_of, place
 from ssgan.errors import DataError, StorageError
 
 ATTEMPTS = 5
@@ -62,7 +62,7 @@ class Bucket:
     def _layout(self) -> Layout:
         folders: dict[str, set[str]] = {}
         for path, _, _ in self._keys:
-            parts = path.split("/", 2)
+            parts = parts_of(path)
             if len(parts) > 1 and not is_hidden(parts[0]):
                 inner = folders.setdefault(parts[0], set())
                 if len(parts) > 2 and not is_hidden(parts[1]):

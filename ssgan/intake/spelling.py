@@ -1,0 +1,28 @@
+"""Names of classes that may be meant by another one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from ssgan.data import classes
+
+_WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")  # pandas writes 1 as 1.0 where a column has empty cells
+
+
+def similar_names(name: str, known: Sequence[str]) -> list[str]:
+    """Classes that may be meant: other case, spaces or punctuation, a typo, or the number without ``.0``.
+
+    Numbers and signs are taken as they are: 10 is no typo of 1.0, nor C of C++.
+    """
+    if number := _WHOLE_NUMBER.fullmatch(name):
+        return [number[1]]
+    spelled = [other for other in known if classes.similar([name, other])]
+    folded = {other.casefold(): other for other in known if _letters(other) != _letters(name) or other in spelled}
+    typed = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.75) if _letters(name).strip("0123456789") else []
+    return list(dict.fromkeys([*spelled, *(folded[match] for match in typed)]))
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
