@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from ssgan.intake.project_index import ProjectIndex
-from ssgan.intake.raw_label import LabelFormat, ParsedFile
+from ssgan.intake.raw_label import USER_NUMBER, LabelFormat, ParsedFile
 from ssgan.intake.votes import ResolvedVotes
 
 
@@ -20,6 +21,12 @@ def hints(parsed: ParsedFile, resolved: ResolvedVotes, project: ProjectIndex) ->
     """One line for each thing to do."""
     problems = Counter(one.remedy for one in parsed.problems)
     return [*_paths(resolved, project), *(f"problem ({count}): {remedy}" for remedy, count in problems.most_common())]
+
+
+def same_person(names: Iterable[str]) -> list[str]:
+    """How to say who is behind names that stand for an unknown person."""
+    stands = sorted({"label-studio" if name.startswith(USER_NUMBER) else name for name in names})
+    return [f"the same person, who changed the labels: --annotator {name!r}; another one: --annotator NAME" for name in stands]
 
 
 def _paths(resolved: ResolvedVotes, project: ProjectIndex) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from ssgan.intake.hints import hints, nothing_came_in
+from ssgan.intake.hints import hints, nothing_came_in, same_person
 from ssgan.intake.matching import UPLOAD
 from ssgan.intake.project_index import ProjectIndex
 from ssgan.intake.raw_label import USER_NUMBER, ParsedFile
@@ -50,8 +50,7 @@ REMEDY = {
     Kind.test: "models were evaluated with the old label; if that label is wrong: --allow-test",
     Kind.unknown_image: "add the images, run `dvc repro ingest` and import again, or fix the file (sha256 is safest)",
     Kind.unclear_image: "write the path of the image as it was ingested, or its sha256, and import again",
-    Kind.unclear_annotator: "if the same person changed these labels: --annotator with the old name; if it is another person: "
-    "--annotator NAME",
+    Kind.unclear_annotator: "another file said otherwise, and nothing in this one says who labeled; say it with --annotator",
     Kind.unknown_class: "fix the spelling; if it is new, --new-class NAME, or --new-classes all for those that look like no "
     "other; `ssgan labels rename OLD NEW` if it was renamed",
 }
@@ -115,13 +114,14 @@ def review(
     if not any(items.values()):
         items[Kind.problem] = [ReviewedLabel(nothing_came_in(parsed), "")]
     written = (*WRITTEN, Kind.conflict) if rules.allow_conflicts else WRITTEN
+    namesakes = {item.vote.annotator for item in items[Kind.unclear_annotator] if item.vote}
     unknown = {item.vote.label for item in items[Kind.unknown_class] if item.vote}
     return Review(
         items=items,
         accepted=in_order(item.vote for kind in written for item in items[kind] if item.vote),
         suggestions={name: similar_names(name, rules.classes) for name in sorted(unknown)},
-        notes=_notes(parsed, resolved),
-        hints=hints(parsed, resolved, project),
+        notes=[*_notes(parsed, resolved), *_overruled(items[Kind.unchanged], state)],
+        hints=[*hints(parsed, resolved, project), *same_person(namesakes)],
         needs_a_person=any(items[kind] for kind in NEEDS_A_PERSON if kind not in written),
     )
 
@@ -140,6 +140,12 @@ def _notes(parsed: ParsedFile, resolved: ResolvedVotes) -> list[str]:
         for start, count in resolved.cut.most_common()
     ]
     return [f"{count} {what}" for what, count in parsed.skipped.items()] + cut
+
+
+def _overruled(unchanged: Iterable[ReviewedLabel], state: State) -> list[str]:
+    votes = [_renamed(item.vote, state) for item in unchanged if item.vote]
+    count = sum(vote.label != state.labels.get(vote.image) for vote in votes)
+    return [f"{count} of the unchanged say otherwise, but newer votes or more of them stand against these"] if count else []
 
 
 class _Reviewer:

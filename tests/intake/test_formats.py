@@ -13,7 +13,6 @@ from ssgan.errors import DataError
 from ssgan.intake.formats import read_labels
 from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel
 
-
 ONE_CLASS = "decide on one class for the image in the labeling tool, and export again"
 
 
