@@ -23,8 +23,8 @@ from typing import Any
 
 from ssgan import atomic
 from ssgan.errors import DataError
-from ssgan.ledger.names import class_name
 from ssgan.ledger.taxonomy import Taxonomy
+from ssgan.names import class_name
 
 VERSION = 1
 # between letters, or a letter and a digit: no difference to people. Not between digits, and not at either end

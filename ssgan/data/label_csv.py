@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssgan.errors import DataError
-from ssgan.ledger.names import class_name, is_placeholder
+from ssgan.names import class_name, is_placeholder
 
 _OTHER_NAMES = {
     "path": ("filename", "file_name", "file", "filepath", "file_path", "image", "image_path", "image_id", "imageid", "img"),

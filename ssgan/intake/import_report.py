@@ -6,7 +6,7 @@ from typing import Any
 
 from ssgan.intake.importing import Import
 from ssgan.intake.review import NEEDS_A_PERSON, REMEDY, Kind, Review
-from ssgan.ledger.names import is_placeholder
+from ssgan.names import is_placeholder
 
 EXAMPLES = 3  # shown of each kind
 

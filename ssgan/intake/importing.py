@@ -20,11 +20,11 @@ from ssgan.intake.review import Review, ReviewRules, review
 from ssgan.intake.spelling import similar_names
 from ssgan.intake.votes import resolve_votes
 from ssgan.ledger.event import Event
-from ssgan.ledger.names import class_name, is_placeholder
 from ssgan.ledger.state import Policy, State
 from ssgan.ledger.store import Ledger
 from ssgan.ledger.taxonomy import Taxonomy
 from ssgan.ledger.vote import time_text
+from ssgan.names import class_name, is_placeholder
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from ssgan.errors import DataError
 from ssgan.intake.matching import Match
 from ssgan.intake.options import ImportOptions
 from ssgan.intake.raw_label import USER_NUMBER, ParsedFile, RawLabel
-from ssgan.ledger.names import class_name
 from ssgan.ledger.store import LedgerFiles
 from ssgan.ledger.vote import Vote, canonical_time
+from ssgan.names import class_name
 
 FINGERPRINT = 12  # hex digits behind the name of a file, so that its bytes are known again
 

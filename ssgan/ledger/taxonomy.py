@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ssgan.ledger.event import Event
-from ssgan.ledger.names import class_name
+from ssgan.names import class_name
 
 
 @dataclass(frozen=True)

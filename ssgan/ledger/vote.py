@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ssgan.errors import DataError
-from ssgan.ledger.names import class_name
+from ssgan.names import class_name
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

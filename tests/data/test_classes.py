@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ssgan.data import classes
 from ssgan.data.classes import ClassRegistry
 from ssgan.errors import DataError
-from ssgan.ledger.names import class_name
+from ssgan.names import class_name
 
 names = st.lists(st.text(min_size=1, max_size=8).map(class_name).filter(bool), max_size=8)
 

@@ -2,64 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ssgan.data.classes import ClassRegistry
 from ssgan.intake import import_report
-from ssgan.intake.importing import Import, prepare
-from ssgan.intake.options import ImportOptions
-from ssgan.intake.project_index import ProjectIndex
 from ssgan.intake.review import Kind
 from ssgan.ledger import Ledger
 from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy
-from tests.intake.test_formats import annotation
-
-PATHS = ["1.png", "2.png", "3.png", "4.png"]
-IDS = {path: f"{i}" * 64 for i, path in enumerate(PATHS, 1)}
-PROJECT = ProjectIndex({image: path for path, image in IDS.items()}, IDS, {}, ClassRegistry(["cat", "dog"]))
-
-
-def coco(labels: str) -> Any:
-    return {
-        "images": [{"id": i, "file_name": path} for i, path in enumerate(PATHS)],
-        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
-        "annotations": [{"image_id": i, "category_id": "-cd".index(c)} for i, c in enumerate(labels) if c != "-"],
-    }
-
-
-def table(labels: str, **columns: str) -> str:
-    names = {"c": "cat", "d": "dog", "-": ""}
-    more = "".join(f",{value}" for value in columns.values())
-    rows = [f"{path},{names[label]}{more}\n" for path, label in zip(PATHS, labels, strict=True)]
-    return ",".join(["path", "label", *columns]) + "\n" + "".join(rows)
-
-
-def studio(labels: str, who: Any = 1, minute: int = 0) -> Any:
-    names, hour = {"c": "cat", "d": "dog"}, f"2026-02-07T12:{minute:02d}"
-    said = [annotation(names[label], who=who, updated_at=f"{hour}:0{i}Z") for i, label in enumerate(labels) if label != "-"]
-    return [{"id": path, "data": {"image": path}, "annotations": [one]} for path, one in zip(PATHS, said, strict=False)]
-
-
-def given(root: Path, content: Any, name: str = "instances_default.json", day: int = 1) -> Path:
-    path = root / name
-    path.parent.mkdir(exist_ok=True, parents=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    os.utime(path, (1_770_000_000 + 86_400 * day,) * 2)
-    return path
-
-
-def look(root: Path, path: Path, policy: Policy = "require_agreement", **options: Any) -> Import:
-    return prepare(path, Ledger(root / "labels"), PROJECT, policy, ImportOptions(**options))
-
-
-def counts(found: Import) -> dict[str, int]:
-    return {kind.value: len(items) for kind, items in found.review.items.items() if items}
+from tests.support.label_files import IDS, coco, counts, given, look, studio, table
 
 
 @pytest.mark.parametrize("policy", ["require_agreement", "majority", "latest"])

@@ -5,41 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ssgan.errors import DataError
 from ssgan.intake.formats import read_labels
-from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel
+from ssgan.intake.raw_label import LabelFormat, RawLabel
+from tests.support.label_files import annotation, short, task, write
 
 ONE_CLASS = "decide on one class for the image in the labeling tool, and export again"
-
-
-def write(folder: Path, content: Any, name: str = "labels.json") -> Path:
-    path = folder / name
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
-def short(read: ParsedFile) -> list[tuple[str, str, str]]:
-    return [(one.sha256 or one.path, one.label, one.annotator) for one in read.labels]
-
-
-def annotation(*choices: str, who: Any = 1, **more: Any) -> dict[str, Any]:
-    result = [{"type": "choices", "from_name": "class", "to_name": "image", "value": {"choices": list(choices)}}]
-    return {
-        "id": 7,
-        "completed_by": who,
-        "result": result,
-        "was_cancelled": False,
-        "created_at": "2026-02-07T12:00:00Z",
-        **more,
-    }
-
-
-def task(*annotations: dict[str, Any], image: str = "/data/upload/1/0a1b2c3d-1.png", **more: Any) -> dict[str, Any]:
-    return {"id": 3, "data": {"image": image, **more}, "annotations": list(annotations), "predictions": [], "drafts": []}
 
 
 def test_csv_with_and_without_annotator_and_time(tmp_path: Path) -> None:

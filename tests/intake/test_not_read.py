@@ -16,7 +16,7 @@ import pytest
 from ssgan.errors import DataError
 from ssgan.intake.formats import read_labels
 from ssgan.intake.options import Fields
-from tests.intake.test_formats import annotation, short, task, write
+from tests.support.label_files import annotation, short, task, write
 
 
 def zipped(name: str) -> bytes:
@@ -87,9 +87,9 @@ def test_objects_with_a_path_and_a_label_are_read(tmp_path: Path, name: str) -> 
         assert [one.text for one in read.problems] == ['object 5: its label is ["cat", "dog"]', "object 6: names no image"]
 
 
-def ground_truth(number: int, human: str = "yes", **more: Any) -> dict[str, Any]:
+def ground_truth(number: int, human: str = "yes") -> dict[str, Any]:
     said = {"class-name": "cat", "human-annotated": human, "creation-date": "2026-02-07T12:00:00.000000"}
-    return {"source-ref": f"s3://lab/raw/{number}.png", "animal": 0, "animal-metadata": said, **more}
+    return {"source-ref": f"s3://lab/raw/{number}.png", "animal": 0, "animal-metadata": said}
 
 
 def test_the_manifest_of_ground_truth_holds_what_people_said(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_manifest_of_ground_truth_holds_what_people_said(tmp_path: Path) -> 
 
 def test_of_two_label_attributes_a_person_names_one(tmp_path: Path) -> None:
     sharp = {"class-name": "sharp", "human-annotated": "yes"}
-    path = write(tmp_path, "\n".join(json.dumps(ground_truth(i, **{"look-metadata": sharp})) for i in (1, 2)))
+    path = write(tmp_path, "\n".join(json.dumps({**ground_truth(i), "look-metadata": sharp}) for i in (1, 2)))
     assert not read_labels(path).labels
     assert {one.remedy for one in read_labels(path).problems} == {"name the one that is the class: --control NAME"}
     assert [one.label for one in read_labels(path, fields=Fields(control="look")).labels] == ["sharp", "sharp"]

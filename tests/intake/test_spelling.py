@@ -13,7 +13,7 @@ from ssgan.intake.importing import clearly_new
 from ssgan.intake.spelling import similar_names
 from ssgan.ledger import Ledger, Vote
 from ssgan.ledger.event import Event
-from tests.intake.test_annotators import given, look
+from tests.support.label_files import given, look
 
 DIGITS = [str(i) for i in range(1, 11)]
 COMPOSED, DECOMPOSED = "L\u00f6we", "Lo\u0308we"

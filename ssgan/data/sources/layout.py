@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ssgan.errors import DataError
-from ssgan.ledger.names import class_name, is_placeholder
+from ssgan.names import class_name, is_placeholder
 
 # What may follow the name of a split or of the pool: train2017, test_set, unlabeled_images
 _MORE = r"(?:[ _-]?(?:set|data|images?|\d{4}))?"
