@@ -44,10 +44,20 @@ class Mode(StrEnum):
     benchmark = "benchmark"
 
 
+class FolderLayout(StrEnum):
+    """``data.source.layout``."""
+
+    auto = "auto"
+    classes = "classes"
+    split_classes = "split_classes"
+    flat = "flat"
+
+
 def init(
     folder: Annotated[Path, typer.Argument(help="The project's folder; made if it does not exist.")] = Path(),
     images: Annotated[str, typer.Option(help="Raw images: a folder, seen from the project, or s3://bucket/prefix.")] = "images",
     mode: Annotated[Mode, typer.Option(help="team: use all labels; benchmark: keep few, to see what they do.")] = Mode.team,
+    layout: Annotated[FolderLayout, typer.Option(help="What folders mean; auto: by their names.")] = FolderLayout.auto,
     labels: Annotated[
         str | None,
         typer.Option(
@@ -72,12 +82,12 @@ def init(
     taken = [name for name in FILES if (folder / name).exists()]
     if taken:
         raise ConfigError(f"{folder} already holds {', '.join(taken)}; name another folder, nothing is overwritten")
-    seen = None if is_s3(images) else _seen(folder, images)
+    seen = None if is_s3(images) else _seen(folder, images, layout)
     unlabeled = labels is None and mode == Mode.team and not has_class_folders(images, seen)
     labels = LEDGER if unlabeled else labels
     choices = {
         "version": __version__,
-        "source": f"kind: s3\n    url: {images}" if is_s3(images) else f"kind: folder\n    path: {images}",
+        "source": _source(images, layout),
         "dependency": "${data.source.url}" if is_s3(images) else "${data.source.path}",
         "mode": mode.value,
         "labels": labels or "null",
@@ -121,14 +131,20 @@ def _start_ledger(folder: Path) -> None:
         (folder / "README.md").write_text(templates.fill("ledger.md", {}), encoding="utf-8")
 
 
-def _seen(folder: Path, images: str) -> Seen | None:
-    """What a look at the images found; None where there are none yet."""
+def _source(images: str, layout: FolderLayout) -> str:
+    """The section ``data.source``."""
+    source = f"kind: s3\n    url: {images}" if is_s3(images) else f"kind: folder\n    path: {images}"
+    return source if layout == FolderLayout.auto else f"{source}\n    layout: {layout.value}"
+
+
+def _seen(folder: Path, images: str, layout: FolderLayout) -> Seen | None:
+    """What a look at the images found; None where there are none yet. Raises DataError where folders allow two readings."""
     from ssgan.config import FolderSource
     from ssgan.data.sources import make_source
     from ssgan.project.advice import look
 
     path = (folder / images).resolve()  # the folder may not be there yet, and then nothing is at folder/../images
-    return look(make_source(FolderSource(path=str(path)))) if _holds_files(path) else None
+    return look(make_source(FolderSource(path=str(path), layout=layout.value))) if _holds_files(path) else None
 
 
 def _with_sections(text: str, sections: dict[str, dict[str, Any]], own: dict[str, int]) -> str:

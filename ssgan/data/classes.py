@@ -24,7 +24,7 @@ from typing import Any
 from ssgan import atomic
 from ssgan.errors import DataError
 from ssgan.ledger.taxonomy import Taxonomy
-from ssgan.names import class_name
+from ssgan.names import class_name, whole_number
 
 VERSION = 1
 # between letters, or a letter and a digit: no difference to people. Not between digits, and not at either end
@@ -115,10 +115,11 @@ def similar(classes: Iterable[str]) -> list[list[str]]:
     """Groups of names that differ only in case, spaces and punctuation: most likely one class spelled in two ways.
 
     Punctuation counts where it is all there is to tell names apart: in numbers (1.0 and 10, -5 and 5), and symbols (C and C++).
+    1.0 is 1.
     """
     spelled: dict[str, list[str]] = {}
     for name in classes:
-        spelled.setdefault(_FILLING.sub("", name.casefold()) or name, []).append(name)
+        spelled.setdefault(whole_number(name) or _FILLING.sub("", name.casefold()) or name, []).append(name)
     return [names for names in spelled.values() if len(names) > 1]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ssgan.errors import DataError
-from ssgan.names import class_name, is_placeholder
+from ssgan.names import class_name, is_placeholder, whole_number
 
 _OTHER_NAMES = {
     "path": ("filename", "file_name", "file", "filepath", "file_path", "image", "image_path", "image_id", "imageid", "img"),
@@ -32,14 +32,15 @@ class Line(NamedTuple):
     settles: str = ""
 
 
-def read_csv(path: Path, key: str = "split.labels", odd_names: Collection[str] | None = ()) -> list[Line]:
+def read_csv(path: Path, key: str = "split.labels", known: Collection[str] | None = ()) -> list[Line]:
     """The lines of a label file: columns ``path`` or ``sha256``, and ``label``; see ``Line`` for more. Others are ignored.
 
     A byte order mark, CRLF, blank lines and spaces around values are fine. Where a line has both, ``sha256`` counts.
 
     Args:
         key: begins the messages: who named the file.
-        odd_names: names such as ``nan`` or ``None`` that are classes; any other one is an error. None: all may be.
+        known: classes that are there already. A name that most likely is none (``nan``, ``None``), or one of these as
+            pandas writes it (``1.0`` for ``1``), is an error. None: the caller asks.
 
     Raises:
         DataError: naming the file, the line and the remedy.
@@ -60,20 +61,26 @@ def read_csv(path: Path, key: str = "split.labels", odd_names: Collection[str] |
         raise DataError(f"{where} is empty; its first line must name the columns, such as `path,label`")
     header = _header(where, numbered[0][1])
     lines = [_line(where, header, number, row) for number, row in numbered[1:]]
-    if odd_names is not None:
-        _require_names(where, lines, odd_names)
+    if known is not None:
+        _require_names(where, lines, known)
     return lines
 
 
-def _require_names(where: str, lines: Iterable[Line], odd_names: Collection[str]) -> None:
-    """Raise DataError for a label that most likely stands for none."""
-    odd = [line for line in lines if is_placeholder(line.name) and line.name not in odd_names]
-    if odd:
-        raise DataError(
-            f"{where}, line {odd[0].number}: is {odd[0].name!r} a class, or no label ({len(odd)} such lines)? Leave the "
-            "cell empty for no label (pandas: `keep_default_na`); for a class, take another name, or a label ledger: "
-            f"`ssgan labels import FILE --new-class {odd[0].name}`"
-        )
+def _require_names(where: str, lines: Sequence[Line], known: Collection[str]) -> None:
+    """Raise DataError for a label that most likely stands for none, or for another one."""
+    names = {*known, *(line.name for line in lines)}
+    for line in lines:
+        if is_placeholder(line.name) and line.name not in known:
+            raise DataError(
+                f"{where}, line {line.number}: is {line.name!r} a class, or no label? Leave the cell empty for no label "
+                "(pandas: `na_rep`); for a class, take another name, or a label ledger: "
+                f"`ssgan labels import FILE --new-class {line.name}`"
+            )
+        if (number := whole_number(line.name)) in names and line.name not in known:
+            raise DataError(
+                f"{where}, line {line.number}: is {line.name!r} the class {number!r}? Write one of them throughout (pandas: "
+                "`astype('Int64')`)"
+            )
 
 
 def _header(where: str, row: list[str]) -> list[str]:

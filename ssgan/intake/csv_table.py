@@ -13,7 +13,7 @@ _PREDICTED = {"probability", "model_id"}  # columns of `ssgan predict`
 
 def read(path: Path, parsed: ParsedFile) -> None:
     """Add all lines. Raises DataError for a broken file, and for a table of predictions."""
-    lines = read_csv(path, "the label file", odd_names=None)
+    lines = read_csv(path, "the label file", known=None)
     with path.open(encoding="utf-8-sig") as file:
         header = {cell.strip().strip('"').lower() for cell in file.readline().split(",")}
     if header >= _PREDICTED:

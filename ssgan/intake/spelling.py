@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 
 from ssgan.data import classes
-
-_WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")  # pandas writes 1 as 1.0 where a column has empty cells
+from ssgan.names import whole_number
 
 
 def similar_names(name: str, known: Sequence[str]) -> list[str]:
@@ -16,8 +14,8 @@ def similar_names(name: str, known: Sequence[str]) -> list[str]:
 
     Numbers and signs are taken as they are: 10 is no typo of 1.0, nor C of C++.
     """
-    if number := _WHOLE_NUMBER.fullmatch(name):
-        return [number[1]]
+    if number := whole_number(name):
+        return [number]
     spelled = [other for other in known if classes.similar([name, other])]
     folded = {other.casefold(): other for other in known if _letters(other) != _letters(name) or other in spelled}
     typed = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.75) if _letters(name).strip("0123456789") else []

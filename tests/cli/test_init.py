@@ -201,3 +201,18 @@ def test_photos_in_class_folders_need_no_ledger(tmp_path: Path, capsys: pytest.C
     assert run(["init", str(tmp_path / "p"), "--images", "../photos"]) == 0
     assert capsys.readouterr().out.endswith("then: ssgan doctor && dvc repro\n")
     assert load(tmp_path / "p/params.yaml").split.labels is None
+
+
+def test_folders_with_two_readings_are_asked_about_and_the_answer_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("good", "none", "test"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "images" / name / "1.png")
+    command = ["init", str(tmp_path / "p"), "--images", "../images"]
+    assert run(command) == 1
+    assert "`test` may be a split or a class; say it with `layout: classes`" in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
+    assert run([*command, "--layout", "classes"]) == 0
+    source = load(tmp_path / "p/params.yaml").data.source
+    assert source == FolderSource(path="../images", layout="classes")

@@ -186,3 +186,11 @@ def test_class_without_training_label(project: Project) -> None:
     paths = paths_of(project.root / "index", ids)
     found = zip(ids, project.files.labels("test").tolist(), strict=True)
     assert {(paths[one].split("/")[0], label) for one, label in found} == {("dog", 1), ("cat", 2)}
+
+
+@pytest.mark.parametrize("known", [(), ("1", "dog")])
+def test_numbers_that_pandas_rewrote_are_no_new_classes(tmp_path: Path, known: tuple[str, ...]) -> None:
+    path = write(tmp_path, "path,label\na.png,1\nb.png,1.0\n" if not known else "path,label\na.png,1.0\n")
+    with pytest.raises(DataError, match=r"line [23]: is '1\.0' the class '1'\?"):
+        read_csv(path, known=known)
+    assert read_csv(write(tmp_path, "path,label\na.png,2.0\n"))[0].name == "2.0"

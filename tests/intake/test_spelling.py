@@ -61,7 +61,6 @@ def test_a_class_in_either_form_is_that_class(tmp_path: Path) -> None:
 def test_votes_and_events_of_old_ledgers_are_read_in_one_form(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "labels")
     text = '{"annotator": "eva", "image": "' + "1" * 64 + f'", "label": "{DECOMPOSED}", "time": "2026-01-01T00:00:00.000Z"}}\n'
-
     (ledger.folder / "batches").mkdir(parents=True)
     (ledger.folder / f"batches/{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl").write_text(text, encoding="utf-8")
     assert ledger.state().labels == {"1" * 64: COMPOSED}

@@ -152,8 +152,8 @@ def _same_inside(folders: Sequence[str], inner: Callable[[str], Collection[str]]
 
 def _ask(where: str, question: str) -> DataError:
     return DataError(
-        f"{where}: {question}; say so with `layout: classes` (each top folder is a class), `layout: split_classes` (train and "
-        "test, classes below) or `layout: flat` (no classes), or rename the folders"
+        f"{where}: {question}; say it with `layout: classes` (each top folder is a class), `layout: split_classes` (train and "
+        "test, classes below) or `layout: flat` (no classes) in data.source (`ssgan init --layout`), or rename the folders"
     )
 
 
