@@ -43,7 +43,7 @@ ByOption = Annotated[str, typer.Option("--by", help="Who decides that; noted in 
 
 @labels.command("import")
 def import_(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, class folders, Label Studio JSON, COCO JSON, or a queue.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, class folders, an export (see --format), or a queue.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen. Ends like the import would.")] = False,
     annotator: Annotated[str, typer.Option(help="Who labeled, where the file does not say. Default: the file's name.")] = "",
     time: Annotated[str, typer.Option(help="When, where the file does not say (ISO 8601). Default: the file's time.")] = "",
@@ -218,11 +218,13 @@ def open_ledger(folder: Path | None) -> Ledger:
 
 
 def _project_index() -> ProjectIndex:
-    from ssgan.config import FolderSource, S3Source, load
+    from ssgan.config import DigitsSource, FolderSource, S3Source, load
     from ssgan.intake.project_index import load_project_index
 
     source = load().data.source
-    where = source.url if isinstance(source, S3Source) else source.path if isinstance(source, FolderSource) else ""
+    where = (
+        source.url if isinstance(source, S3Source) else source.path if isinstance(source, FolderSource | DigitsSource) else ""
+    )
     return load_project_index(DATA / "index", DATA / "duplicates.parquet", DATA / "splits", REGISTRY, where)
 
 

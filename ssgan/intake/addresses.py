@@ -33,8 +33,14 @@ def notations(address: str) -> list[str]:
         texts = [whole, re.split(r"[?#]", whole, maxsplit=1)[0]]
     else:
         texts = [address]
-    quoted = [one for text in texts for one in (text, unquote(text), unquote_plus(text) if local else text)]
-    return list(dict.fromkeys(found for text in quoted if (found := key(text))))
+    spellings = [one for text in dict.fromkeys(texts) for one in _unquoted(text, bool(local))]
+    return list(dict.fromkeys(found for text in spellings if (found := key(text))))
+
+
+def _unquoted(text: str, form: bool) -> list[str]:
+    """The text as it is, and as it was if it was quoted. form: as in a form, where + may be a space."""
+    found = [text, unquote(text)] if "%" in text else [text]
+    return [*found, unquote_plus(text)] if form and "+" in text else found
 
 
 def _below_host(scheme: str, rest: str) -> str:

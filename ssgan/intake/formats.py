@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssgan.errors import DataError
-from ssgan.intake import coco, csv_table, folders, json_rows, label_studio, not_read
+from ssgan.intake import coco, csv_table, cvat, folders, json_rows, label_studio, not_read
 from ssgan.intake.options import USUAL, Fields
 from ssgan.intake.raw_label import LabelFormat, ParsedFile
 from ssgan.ledger.vote import time_text
@@ -52,14 +52,19 @@ def _refuse_exports(folder: Path) -> None:
 
 def _read_file(path: Path, kind: LabelFormat | None, fields: Fields) -> ParsedFile:
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    if sentence := not_read.of_bytes(path, data):
+    if kind is None and cvat.recognizes(data):
+        kind = LabelFormat.cvat
+    elif sentence := not_read.of_bytes(path, data):
         raise DataError(sentence)
-    content: Any = None if kind is LabelFormat.csv else _content(path, data.lstrip(), required=kind is not None)
+    by_bytes = kind in (LabelFormat.csv, LabelFormat.cvat)
+    content: Any = None if by_bytes else _content(path, data.lstrip(), required=kind is not None)
     kind = kind or guess(path, content)
     parsed = ParsedFile(kind.value, file_sha256(path), time_text(datetime.fromtimestamp(path.stat().st_mtime, UTC)))
     try:
         if kind is LabelFormat.csv:
             csv_table.read(path, parsed)
+        elif kind is LabelFormat.cvat:
+            cvat.read(data, parsed)
         elif kind is LabelFormat.coco:
             coco.read(content, parsed)
         elif kind is LabelFormat.json_rows:
@@ -91,7 +96,8 @@ def _content(path: Path, text: bytes, required: bool) -> Any:
         if found is not None or not required:
             return found
     try:
-        return json.loads(text)
+        found = json.loads(text)
+        return [found] if json_rows.recognizes([found]) else found  # a single line
     except (ValueError, RecursionError) as error:
         rows = json_rows.parse_lines(text)
         if rows is None:

@@ -13,7 +13,7 @@ from ssgan.intake.votes import ResolvedVotes
 def nothing_came_in(parsed: ParsedFile) -> str:
     """Why a file without a problem holds no label either."""
     found = ", ".join(f"{count} {what}" for what, count in parsed.skipped.items())
-    tags = "; CVAT leaves tags out of COCO: export as ImageNet, with images" if parsed.kind == LabelFormat.coco else ""
+    tags = "; CVAT leaves tags out of COCO: export CVAT for images 1.1" if parsed.kind == LabelFormat.coco else ""
     return f"no label came in: the file holds {found or 'no label at all'}{tags}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from ssgan.intake.addresses import cleaned, key, notations, own_beginnings, tails, uploaded_name
@@ -46,9 +47,6 @@ class Matcher:
         self.project = project
         self.prefix = prefix.replace("\\", "/")
         self.beginnings = own_beginnings(project.source)
-        self.odd = _by_key(project.ids)
-        self._uploads: dict[str, list[str]] | None = None
-        self._names: dict[str, list[str]] | None = None
 
     def match(self, labels: Sequence[RawLabel]) -> list[Match]:
         """One match for each label, in their order."""
@@ -112,12 +110,20 @@ class Matcher:
         exact = [name] if name in self.project.ids else []
         return exact or self.odd.get(name, [])
 
-    @property
+    @cached_property
+    def odd(self) -> dict[str, list[str]]:
+        """Ingested paths whose key is not what they are, by their keys."""
+        return _grouped((name, path) for path in self.project.ids if (name := key(path)) != path)
+
+    @cached_property
     def uploads(self) -> dict[str, list[str]]:
         """Ingested paths by the name that Label Studio would give to an upload of them."""
-        if self._uploads is None:
-            self._uploads = _grouped((cleaned(path.rpartition("/")[2]), path) for path in self.project.ids)
-        return self._uploads
+        return _grouped((cleaned(path.rpartition("/")[2]), path) for path in self.project.ids)
+
+    @cached_property
+    def names(self) -> dict[str, list[str]]:
+        """Ingested paths by their bare names."""
+        return _grouped((_bare(path), path) for path in self.project.ids)
 
     def _part_twins(self, found: dict[str, Match]) -> None:
         """Two addresses that come to one picture cannot both be right: neither counts."""
@@ -135,9 +141,7 @@ class Matcher:
         if tail is not None:
             cut = address[: -len(tail)] if address.replace("\\", "/").endswith(tail) else ""
             return Match(None, cut=cut, hint=f"{tail!r} is ingested, which may be another picture")
-        if self._names is None:
-            self._names = _grouped((_bare(path), path) for path in self.project.ids)
-        alike = self._names.get(_bare(names[0]), [])
+        alike = self.names.get(_bare(names[0]), [])
         return Match(None, hint=f"is it {_listed(alike)}?" if alike else "")
 
 
@@ -148,11 +152,6 @@ def _plain(path: str) -> str:
 def _bare(path: str) -> str:
     """The name of a file without folders, case and extension."""
     return path.rpartition("/")[2].partition(".")[0].casefold()
-
-
-def _by_key(paths: Iterable[str]) -> dict[str, list[str]]:
-    """The paths whose key is not what they are, by their keys."""
-    return _grouped((name, path) for path in paths if (name := key(path)) != path)
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

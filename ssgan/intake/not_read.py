@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-READ = "CSV, class folders, JSON lines, and the JSON of Label Studio and COCO are read"
+READ = "CSV, class folders, JSON lines, CVAT's XML, and the JSON of Label Studio and COCO are read"
 _UNPACK = "unpack it, and import the file or the folder of classes in it"
 _AS_CSV = "save it as CSV in UTF-8 with the columns `path` and `label`"
 _WHOLE = "export the labels of whole images: class folders (ImageNet) with images, CSV, or COCO"
@@ -28,7 +28,7 @@ _BYTES = (
     (0, b"\x89PNG", "an image", "name a file of labels, or the folder of class folders"),
     (0, b"\xff\xd8\xff", "an image", "name a file of labels, or the folder of class folders"),
 )
-_XML = {"annotations": "CVAT's XML", "annotation": "the XML of Pascal VOC, with boxes of one image"}
+_XML = {"annotation": "the XML of Pascal VOC, with boxes of one image"}
 
 
 def of_bytes(path: Path, data: bytes) -> str | None:

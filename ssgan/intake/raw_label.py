@@ -15,6 +15,7 @@ class LabelFormat(StrEnum):
     label_studio = "label-studio"
     coco = "coco"
     json_rows = "json-rows"
+    cvat = "cvat"
 
 
 USER_NUMBER = "label-studio user "  # before the number of a user, where the export has no name
