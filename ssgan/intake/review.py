@@ -114,11 +114,14 @@ def review(
     if not any(items.values()):
         items[Kind.problem] = [ReviewedLabel(nothing_came_in(parsed), "")]
     written = (*WRITTEN, Kind.conflict) if rules.allow_conflicts else WRITTEN
+    # who is behind such a name is open for all labels of the file, not only for those that differ
     namesakes = {item.vote.annotator for item in items[Kind.unclear_annotator] if item.vote}
     unknown = {item.vote.label for item in items[Kind.unknown_class] if item.vote}
     return Review(
         items=items,
-        accepted=in_order(item.vote for kind in written for item in items[kind] if item.vote),
+        accepted=in_order(
+            item.vote for kind in written for item in items[kind] if item.vote and item.vote.annotator not in namesakes
+        ),
         suggestions={name: similar_names(name, rules.classes) for name in sorted(unknown)},
         notes=[*_notes(parsed, resolved), *_overruled(items[Kind.unchanged], state)],
         hints=[*hints(parsed, resolved, project), *same_person(namesakes)],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from ssgan.errors import DataError
@@ -54,8 +55,8 @@ def resolve_votes(
 ) -> ResolvedVotes:
     """The votes that a file holds.
 
-    When: as in the file, else as the options say, else as recorded when the same content was imported before, else the file's
-    own time.
+    Who and when: as in the file, else as the options say, else as recorded when the same content was imported before, else the
+    file's name stands for somebody, and the file's own time counts.
 
     Args:
         matches: of each label of the file.
@@ -65,12 +66,7 @@ def resolve_votes(
         DataError: for an invalid time.
     """
     source = f"{name}#{parsed.fingerprint[:FINGERPRINT]}"
-    before = {
-        (vote.image, vote.label, vote.annotator): vote.time
-        for votes in files.votes.values()
-        for vote in votes
-        if same_content(vote.source, source)
-    }
+    before = _recorded(files, source)
     default = canonical_time(options.time or parsed.time)
     found = ResolvedVotes()
     for given, match in zip(parsed.labels, matches, strict=True):
@@ -80,23 +76,35 @@ def resolve_votes(
             continue
         if match.cut:
             found.cut[match.cut] += 1
-        who = who_said(raw, options.annotator, name)
-        recorded = "" if options.time else before.get((match.image, raw.label, who.name), "")
-        when = _time(raw) or recorded or default
+        recorded = before.get((match.image, raw.label), {})
+        who = who_said(raw, options.annotator, name, recorded)
+        when = _time(raw) or ("" if options.time else recorded.get(who.name, "")) or default
         vote = Vote(match.image, raw.label, who.name, when, source, _settles(raw))
         found.votes.append(VoteInFile(vote, raw.where, who.named))
     return found
 
 
-def who_said(raw: RawLabel, annotator: str, file: str) -> Who:
-    """Who gave a label: as in the file, else as a person says, else the file stands for somebody.
+def _recorded(files: LedgerFiles, source: str) -> dict[tuple[str, str], dict[str, str]]:
+    """What the same content brought before: of each image and label, the annotators with their times."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for vote in chain.from_iterable(files.votes.values()):
+        if same_content(vote.source, source):
+            found.setdefault((vote.image, vote.label), {})[vote.annotator] = vote.time
+    return found
+
+
+def who_said(raw: RawLabel, annotator: str, file: str, recorded: Iterable[str]) -> Who:
+    """Who gave a label: as in the file, else as a person says, else as recorded, else the file stands for somebody.
 
     A number that a tool gave to a user is no name, for every installation has a user 1; ``annotator`` says whose it is.
     """
-    if raw.annotator.startswith(USER_NUMBER):
-        number = raw.annotator.removeprefix(USER_NUMBER)
-        return Who(f"{annotator} user {number}" if annotator else raw.annotator, bool(annotator))
-    return Who(raw.annotator or annotator or file, bool(raw.annotator or annotator))
+    number = raw.annotator.removeprefix(USER_NUMBER) if raw.annotator.startswith(USER_NUMBER) else ""
+    if raw.annotator and not number:
+        return Who(raw.annotator, named=True)
+    if annotator:
+        return Who(f"{annotator} user {number}" if number else annotator, named=True)
+    known = [name for name in recorded if not number or name.endswith(f" user {number}")]
+    return Who(known[0], named=True) if len(known) == 1 else Who(raw.annotator or file, named=False)
 
 
 def same_content(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from ssgan.intake.review import Kind
 from ssgan.ledger import Ledger
 from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy
-from tests.support.label_files import IDS, coco, counts, given, look, studio, table
+from tests.support.label_files import coco, counts, given, look, studio, table
 
 
 @pytest.mark.parametrize("policy", ["require_agreement", "majority", "latest"])
@@ -25,7 +25,7 @@ def test_a_second_file_of_one_name_replaces_nothing_unasked(
     found = look(tmp_path, given(tmp_path / "bob", make("ddcc"), name, day), policy)
     assert counts(found)["unclear annotator"] == 2
     assert found.review.needs_a_person
-    assert not {IDS["1.png"], IDS["2.png"]} & {vote.image for vote in found.review.accepted}
+    assert found.review.accepted == []  # not even what agrees: it would be another vote of the first person
     text = import_report.describe(found, name)
     assert f"1.png: dog, but cat by {name!r} in another file, {name}#" in text
     assert f"--annotator {name!r}; another one: --annotator NAME" in text
@@ -100,3 +100,10 @@ def test_votes_that_come_too_late_to_count_are_told(tmp_path: Path) -> None:
     found = look(tmp_path, given(tmp_path, table("dccc", annotator="eva", time="2026-02-01")))
     assert counts(found) == {"unchanged": 4}
     assert found.review.notes == ["1 of the unchanged say otherwise, but newer votes or more of them stand against these"]
+
+
+@pytest.mark.parametrize(("make", "name"), [(coco, "instances_default.json"), (studio, "export.json")])
+def test_the_same_content_is_by_the_same_person(tmp_path: Path, make: Any, name: str) -> None:
+    look(tmp_path, given(tmp_path, make("cccd"), name), annotator="eva").write()
+    assert counts(look(tmp_path, given(tmp_path / "again", make("cccd"), name, 2))) == {"repeated": 4}
+    assert counts(look(tmp_path, given(tmp_path, make("cccd"), "other name.json", 2))) == {"repeated": 4}
