@@ -4,7 +4,7 @@ images\\day1\\1.png                                      images/day1/1.png
 /data/local-files/?d=images/my%20cat.png                 images/my cat.png
 s3://bucket/raw/1.png                                    s3:/bucket/raw/1.png      a bucket is not left away
 https://host/images/1.png, file:///images/1.png          images/1.png
-/data/upload/3/54a9f142-IMG_1.jpg                        an upload to Label Studio, see ``uploaded_name``
+/data/upload/3/54a9f142-IMG_1.jpg                        an upload to Label Studio, see ``uploaded_names``
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import unquote, unquote_plus
 
 LOCAL_FILES = "/data/local-files/?d="  # of Label Studio: what follows is relative to its document root
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # one letter alone would be a drive of Windows
-_UPLOADED = re.compile(r"(?:^|/)(?:data|media)/upload/(?:\d+/)?[0-9a-f]{8}-([^/]+)$")
+_UPLOADED = re.compile(r"(?:^|/)(?:data|media)/upload/(?:\d+/)?([0-9a-f]{8}-([^/]+))$")
 _CLEANED = re.compile(r"[^-\w.]")
 
 
@@ -73,10 +73,10 @@ def own_beginnings(source: str) -> list[str]:
     return list(dict.fromkeys("/".join(some[i:]) + "/" for some in parts for i in range(len(some))))
 
 
-def uploaded_name(name: str) -> str | None:
-    """The cleaned name of an upload, without the 8 digits that Label Studio put before it; None for any other path."""
+def uploaded_names(name: str) -> list[str]:
+    """The cleaned name of an upload, as it lies in Label Studio and without the 8 digits before it; none for other paths."""
     found = _UPLOADED.search(f"/{name}")
-    return cleaned(found[1]) if found else None
+    return [cleaned(found[1]), cleaned(found[2])] if found else []
 
 
 def cleaned(name: str) -> str:

@@ -9,6 +9,7 @@ a field is the answer if it is the only one that can be, or if a person names it
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -95,8 +96,8 @@ def _read_task(task: dict[str, Any], where: str, controls: list[str], fields: Fi
         elif choices and len(controls) > 1:
             parsed.problem(f"{where}: the file has the controls {', '.join(controls)}", _NAME_CONTROL)
         else:
-            answers = [part.get("value", {}).get("choices", []) for part in choices if part.get("from_name", "") in controls]
-            names = [choice for answer in answers for choice in answer]
+            answers = [_flat_choices(part.get("value")) for part in choices if text_of(part.get("from_name")) in controls]
+            names = [choice for answer in answers for choice in answer or []]
             label = _label(task["data"], names, where, fields, parsed)
             _add(label, one.get("completed_by"), one.get("updated_at") or one.get("created_at"), parsed)
 
@@ -126,7 +127,7 @@ def _flat_choices(value: Any) -> list[Any] | None:
         except ValueError:
             return [value]
     if isinstance(value, dict):
-        return value.get("choices")
+        value = value.get("choices", {})
     found = value if isinstance(value, list) else [value]
     return None if any(isinstance(one, dict | list) for one in found) else found
 
@@ -156,7 +157,8 @@ def _add(label: RawLabel | None, who: Any, time: Any, parsed: ParsedFile) -> Non
 def _time(value: Any) -> str:
     """ISO 8601; versions before 1.0 wrote seconds since 1970."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return time_text(datetime.fromtimestamp(value, UTC))
+        with contextlib.suppress(ValueError, OverflowError, OSError):  # then it is reported as the text that it is
+            return time_text(datetime.fromtimestamp(value, UTC))
     return text_of(value)
 
 

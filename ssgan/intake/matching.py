@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from ssgan.intake.addresses import cleaned, key, notations, own_beginnings, tails, uploaded_name
+from ssgan.intake.addresses import cleaned, key, notations, own_beginnings, tails, uploaded_names
 from ssgan.intake.project_index import ProjectIndex
 from ssgan.intake.raw_label import RawLabel
 
@@ -51,7 +51,9 @@ class Matcher:
     def match(self, labels: Sequence[RawLabel]) -> list[Match]:
         """One match for each label, in their order."""
         paths = {label.path for label in labels if not label.sha256}
-        literal = all(_plain(path) in self.project.ids for path in paths)  # then nobody needs to think about beginnings
+        literal = not self.prefix and all(
+            _plain(path) in self.project.ids for path in paths
+        )  # then nobody needs to think about beginnings
         found = {path: self._literal(path) if literal else self._find(path) for path in paths}
         self._part_twins(found)
         return [self._by_bytes(label.sha256) if label.sha256 else found[label.path] for label in labels]
@@ -75,6 +77,8 @@ class Matcher:
     def _readings(self, address: str) -> dict[str, str]:
         """Every ingested path that an address may mean, with the beginning that is then left away."""
         found: dict[str, str] = {}
+        if behind := self._behind_prefix(address):  # a person has said what it means
+            return {path: self.prefix for rest in behind for path in self._ingested(rest)}
         names = notations(address)
         literal = _plain(address) in self.project.ids
         if literal:
@@ -83,12 +87,14 @@ class Matcher:
             for cut, rest in self._rests(name):
                 for path in self._ingested(rest) if cut or not literal else ():
                     found.setdefault(path, cut)
-        for rest in self._behind_prefix(address):
-            for path in self._ingested(rest):
-                found.setdefault(path, self.prefix)
-        if not found:
-            found = {path: UPLOAD for name in names for path in self.uploads.get(uploaded_name(name) or "", ())}
-        return found
+        return found or self._uploaded(names)
+
+    def _uploaded(self, names: Iterable[str]) -> dict[str, str]:
+        """The same for an upload to Label Studio; the source may be the very folder of uploads."""
+        for way in zip(*(uploaded_names(name) for name in names if uploaded_names(name)), strict=True):
+            if found := {path: UPLOAD for name in way for path in self.uploads.get(name, ())}:
+                return found
+        return {}
 
     def _rests(self, name: str) -> Iterable[tuple[str, str]]:
         yield "", name

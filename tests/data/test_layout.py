@@ -138,3 +138,14 @@ def test_empty_parts_of_keys_mean_nothing() -> None:
 def test_the_folder_of_a_class() -> None:
     assert class_folder("cat/deep/1.png", "classes") == "cat"
     assert class_folder("train/cat/deep/1.png", "split_classes") == "train/cat"
+
+
+def test_links_are_followed_and_named_since_dvc_does_not_follow_them(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere", {"1": b"x"})
+    source = opened("folder", tmp_path, "cat/1", "dog/2")
+    assert len(source.notes) == 1
+    for name in ("cat/more", "cow"):
+        (tmp_path / "raw" / name).symlink_to(tmp_path / "elsewhere")
+    source = Folder(str(tmp_path / "raw"))
+    assert set(listed(source)) == {"cat/1", "cat/more/1", "cow/1", "dog/2"}
+    assert "(2 links to folders were followed: `cat/more`, `cow`; `dvc repro` does not see" in source.notes[1]

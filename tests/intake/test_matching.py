@@ -123,6 +123,8 @@ def test_an_address_that_may_be_two_images_is_a_question() -> None:
     found = match(nested, "images/1.png", "images/2.png")  # seen from above the source: so images/1.png is 1.png?
     assert images(found) == [None, "2.png"]
     assert found[0].unclear == "images/1.png may be '1.png' or 'images/1.png'"
+    assert images(match(nested, "images/1.png", "images/2.png", prefix="images")) == ["1.png", "2.png"]
+    assert images(match(nested, "images/1.png", prefix="images")) == ["1.png"]
     assert images(match(nested, "images/1.png", "2.png")) == ["images/1.png", "2.png"]  # all are literal: no question
     quoted = match(index("a b.png", "a%20b.png"), "/data/local-files/?d=images/a%20b.png")
     assert images(quoted) == [None]
@@ -158,6 +160,8 @@ def test_uploads_to_label_studio_are_known_by_their_cleaned_name() -> None:
         ("/data/upload/1/0a1b2c3d-922d9ea2-a2a7-4a13-8d57-138404fcca2a.png", "922d9ea2-a2a7-4a13-8d57-138404fcca2a.png"),
     ):
         assert match(photos, address) == [Match(image, image, UPLOAD)], address
+    store = index("54a9f142-IMG_1.jpg", "d19a88e7-IMG_1.jpg", source="/label-studio/media/upload/3")
+    assert images(match(store, "/data/upload/3/d19a88e7-IMG_1.jpg")) == ["d19a88e7-IMG_1.jpg"]
     for address in (
         "/data/upload/3/IMG_2.jpg",
         "/data/upload/3/54a9f14-IMG_2.jpg",

@@ -16,7 +16,7 @@ import pytest
 from ssgan.errors import DataError
 from ssgan.intake.formats import read_labels
 from ssgan.intake.options import Fields
-from tests.support.label_files import annotation, short, task, write
+from tests.support.label_files import annotation, look, short, task, write
 
 
 def zipped(name: str) -> bytes:
@@ -200,3 +200,10 @@ def test_an_id_that_stands_for_two_things_is_a_problem(tmp_path: Path) -> None:
 def test_an_entry_that_is_repeated_word_for_word_does_no_harm(tmp_path: Path) -> None:
     read = read_labels(write(tmp_path, coco([(1, "1.png"), (1, "1.png"), (2, "2.png")], [(1, "cat"), (1, "cat"), (2, "dog")])))
     assert (len(read.labels), read.problems) == (2, [])
+
+
+@pytest.mark.parametrize("time", [1e300, float("nan"), "yesterday"])
+def test_a_time_that_is_none_is_an_error_in_the_data(tmp_path: Path, time: Any) -> None:
+    path = write(tmp_path, [task(annotation("cat") | {"created_at": time}, image="1.png")])
+    with pytest.raises(DataError, match=r"task 3: .* is not a time"):
+        look(tmp_path, path)

@@ -21,6 +21,7 @@ from ssgan.data.sources.listing import I64, Files
 from ssgan.errors import DataError, StorageError
 
 _FIRST_READ = 1 << 16  # bytes; most small files end within, and then need no call that asks for their size
+LINKS_SHOWN = 3
 RACY_NS = 2_000_000_000  # a file that changed so shortly before is read again next time: times of FAT have steps of 2 s
 KIND = stat.S_IFMT(0xFFFF)  # bits of a mode
 GONE, HIDDEN = 0, -1  # in place of a kind
@@ -38,6 +39,7 @@ class Folder:
         self.folder = os.fspath(path)
         self.name = self.folder
         self._kind = layout
+        self._links: set[str] = set()  # to folders, that a listing came across
         if not os.path.isdir(self.folder):
             raise DataError(
                 f"data.source.path is {self.folder!r}, which is not a folder; put the raw images there or correct it"
@@ -55,14 +57,22 @@ class Folder:
 
     @property
     def notes(self) -> list[str]:
-        return [self._layout.note]
+        links = sorted(self._links)
+        if not links:
+            return [self._layout.note]
+        shown = ", ".join(f"`{link}`" for link in links[:LINKS_SHOWN]) + (", ..." if len(links) > LINKS_SHOWN else "")
+        return [
+            self._layout.note,
+            f"({len(links)} links to folders were followed: {shown}; `dvc repro` does not see what changes behind them: add "
+            "their targets to the `deps` of `ingest` in dvc.yaml, or run `ssgan ingest`)",
+        ]
 
     def classes(self) -> list[str]:
         return self._layout.classes
 
     def files(self) -> Iterator[Files]:
         """All files, in columns."""
-        walk = _Walk(self.folder, self._layout.kind, time.time_ns() - RACY_NS)
+        walk = _Walk(self.folder, self._layout.kind, time.time_ns() - RACY_NS, self._links)
         return walk.below("", (os.path.realpath(self.folder),))
 
     def items(self) -> Iterator[Item]:
@@ -130,12 +140,13 @@ class _Nothing(NamedTuple):
 class _Walk(NamedTuple):
     """What is the same for all folders below ``root``.
 
-    ``settled`` is the time before which a file must have changed last, in ns.
+    ``settled`` is the time before which a file must have changed last, in ns. ``followed`` takes up the links to folders.
     """
 
     root: str
     layout: str
     settled: int
+    followed: set[str]
 
     def below(self, folder: str, links: tuple[str, ...]) -> Iterator[Files]:
         """Files below a folder in the order of names; ``links`` is how links led here, as real paths."""
@@ -187,6 +198,7 @@ class _Walk(NamedTuple):
             if any(f"{real}/".startswith(f"{target}/") for real in (*links, os.path.realpath(os.path.dirname(full)))):
                 yield self._odd(path, ("link_loop", f"a symbolic link to {target!r}, which contains it"))
             else:
+                self.followed.add(path)
                 yield from self.below(path + "/", (*links, target))
         else:
             yield from self.below(path + "/", links)
