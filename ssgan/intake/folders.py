@@ -15,7 +15,7 @@ from ssgan.data.sources import Item
 from ssgan.data.sources.folder import Folder
 from ssgan.data.sources.layout import class_folder, is_hidden, is_pool
 from ssgan.errors import DataError
-from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel
+from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel, printable
 from ssgan.ledger.vote import time_text
 from ssgan.provenance import file_sha256
 
@@ -41,7 +41,8 @@ def read(folder: Path, layout: str = "") -> ParsedFile:
         elif not _may_be_an_image(item.path):
             parsed.skip("files that are no images")
         else:
-            parsed.labels.append(RawLabel(file_sha256(folder / item.path), item.path, item.folder_class, item.path))
+            shown = printable(item.path)
+            parsed.labels.append(RawLabel(file_sha256(folder / item.path), shown, printable(item.folder_class), shown))
     parsed.fingerprint = _fingerprint(parsed.labels)
     return parsed
 

@@ -15,7 +15,7 @@ from ssgan.intake.formats import read_labels
 from ssgan.intake.matching import Matcher
 from ssgan.intake.options import ImportOptions
 from ssgan.intake.project_index import ProjectIndex
-from ssgan.intake.raw_label import ParsedFile
+from ssgan.intake.raw_label import ParsedFile, printable
 from ssgan.intake.review import Review, ReviewRules, review
 from ssgan.intake.spelling import similar_names
 from ssgan.intake.votes import resolve_votes
@@ -64,7 +64,7 @@ def prepare(path: Path, ledger: Ledger, project: ProjectIndex, policy: Policy, o
     files = ledger.read()
     state = files.state(policy)
     matches = Matcher(project, options.path_prefix).match(parsed.labels)
-    resolved = resolve_votes(parsed, matches, path.name or path.resolve().name, files, options)
+    resolved = resolve_votes(parsed, matches, printable(path.name or path.resolve().name), files, options)
     present = class_names(project.registry, state.taxonomy)
     wanted = dict.fromkeys(map(class_name, options.new_classes))
     added = [name for name in wanted if _is_new_class(name, present, state.taxonomy)]

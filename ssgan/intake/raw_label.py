@@ -68,4 +68,16 @@ class ParsedFile:
 
 def text_of(value: Any) -> str:
     """A JSON scalar as text, stripped; empty for null and for anything that is no scalar."""
-    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return printable(str(value).strip()) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def printable(name: str) -> str:
+    """A name that was not UTF-8, and that JSON holds in its own way, as ``ingest`` spells it: ``gr\\xf6n.png``."""
+    if name.isascii():
+        return name
+    from ssgan.data.sources import text  # on demand: it loads the configuration, which the help of a command does not need
+
+    try:
+        return text(name)
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "replace").decode()

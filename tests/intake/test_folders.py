@@ -94,3 +94,21 @@ def test_the_newest_class_folder_tells_the_time(tmp_path: Path) -> None:
     for name, time in (("train/cat", 1_500_000_000), ("test/dog", 1_000_000_000), ("unlabeled", 1_600_000_000)):
         os.utime(root / name, (time, time))
     assert read_labels(root).time == "2017-07-14T02:40:00.000Z"
+
+
+def test_names_that_are_not_utf_8_are_spelled_as_ingest_does(tmp_path: Path) -> None:
+    root = os.fsencode(folder(tmp_path, "cat/1.png", "dog/2.png"))
+    for name in (b"cat/gr\xf6n.png", b"k\xe4se/3.png"):
+        os.makedirs(os.path.dirname(os.path.join(root, name)), exist_ok=True)
+        Path(os.fsdecode(os.path.join(root, name))).write_bytes(name)
+    read = labels(read_labels(tmp_path / "export"))
+    assert {path: name for path, name in read.items() if "\\" in path} == {
+        "cat/gr\\xf6n.png": "cat",
+        "k\\xe4se/3.png": "k\\xe4se",
+    }
+
+
+def test_and_so_are_those_in_json(tmp_path: Path) -> None:
+    rows = [{"path": os.fsdecode(b"cat/gr\xf6n.png"), "label": "cat"}, {"path": "\ud800.png", "label": "dog"}]
+    (tmp_path / "x.json").write_text(json.dumps(rows))
+    assert labels(read_labels(tmp_path / "x.json")) == {"cat/gr\\xf6n.png": "cat", "?.png": "dog"}
