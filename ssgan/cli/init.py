@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssgan import __version__, templates
+from ssgan.cli.layouts import FolderLayout
 from ssgan.errors import ConfigError, SsganError
 from ssgan.storage import is_s3
 
@@ -42,15 +43,6 @@ class Mode(StrEnum):
 
     team = "team"
     benchmark = "benchmark"
-
-
-class FolderLayout(StrEnum):
-    """``data.source.layout``."""
-
-    auto = "auto"
-    classes = "classes"
-    split_classes = "split_classes"
-    flat = "flat"
 
 
 def init(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ssgan.cli.layouts import FolderLayout
 from ssgan.errors import ConfigError, Exit
 from ssgan.intake.raw_label import LabelFormat
 
@@ -45,7 +46,7 @@ ByOption = Annotated[str, typer.Option("--by", help="Who decides that; noted in 
 def import_(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, class folders, an export (see --format), or a queue.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen. Ends like the import would.")] = False,
-    annotator: Annotated[str, typer.Option(help="Who labeled, where the file does not say. Default: the file's name.")] = "",
+    annotator: Annotated[str, typer.Option(help="Who labeled, where the file does not say. Else asked when it matters.")] = "",
     time: Annotated[str, typer.Option(help="When, where the file does not say (ISO 8601). Default: the file's time.")] = "",
     kind: Annotated[LabelFormat | None, typer.Option("--format", help="Default: by the content of the file.")] = None,
     new_class: Annotated[list[str] | None, typer.Option("--new-class", help="This is a class from now on. Repeatable.")] = None,
@@ -58,7 +59,7 @@ def import_(
     allow_conflicts: Annotated[bool, typer.Option("--allow-conflicts", help="Record votes that contradict others.")] = False,
     control: Annotated[str, typer.Option("--control", help="Label Studio: the control that is the class.")] = "",
     image_field: Annotated[str, typer.Option("--image-field", help="Label Studio: the field that names the image.")] = "",
-    layout: Annotated[str, typer.Option("--layout", help="Of folders: classes or split_classes. Default: by names.")] = "",
+    layout: Annotated[FolderLayout, typer.Option("--layout", help="Of class folders; auto: by names.")] = FolderLayout.auto,
     path_prefix: Annotated[str, typer.Option("--path-prefix", help="What stands before the ingested paths in the file.")] = "",
     queue: Annotated[Path, typer.Option(help="CSV file for what a person has to decide.")] = QUEUE,
     ledger: LedgerOption = None,
@@ -75,7 +76,7 @@ def import_(
 
     config, into = _split_config(), open_ledger(ledger)
     options = ImportOptions(kind, annotator, time, new_class or (), allow_test, allow_conflicts)
-    options = replace(options, fields=Fields(control, image_field, layout), path_prefix=path_prefix)
+    options = replace(options, fields=Fields(control, image_field, layout.value), path_prefix=path_prefix)
     project = _project_index()
     found = prepare(path, into, project, config.label_policy, options)
     if added := _agreed(found.review, new_classes, ask=not (as_json or dry_run)):

@@ -12,11 +12,12 @@ from ssgan.intake.project_index import ProjectIndex
 from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy, State
 from ssgan.ledger.store import Ledger
+from ssgan.names import class_name
 
 
 def rename(ledger: Ledger, old: str, new: str, by: str, registry: ClassRegistry) -> str:
     """Record a rename; returns a message. Raises ConfigError for a name that cannot be used."""
-    state = ledger.state()
+    state, old, new = ledger.state(), class_name(old), class_name(new)
     require_class(old, state, registry)
     require_free(new, state, registry)
     event = ledger.record(Event("rename", old, new, by, now()))
@@ -28,7 +29,7 @@ def rename(ledger: Ledger, old: str, new: str, by: str, registry: ClassRegistry)
 
 def merge(ledger: Ledger, name: str, into: str, by: str, registry: ClassRegistry) -> str:
     """Record a merge; returns a message. Raises ConfigError for a name that cannot be used."""
-    state = ledger.state("latest")
+    state, name, into = ledger.state("latest"), class_name(name), class_name(into)
     for one in (name, into):
         require_class(one, state, registry)
     if name == into:

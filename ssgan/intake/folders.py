@@ -20,11 +20,11 @@ from ssgan.ledger.vote import time_text
 from ssgan.provenance import file_sha256
 
 
-def read(folder: Path, layout: str = "") -> ParsedFile:
+def read(folder: Path, layout: str = "auto") -> ParsedFile:
     """A label for every image below a class folder.
 
     Args:
-        layout: as in ``data.source.layout``; empty: found by the names of the folders.
+        layout: as in ``data.source.layout``.
 
     Raises:
         DataError: if there is no class folder, or the folders allow no decision.
@@ -48,14 +48,14 @@ def read(folder: Path, layout: str = "") -> ParsedFile:
 
 
 def _opened(folder: Path, layout: str) -> Folder:
-    source = Folder(str(folder), layout or "auto")
+    source = Folder(str(folder), layout)
     try:
         found = source.kind
     except DataError as error:
         raise DataError(f"{error} (for an import: --layout)") from None
     if found != "flat":
         return source
-    if layout or not any(_is_class_folder(path) for path in folder.iterdir()):
+    if layout != "auto" or not any(_is_class_folder(path) for path in folder.iterdir()):
         raise DataError(f"{folder} holds no class folder; an import needs {folder}/CLASS/IMAGE, or a file")
     return Folder(str(folder), "classes")  # labels of a single class are labels too
 

@@ -10,7 +10,7 @@ from ssgan.intake.raw_label import LabelFormat
 
 
 class Fields(NamedTuple):
-    """Which of several ways to read a file is right; empty: the only one, or the usual one.
+    """Which of several ways to read a file is right; empty or auto: the only one, or the usual one.
 
     control: the choices of Label Studio that are the class. image: the field of its tasks that names the image. layout: of a
     folder, as in ``data.source.layout``.
@@ -18,7 +18,7 @@ class Fields(NamedTuple):
 
     control: str = ""
     image: str = ""
-    layout: str = ""
+    layout: str = "auto"
 
 
 USUAL = Fields()

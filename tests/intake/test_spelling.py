@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ssgan.data.classes import ClassRegistry
 from ssgan.data.label_csv import read_csv
 from ssgan.intake import import_report
+from ssgan.intake.changes import merge, rename
 from ssgan.intake.importing import clearly_new
 from ssgan.intake.spelling import similar_names
 from ssgan.ledger import Ledger, Vote
@@ -67,3 +69,12 @@ def test_votes_and_events_of_old_ledgers_are_read_in_one_form(tmp_path: Path) ->
     ledger.append([Vote("2" * 64, DECOMPOSED, "eva", "2026-01-02", "x")])
     ledger.record(Event("rename", DECOMPOSED, "lion", "", "2026-01-03"))
     assert set(ledger.state().labels.values()) == {"lion"}
+
+
+def test_a_class_can_be_renamed_and_merged_by_either_form(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "labels")
+    for name in (COMPOSED, "cat"):
+        ledger.record(Event("class", name, "", "", "2026-01-01"))
+    rename(ledger, DECOMPOSED, "Ba\u0308r", "lead", ClassRegistry())
+    merge(ledger, "Ba\u0308r", "cat", "lead", ClassRegistry())
+    assert ledger.taxonomy().current_name(COMPOSED) == "cat"
