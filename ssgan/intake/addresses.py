@@ -2,8 +2,9 @@
 
 images\\day1\\1.png                                      images/day1/1.png
 /data/local-files/?d=images/my%20cat.png                 images/my cat.png
-s3://bucket/raw/1.png                                    s3:/bucket/raw/1.png      a bucket is not left away
-https://host/images/1.png, file:///images/1.png          images/1.png
+s3://bucket/raw/1.png                                    s3:/bucket/raw/1.png      a bucket is a place of its own
+https://host/images/1.png                                https:/host/images/1.png  see ``below_host``
+file:///images/1.png                                     images/1.png
 /data/upload/3/54a9f142-IMG_1.jpg                        an upload to Label Studio, see ``uploaded_names``
 """
 
@@ -16,6 +17,7 @@ from urllib.parse import unquote, unquote_plus
 
 LOCAL_FILES = "/data/local-files/?d="  # of Label Studio: what follows is relative to its document root
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)  # one letter alone would be a drive of Windows
+_HOST = re.compile(r"https?:/[^/]+/|(?:\.\./)+")
 _UPLOADED = re.compile(r"(?:^|/)(?:data|media)/upload/(?:\d+/)?([0-9a-f]{8}-([^/]+))$")
 _CLEANED = re.compile(r"[^-\w.]")
 
@@ -29,7 +31,7 @@ def notations(address: str) -> list[str]:
     if local:
         texts = [file, file.partition("&")[0]]
     elif url := _URL.fullmatch(address):
-        whole = _below_host(url[1].lower(), url[2])
+        whole = url[2].partition("/")[2] if url[1].lower() == "file" else f"{url[1].lower()}:/{url[2]}"
         texts = [whole, re.split(r"[?#]", whole, maxsplit=1)[0]]
     else:
         texts = [address]
@@ -43,9 +45,14 @@ def _unquoted(text: str, form: bool) -> list[str]:
     return [*found, unquote_plus(text)] if form and "+" in text else found
 
 
-def _below_host(scheme: str, rest: str) -> str:
-    """The path of a URL. A bucket stays, with its scheme: another bucket is another place. A web server's name does not."""
-    return rest.partition("/")[2] if scheme in ("http", "https", "file") else f"{scheme}:/{rest}"
+def below_host(name: str) -> str:
+    """A key without what says nothing about the folder: a web server's name, or ``../`` in front."""
+    return name[found.end() :] if (found := _HOST.match(name)) else name
+
+
+def as_written(beginning: str) -> str:
+    """The beginning of a key as people write it: ``s3://bucket/`` for ``s3:/bucket/``."""
+    return re.sub(r"^([a-z][a-z0-9+.-]+:/)(?!/)", r"\1/", beginning)
 
 
 def key(path: str) -> str:

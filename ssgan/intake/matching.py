@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from ssgan.intake.addresses import cleaned, key, notations, own_beginnings, tails, uploaded_names
+from ssgan.intake.addresses import below_host, cleaned, key, notations, own_beginnings, tails, uploaded_names
 from ssgan.intake.project_index import ProjectIndex
 from ssgan.intake.raw_label import RawLabel
 
@@ -51,9 +51,8 @@ class Matcher:
     def match(self, labels: Sequence[RawLabel]) -> list[Match]:
         """One match for each label, in their order."""
         paths = {label.path for label in labels if not label.sha256}
-        literal = not self.prefix and all(
-            _plain(path) in self.project.ids for path in paths
-        )  # then nobody needs to think about beginnings
+        # if all are literally those of the index, nobody needs to think about beginnings
+        literal = not self.prefix and all(_plain(path) in self.project.ids for path in paths)
         found = {path: self._literal(path) if literal else self._find(path) for path in paths}
         self._part_twins(found)
         return [self._by_bytes(label.sha256) if label.sha256 else found[label.path] for label in labels]
@@ -98,9 +97,7 @@ class Matcher:
 
     def _rests(self, name: str) -> Iterable[tuple[str, str]]:
         yield "", name
-        seen = name
-        while seen.startswith("../"):
-            seen = seen.removeprefix("../")
+        seen = below_host(name)
         for beginning in self.beginnings:
             if seen.startswith(beginning):
                 yield name[: len(name) - len(seen)] + beginning, seen[len(beginning) :]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from ssgan.intake.addresses import as_written
 from ssgan.intake.hints import hints, nothing_came_in, same_person
 from ssgan.intake.matching import UPLOAD
 from ssgan.intake.project_index import ProjectIndex
@@ -139,7 +140,7 @@ def _notes(parsed: ParsedFile, resolved: ResolvedVotes) -> list[str]:
     cut = [
         f"{count} images were found by their file name alone, since uploads to Label Studio keep no folder"
         if start == UPLOAD
-        else f"{count} images were found by stripping {start!r} from their path"
+        else f"{count} images were found by stripping {as_written(start)!r} from their path"
         for start, count in resolved.cut.most_common()
     ]
     return [f"{count} {what}" for what, count in parsed.skipped.items()] + cut

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssgan.data.classes import ClassRegistry
+from ssgan.intake.addresses import as_written
 from ssgan.intake.matching import UPLOAD, Match, Matcher
 from ssgan.intake.project_index import ProjectIndex
 from ssgan.intake.raw_label import RawLabel
@@ -40,6 +41,8 @@ NUMBERED = index("0001.png", "0002.png", "0007.png", "day1/0001.png", "day1/0003
         "s3://bucket/day2/0007.png",
         "s3://bucket/images/0007.png",  # another place than /srv/data/images
         "https://host/day2/0007.png",
+        "https://host/0007.png",
+        "https://images/0007.png",
         "other/images/0007.png",
         "/mnt/2024/images/0007.png",
         "../0007.png",
@@ -217,3 +220,9 @@ def test_a_source_that_is_a_link_is_known_by_both_names(tmp_path: Path) -> None:
     (tmp_path / "images").symlink_to(tmp_path / "disk")
     project = index("1.png", "2.png", source=str(tmp_path / "images"))
     assert images(match(project, "images/1.png", "disk/2.png")) == ["1.png", "2.png"]
+
+
+def test_beginnings_are_shown_as_people_write_them() -> None:
+    assert [as_written(one) for one in ("s3:/bucket/raw/", "s3://bucket/", "https:/host/images/", "images/", "C:/x/")] == [
+        "s3://bucket/raw/", "s3://bucket/", "https://host/images/", "images/", "C:/x/",
+    ]  # fmt: skip
