@@ -6,6 +6,7 @@ the name in the file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -143,7 +144,9 @@ def _notes(parsed: ParsedFile, resolved: ResolvedVotes) -> list[str]:
         else f"{count} images were found by stripping {as_written(start)!r} from their path"
         for start, count in resolved.cut.most_common()
     ]
-    return [f"{count} {what}" for what, count in parsed.skipped.items()] + cut
+    unnamed = Counter(one.vote.annotator for one in resolved.votes if not one.named)
+    who = [f"{count} labels are noted as by {name!r}; --annotator NAME names the person" for name, count in unnamed.items()]
+    return [f"{count} {what}" for what, count in parsed.skipped.items()] + cut + who
 
 
 def _overruled(unchanged: Iterable[ReviewedLabel], state: State) -> list[str]:

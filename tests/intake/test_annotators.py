@@ -107,3 +107,10 @@ def test_the_same_content_is_by_the_same_person(tmp_path: Path, make: Any, name:
     look(tmp_path, given(tmp_path, make("cccd"), name), annotator="eva").write()
     assert counts(look(tmp_path, given(tmp_path / "again", make("cccd"), name, 2))) == {"repeated": 4}
     assert counts(look(tmp_path, given(tmp_path, make("cccd"), "other name.json", 2))) == {"repeated": 4}
+
+
+def test_a_name_that_is_nobody_is_told(tmp_path: Path) -> None:
+    path = given(tmp_path, coco("cccd"))
+    note = "4 labels are noted as by 'instances_default.json'; --annotator NAME names the person"
+    assert look(tmp_path, path).review.notes == [note]
+    assert look(tmp_path, path, annotator="eva").review.notes == []
