@@ -9,6 +9,10 @@ from unicodedata import normalize
 # what programs write for "no value"; some are names of classes too (none: without a defect), so a person has to say it
 _PLACEHOLDERS = {"nan", "na", "n/a", "#n/a", "<na>", "none", "null", "nat", "#na", "-nan"}
 
+# What may follow the name of a split or of the pool: train2017, test_set, unlabeled_images
+MORE = r"(?:[ _-]?(?:set|data|images?|\d{4}))?"
+# images without a class: of a split, or of the source. FiftyOne writes _unlabeled, Datumaro no_label
+_POOL = re.compile(rf"_?(?:un-?label+ed|no[ _-]?labels?|not[ _-]?label+ed|unannotated){MORE}", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
 
 
@@ -21,9 +25,15 @@ def class_name(text: str) -> str:
     return normalize("NFC", text).strip()
 
 
+@lru_cache(maxsize=4096)
+def is_pool(name: str) -> bool:
+    """Whether a folder, where a class folder or a split could be, is called after images without a class."""
+    return _POOL.fullmatch(name) is not None
+
+
 def is_placeholder(name: str) -> bool:
-    """Whether a name most likely says that there is no label (``nan``, ``NA``, ``None``, ``null``)."""
-    return name.strip().lower() in _PLACEHOLDERS
+    """Whether a name most likely says that there is no label (``nan``, ``NA``, ``None``, ``null``, ``unlabeled``)."""
+    return name.strip().lower() in _PLACEHOLDERS or is_pool(name)
 
 
 def whole_number(name: str) -> str | None:

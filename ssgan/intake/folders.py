@@ -13,10 +13,11 @@ from pathlib import Path
 
 from ssgan.data.sources import Item
 from ssgan.data.sources.folder import Folder
-from ssgan.data.sources.layout import class_folder, is_hidden, is_pool
+from ssgan.data.sources.layout import class_folder, is_hidden
 from ssgan.errors import DataError
 from ssgan.intake.raw_label import LabelFormat, ParsedFile, RawLabel, printable
 from ssgan.ledger.vote import time_text
+from ssgan.names import is_pool
 from ssgan.provenance import file_sha256
 
 

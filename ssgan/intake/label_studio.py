@@ -32,13 +32,13 @@ _ONE_CLASS = "decide on one class for the image in the labeling tool, and export
 def recognizes(content: Any) -> bool:
     """Whether parsed JSON is such an export, or one task of it."""
     first = content[0] if isinstance(content, list) and content else content
-    return isinstance(first, dict) and (isinstance(first.get("data"), dict) or "annotation_id" in first)
+    return isinstance(first, dict) and (isinstance(first.get("data"), dict) or "annotation_id" in first or "lead_time" in first)
 
 
 def table(text: str) -> list[dict[str, Any]] | None:
     """The lines of an export as CSV or TSV, which are those of JSON-MIN; None for any other text."""
     header = text.partition("\n")[0]
-    if "annotation_id" not in header or "lead_time" not in header:
+    if "lead_time" not in header:
         return None
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in header else ","))
 

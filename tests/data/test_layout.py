@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from ssgan.data.sources.folder import Folder
-from ssgan.data.sources.layout import class_folder, is_hidden, is_pool, split_of
+from ssgan.data.sources.layout import class_folder, is_hidden, split_of
 from ssgan.errors import DataError
+from ssgan.names import is_pool
 from tests.support.images import write
 from tests.support.memory_bucket import bucket
 
@@ -97,6 +98,8 @@ def test_the_pool_is_no_class(tmp_path: Path, kind: str, pool: str) -> None:
         (("test/1", "cat/2", "dog/3"), "`test` may be a split or a class"),
         (("train/1", "bus/2", "car/3"), "`train` may be a split or a class"),
         (("Test/cat/1", "unlabeled/2"), "`Test` may be a split or a class"),
+        (("trainA/1", "trainB/2", "testA/3"), "`testA` and `trainB` may be splits or classes"),
+        (("cat_train/1", "cat_val/2"), "`cat_train` and `cat_val` may be splits or classes"),
         (("cat/1", "nan/2"), "`nan` may be a class, or says that there is no label"),
         (("cat/1", "None/2"), "`None` may be a class"),
         (("train/cat/1", "train/NA/2", "test/cat/3"), "`train/NA` may be a class"),

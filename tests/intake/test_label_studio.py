@@ -73,3 +73,12 @@ def test_other_tables_are_no_exports(tmp_path: Path, text: str) -> None:
 
 def test_a_table_can_be_called_what_it_is() -> None:
     assert len(read_labels(HERE / "label_studio_1.23.csv", LabelFormat.label_studio).labels) == 6
+
+
+@pytest.mark.parametrize("name", ["path", "image"])
+def test_short_forms_of_older_versions_are_no_tables_of_labels(tmp_path: Path, name: str) -> None:
+    """They have no annotation_id; the column `label` may be data of the task all the same."""
+    (tmp_path / "x.csv").write_text(f"{name},label,choice,id,annotator,lead_time\n1.png,cat,dog,1,1,3.5\n")
+    (tmp_path / "x.json").write_text(json.dumps([{name: "1.png", "label": "cat", "choice": "dog", "id": 1, "lead_time": 3.5}]))
+    for path in (tmp_path / "x.csv", tmp_path / "x.json"):
+        assert [one.text for one in read_labels(path).problems] == ["task 1: which field is the answer (label, choice)?"]

@@ -41,7 +41,7 @@ def test_what_may_be_meant(name: str, known: list[str], meant: list[str]) -> Non
     assert similar_names(name, known) == meant
 
 
-@pytest.mark.parametrize("name", ["nan", "NaN", "NA", "None", "null", "N/A", "<NA>"])
+@pytest.mark.parametrize("name", ["nan", "NaN", "NA", "None", "null", "N/A", "<NA>", "unlabeled", "no_label"])
 def test_a_placeholder_is_a_class_only_by_name(tmp_path: Path, name: str) -> None:
     path = given(tmp_path, f"path,label\n1.png,{name}\n2.png,cow\n", "labels.csv")
     found = look(tmp_path, path)

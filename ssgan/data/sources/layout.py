@@ -8,13 +8,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ssgan.errors import DataError
-from ssgan.names import class_name, is_placeholder
+from ssgan.names import MORE, class_name, is_placeholder, is_pool
 
-# What may follow the name of a split or of the pool: train2017, test_set, unlabeled_images
-_MORE = r"(?:[ _-]?(?:set|data|images?|\d{4}))?"
-_SPLIT = re.compile(rf"(?:seg_)?(train|training|val|valid|validation|test|testing){_MORE}", re.IGNORECASE)
-# of a split or of the source: images without a class. FiftyOne writes _unlabeled, Datumaro no_label
-_POOL = re.compile(rf"_?(?:un-?label+ed|no[ _-]?labels?|not[ _-]?label+ed|unannotated){_MORE}", re.IGNORECASE)
+_SPLIT = re.compile(rf"(?:seg_)?(train|training|val|valid|validation|test|testing){MORE}", re.IGNORECASE)
+# trainA, my_test: one of them says nothing, but train and test among the classes are most likely splits
+_LIKE_SPLIT = re.compile(r"(?<![A-Za-z])([Tt]rain|TRAIN|[Tt]est|TEST|[Vv]al|VAL)(?:ing|id|idation)?(?![a-z])")
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "lost+found"}
 _SYSTEM |= {"@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"}  # of network drives
 
@@ -40,12 +38,6 @@ def split_of(name: str) -> str | None:
     """
     found = _SPLIT.fullmatch(name)
     return None if found is None else "test" if found[1].lower().startswith("test") else "train"
-
-
-@lru_cache(maxsize=4096)
-def is_pool(name: str) -> bool:
-    """Whether a folder, where a class folder or a split could be, is called after images without a class."""
-    return _POOL.fullmatch(name) is not None
 
 
 def some_hidden(names: Sequence[str]) -> bool:
@@ -134,12 +126,16 @@ def _check_classes(splits: Sequence[str], named: Sequence[str], inner: Callable[
         raise _ask(where, f"`{splits[0]}` may be a split or a class")
     for name in named:
         _check_name(name, where)
+    like = {found[1].lower(): name for name in named if (found := _LIKE_SPLIT.search(name))}
+    if "train" in like and len(like) > 1:
+        raise _ask(where, f"{' and '.join(f'`{name}`' for name in like.values())} may be splits or classes")
     if _same_inside(named, inner):
         raise _ask(where, f"{_listed(named)} hold the same folders, so these may be the classes")
 
 
 def _check_name(path: str, where: str) -> None:
-    if is_placeholder(path.rpartition("/")[2]):
+    name = path.rpartition("/")[2]
+    if is_placeholder(name) and not is_pool(name):
         raise _ask(where, f"the folder `{path}` may be a class, or says that there is no label (then call it `unlabeled`)")
 
 
