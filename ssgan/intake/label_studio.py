@@ -1,6 +1,6 @@
 """Exports of Label Studio: JSON (tasks with annotations), JSON-MIN (one flat object per annotation), CSV and TSV (the same).
 
-Skipped tasks (``was_cancelled``), predictions and drafts are not votes. The image is ``data.sha256`` where a task has that,
+Skipped tasks (``was_cancelled``), predictions and drafts are not votes. A prediction that a person submitted is one, and counted. The image is ``data.sha256`` where a task has that,
 else ``data.image``. Versions before 1.0 say ``completions`` for annotations.
 
 Only JSON tells answers from the data of a task, and one control from another. The flat forms put everything side by side: there
@@ -99,6 +99,8 @@ def _read_task(task: dict[str, Any], where: str, controls: list[str], fields: Fi
             answers = [_flat_choices(part.get("value")) for part in choices if text_of(part.get("from_name")) in controls]
             names = [choice for answer in answers for choice in answer or []]
             label = _label(task["data"], names, where, fields, parsed)
+            if label and all(part.get("origin") == "prediction" for part in choices):
+                parsed.remark("votes are a model's proposal that a person submitted as it was (origin: prediction)")
             _add(label, one.get("completed_by"), one.get("updated_at") or one.get("created_at"), parsed)
 
 

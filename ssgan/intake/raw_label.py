@@ -49,7 +49,7 @@ class ParsedFile:
 
     kind: name of the format. fingerprint: hex sha256 of the content. time: when the content last changed, ISO 8601.
     skipped: what is no vote, with counts (lines without a label, skipped tasks, ...).
-    problems: a person must look at these.
+    remarks: what to know about the votes, with counts. problems: a person must look at these.
     """
 
     kind: str
@@ -57,10 +57,14 @@ class ParsedFile:
     time: str
     labels: list[RawLabel] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
+    remarks: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def skip(self, why: str) -> None:
         self.skipped[why] = self.skipped.get(why, 0) + 1
+
+    def remark(self, what: str) -> None:
+        self.remarks[what] = self.remarks.get(what, 0) + 1
 
     def problem(self, text: str, remedy: str) -> None:
         self.problems.append(Problem(text, remedy))

@@ -146,7 +146,8 @@ def _notes(parsed: ParsedFile, resolved: ResolvedVotes) -> list[str]:
     ]
     unnamed = Counter(one.vote.annotator for one in resolved.votes if not one.named)
     who = [f"{count} labels are noted as by {name!r}; --annotator NAME names the person" for name, count in unnamed.items()]
-    return [f"{count} {what}" for what, count in parsed.skipped.items()] + cut + who
+    counted = [f"{count} {what}" for what, count in (*parsed.skipped.items(), *parsed.remarks.items())]
+    return counted + cut + who
 
 
 def _overruled(unchanged: Iterable[ReviewedLabel], state: State) -> list[str]:

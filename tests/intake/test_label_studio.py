@@ -39,6 +39,7 @@ def test_every_form_holds_the_same_votes() -> None:
         "skipped tasks (was_cancelled)": 3, "tasks with a draft that was never submitted": 1,
         "annotations without a choice": 1, "tasks without an annotation": 1,
     }  # fmt: skip
+    assert read.remarks == {"votes are a model's proposal that a person submitted as it was (origin: prediction)": 1}
     for name in ("_min.json", ".csv", ".tsv"):
         other = exported(name)
         assert (other.kind, votes(other)) == ("label-studio", votes(read)), name
