@@ -1,7 +1,8 @@
 """Exports of Label Studio: JSON (tasks with annotations), JSON-MIN (one flat object per annotation), CSV and TSV (the same).
 
-Skipped tasks (``was_cancelled``), predictions and drafts are not votes; a prediction that a person submitted is one, and counted.
-The image is ``data.sha256`` where a task has that, else ``data.image``. Versions before 1.0 say ``completions`` for annotations.
+Skipped tasks (``was_cancelled``), predictions and drafts are not votes; a prediction that a person submitted is one, and is
+counted. The image is ``data.sha256`` where a task has that, else ``data.image``. Before version 1.0, annotations were called
+``completions``.
 
 Only JSON tells answers from the data of a task, and one control from another. The flat forms put everything side by side: there
 a field is the answer if it is the only one that can be, or if a person names it (``Fields.control``).
