@@ -78,10 +78,10 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="weekly-cost-") as folder, storage(Path(folder) / "s3"):
         rows = measured(args, Path(folder))
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "weekly-cost.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (args.out / "weekly-cost.md").write_text(page(rows, sys.argv[1:]), encoding="utf-8")
-    figure(rows).savefig(args.out / "weekly-cost.png", dpi=110)
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / "weekly-cost.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (args.out / "weekly-cost.md").write_text(page(rows, sys.argv[1:]), encoding="utf-8")
+        figure(rows).savefig(args.out / "weekly-cost.png", dpi=110)
 
 
 @contextmanager
@@ -169,14 +169,11 @@ def one_week(one: Version, batch: list[str], first: bool) -> Row:
     split = one("-m", "ssgan", "split")
     one("-m", "dvc", "commit", "--force", "--quiet", "ingest", "split")
     one("-m", "dvc", "push", "--quiet")
-    names = ("ingest", "start", "split")
-    costs = {f"{name}_s": clock for name, (clock, _) in zip(names, (ingest, start, split), strict=True)}
-    costs |= {f"{name}_cpu_s": cpu for name, (_, cpu) in zip(names, (ingest, start, split), strict=True)}
-    disk = {f"disk_{part}": size(one.project / "data" / part) for part in PARTS} | {"disk": size(one.project / "data")}
-    return {**{key: round(value, 3) for key, value in costs.items()}, "cache": size(cache), "cached": size(cache) - cached} | {
-        "pushed": pushed(one) - before,
-        **disk,
-    }
+    found: Row = {"cache": size(cache), "cached": size(cache) - cached, "pushed": pushed(one) - before}
+    for name, (clock, cpu) in {"ingest": ingest, "start": start, "split": split}.items():
+        found |= {f"{name}_s": round(clock, 3), f"{name}_cpu_s": round(cpu, 3)}
+    disk = {f"disk_{part}": size(one.project / "data" / part) for part in PARTS}
+    return found | disk | {"disk": size(one.project / "data")}
 
 
 def size(folder: Path) -> int:
@@ -212,7 +209,8 @@ def page(rows: list[Row], options: list[str]) -> str:
         cells = [f"{one['split_s']:.1f} ({one['split_cpu_s']:.1f})" for one in (base, new)]
         cells += [f"{one[key] / 1e6:.2f}" for key in ("cached", "pushed") for one in (base, new)]
         lines.append(f"| {base['week']} | {base['images']:,} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *summary(pairs), ""])
+    note = "A week in which `ingest` joins small shards into a larger one stores and pushes that one (`ssgan/data/earlier.py`)."
+    return "\n".join([*lines, "", *summary(pairs), "", note, ""])
 
 
 def summary(pairs: list[tuple[Row, Row]]) -> list[str]:
@@ -237,7 +235,11 @@ def summary(pairs: list[tuple[Row, Row]]) -> list[str]:
 def figure(rows: list[Row]) -> Figure:
     """Three panels by week."""
     drawn = Figure(figsize=(11, 3.4), layout="constrained")
-    panels = (("cache", 1e6, "DVC's cache, MB"), ("pushed", 1e6, "pushed in a week, MB"), ("split_s", 1, "`split`, seconds"))
+    panels = (
+        ("cache", 1e6, "DVC's cache, MB"),
+        ("pushed", 1e6, "pushed in a week, MB"),
+        ("split_cpu_s", 1, "`split`, seconds of CPU"),
+    )
     for axes, (key, unit, title) in zip(drawn.subplots(1, 3), panels, strict=True):
         for version, color in (("base", "#888888"), ("new", "#1f6fb2")):
             chosen = [row for row in rows if row["version"] == version]
