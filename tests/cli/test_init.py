@@ -129,6 +129,7 @@ def test_without_a_table_of_labels_split_depends_on_none(tmp_path: Path) -> None
         "data/images",
         "data/index",
         "data/duplicates.parquet",
+        "removed.csv",
     ]
     assert "${data.source.path}" in stages(tmp_path / "p")["ingest"]["deps"]
 
