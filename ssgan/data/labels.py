@@ -87,8 +87,8 @@ def _from_ledger(ledger: Ledger, images: IngestedImages, removed: Removed, confi
         )
     if not state.votes:
         raise DataError(
-            f"split.labels: {ledger.folder} is a ledger without votes; fill it by `ssgan labels import FILE`, or begin "
-            "without: `dvc repro features`, `ssgan next --clusters 20`, `ssgan label`"
+            f"split.labels: {ledger.folder} is a ledger without votes; fill it by `ssgan labels import FILE` (or a folder of "
+            "class folders), or begin without: `dvc repro features`, `ssgan next --clusters 20`, `ssgan label`"
         )
     rows = images.rows_of_ids(state.votes)
     gone = [image for image in state.votes if removed.has(image)]
