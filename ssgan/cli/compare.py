@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ssgan import scratch
 from ssgan.cli.models import Params
 from ssgan.errors import Exit
 
@@ -30,8 +30,8 @@ def compare(
     from ssgan.registry.promotion import PROMOTE, compare_models, write_all
 
     config = load(params)
-    with tempfile.TemporaryDirectory(prefix="ssgan-compare-") as scratch:
-        comparison = compare_models(config, champion, challenger, Path(scratch))
+    with scratch.folder("compare") as temporary:
+        comparison = compare_models(config, champion, challenger, temporary)
         verdict = comparison.verdict(config)
         write_all(comparison, verdict, out, config)
     typer.echo(

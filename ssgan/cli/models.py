@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ssgan import scratch
 
 models = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The registry of models: what is there, what is live.")
 
@@ -54,8 +55,8 @@ def show(
     from ssgan.config import load
     from ssgan.registry.registry import Registry, fetch_with_card
 
-    with tempfile.TemporaryDirectory(prefix="ssgan-show-") as scratch:
-        found = fetch_with_card(Registry(load(params).storage.url), model, Path(scratch) / "model")
+    with scratch.folder("show") as temporary:
+        found = fetch_with_card(Registry(load(params).storage.url), model, temporary / "model")
         typer.echo((found.folder / "README.md").read_text(encoding="utf-8"), nl=False)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import getpass
 import platform
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ssgan import scratch
 from ssgan.cli.compare import OUT
 from ssgan.cli.models import Params
 from ssgan.errors import ConfigError
@@ -40,8 +40,8 @@ def promote(
     request = PromotionRequest(
         PREVIOUS if rollback else run, alias, verdict, by or whoami(), why or None, force, accept_license
     )
-    with tempfile.TemporaryDirectory(prefix="ssgan-promote-") as scratch:
-        done = do(load(params), request, Path(scratch))
+    with scratch.folder("promote") as temporary:
+        done = do(load(params), request, temporary)
     if done is None:
         typer.echo(f"that model is {alias} already; nothing was moved")
         return

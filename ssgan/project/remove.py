@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from ssgan import scratch
 from ssgan.config import load
 from ssgan.data import removal, tombstones
 from ssgan.data.files import data_version
@@ -117,8 +117,8 @@ def carry_out(found: Removal, reason: str) -> None:
 def _registered(store: Store, images: Collection[str]) -> Iterator[str]:
     """Versions of the registry whose test set had one of the images."""
     for key in store.keys(VERSIONS):
-        with tempfile.TemporaryDirectory(prefix="ssgan-remove-") as scratch:
-            folder = Path(scratch, "version")
+        with scratch.folder("remove") as temporary:
+            folder = temporary / "version"
             store.get(key, folder)
             tables = (pq.read_table(folder / name, columns=["id"]) for name in (PREDICTIONS, MISTAKES))
             if any(not set(images).isdisjoint(table["id"].to_pylist()) for table in tables):

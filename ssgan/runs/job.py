@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ssgan import scratch
 from ssgan.cluster.versions import SUBMISSION, require_submission
 from ssgan.config import load
 from ssgan.errors import Exit, SsganError
@@ -34,7 +34,7 @@ def train() -> None:
     require_submission(SUBMISSION, run.id, run.identity)
     store = open_store(config.storage.url)
     train_here(run, store, ProgressLine(config.train.log_every_seconds, roles(config)))
-    with tempfile.TemporaryDirectory(prefix="ssgan-results-") as folder:
+    with scratch.folder("results") as folder:
         manifest = collect(run, store, Path(folder, "train"))  # checks them
     print(describe(manifest), flush=True)
 

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ssgan import scratch
 from ssgan.cluster.connection import connected
 from ssgan.cluster.resources import available
 from ssgan.cluster.versions import require_nodes, require_versions, versions
@@ -72,14 +73,14 @@ def _fit(assignment: WorkerSettings, gpu: bool) -> str | None:
 
     train = assignment.run.config.train
     workers = train.num_workers if train.min_workers is None else (train.min_workers, train.num_workers)
-    with tempfile.TemporaryDirectory(prefix="ssgan-ray-") as ray_storage:
+    with scratch.folder("ray") as ray_storage:
         trainer = DriverTrainer(
             _worker,
             train_loop_config={"assignment": assignment},
             scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu, resources_per_worker={"CPU": assignment.threads}),
             run_config=RunConfig(
                 name=assignment.run.id,
-                storage_path=ray_storage,
+                storage_path=str(ray_storage),
                 # The controller fails where workers do not come up in time, as when Ray still counts on a node that is gone.
                 failure_config=FailureConfig(max_failures=train.max_failures, controller_failure_limit=train.max_failures),
                 logging_config=LoggingConfig(log_level="CRITICAL"),  # what there is to say, we say

@@ -7,12 +7,12 @@ are test, and what is in the index, stays at home: only the evaluate stage opens
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ssgan import scratch
 from ssgan.config import Config, FeaturesConfig
 from ssgan.data.files import SplitFiles, data_version
 from ssgan.data.store import ImageStore
@@ -47,7 +47,7 @@ def publish(config: Config, splits: Path) -> dict[str, Any]:
     key, store = f"{PREFIX}/{version[:16]}", open_once(config.storage.url)
     if key not in store.keys(PREFIX):
         there = set(store.keys(IMAGES))
-        with tempfile.TemporaryDirectory(prefix="ssgan-publish-") as folder:
+        with scratch.folder("publish") as folder:
             shards = _put_images(files.store, Path(folder, "shards"), store, there)
             published = Path(folder, "splits")
             published.mkdir()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
+from ssgan import scratch
 from ssgan.cluster.versions import SUBMISSION
 from ssgan.config import Config
 from ssgan.errors import CheckpointError, ConfigError
@@ -43,7 +43,7 @@ def publish_start(config: Config, out: Path, store: OnceStore) -> dict[str, str]
     start = {role: file_sha256(folder / FILES[1]) for role, folder in folders.items()}
     key = start_key(start)
     if key not in store.keys(key.rpartition("/")[0]):
-        with tempfile.TemporaryDirectory(prefix="ssgan-start-") as temporary:
+        with scratch.folder("start") as temporary:
             for role, folder in folders.items():
                 (Path(temporary) / role).mkdir()
                 for name in FILES:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ssgan import scratch
 from ssgan.cluster.jobs import TRAIN, Job, Jobs
 from ssgan.cluster.versions import versions
 from ssgan.errors import ConfigError, Exit, SsganError, TrainingError
@@ -46,9 +46,9 @@ def submit(run: Run, splits: Path, entrypoint: str = TRAIN) -> tuple[Jobs, Job, 
         attempt = 1 + max((job.attempt for job in known), default=0)
         pointer = publish(config, splits)
         submission = {"run": run.id, "attempt": attempt, "identity": run.identity, "versions": versions()}
-        with tempfile.TemporaryDirectory(prefix="ssgan-upload-") as folder:
+        with scratch.folder("upload") as folder:
             bundle.write(Path(folder), config.cluster, pointer, submission)
-            job_id = jobs.submit(run.id, attempt, folder, config.cluster.environment, entrypoint)
+            job_id = jobs.submit(run.id, attempt, str(folder), config.cluster.environment, entrypoint)
         if job_id:
             return jobs, jobs.get(job_id), False
     raise TrainingError(f"another process submits {run.id} at the same time, {TRIES} times in a row; see `ssgan jobs list`")

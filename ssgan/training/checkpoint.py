@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ssgan import scratch
 from ssgan.core.method import SemiSupervisedMethod
 from ssgan.errors import CheckpointError, UnusableError
 from ssgan.provenance import disagreements
@@ -168,7 +168,7 @@ class Checkpoints:
     def save(self, trainer: Trainer) -> None:
         """Begin to store a checkpoint; waits for the one before, and raises what went wrong with that."""
         self.finish()
-        folder = Path(tempfile.mkdtemp(prefix="ssgan-checkpoint-"))
+        folder = scratch.make("checkpoint")
         try:
             save(trainer, self._identity, folder)
         except BaseException:
@@ -202,7 +202,7 @@ class Checkpoints:
         """
         passed_over: list[str] = []
         for key in reversed(self._store.keys(self._prefix)):
-            with tempfile.TemporaryDirectory(prefix="ssgan-resume-") as parent:
+            with scratch.folder("resume") as parent:
                 folder = Path(parent) / "checkpoint"
                 try:
                     self._store.get(key, folder)

@@ -5,12 +5,11 @@ It runs unchanged in a plain process, under ``torchrun`` or in a Ray worker; wha
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import torch
 
-from ssgan import methods
+from ssgan import methods, scratch
 from ssgan.core.distributed import broadcast_, fold, rank, solo, summed
 from ssgan.data.loaders import Batches
 from ssgan.errors import NonFiniteError
@@ -107,7 +106,7 @@ def _trainer(run: Run, role: Role, context: RunContext, batches: Batches) -> Tra
     with solo():
         method.init(batch := batches.init_batch())
         if role in (start := run.identity.get("start") or {}):
-            with tempfile.TemporaryDirectory(prefix="ssgan-start-") as folder:
+            with scratch.folder("start") as folder:
                 context.store.get(start_key(start), Path(folder, "start"))
                 earlier = read_earlier_model(Path(folder, "start", role), name, problem, classes, run.files.features)
             warm_start(method.nets, earlier, classes, batch.x_u if len(batch.x_u) else batch.x_l)

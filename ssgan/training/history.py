@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from ssgan import scratch
 
 Record = dict[str, Any]
 """step, seconds, images_per_second, data_wait_share, terms {PHASE/TERM: mean since the last record}, val_error_rate or None,
@@ -55,5 +56,5 @@ def live_board(storage_url: str, run_id: str) -> Iterator[Path]:
     if "://" not in storage_url:
         yield Path(storage_url).expanduser().absolute() / run_id / "tensorboard"
         return
-    with tempfile.TemporaryDirectory(prefix="ssgan-tensorboard-", ignore_cleanup_errors=True) as folder:
+    with scratch.folder("tensorboard") as folder:
         yield Path(folder)

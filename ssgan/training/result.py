@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ssgan import scratch
 from ssgan.core.distributed import world_size
 from ssgan.data.loaders import Batches
 from ssgan.players.fitted import FittedMethod
@@ -37,7 +37,7 @@ def store_result(run: Run, role: Role, context: RunContext, trainer: Trainer, su
         components = min(run.config.features.dimensions, features.backbone.dimension)
         description |= {"backbone": features.backbone.describe(), "components": components}
     last, best_step = evaluable(trainer), progress.best_step or progress.step
-    with tempfile.TemporaryDirectory(prefix="ssgan-final-") as temporary:
+    with scratch.folder("final") as temporary:
         folder = Path(temporary)
         _write_model(folder / "last", last, {**description, "steps": progress.step})
         _write_model(folder / "best", trainer.best or last, {**description, "steps": best_step})

@@ -6,11 +6,11 @@ Nothing but a few numbers goes through Ray: trials keep their checkpoints and re
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ssgan import scratch
 from ssgan.errors import TrainingError
 
 REMEDY = "lower tune.cpus_per_trial or tune.gpus_per_trial"
@@ -87,7 +87,7 @@ def run_trials(
     """
     from ray import tune
 
-    with tempfile.TemporaryDirectory(prefix="ssgan-tune-") as folder:  # what Tune keeps is not read again
+    with scratch.folder("tune") as folder:  # what Tune keeps is not read again
         tuner = tune.Tuner(
             tune.with_resources(trial, resources),
             param_space=space,
@@ -95,7 +95,7 @@ def run_trials(
                 num_samples=samples, max_concurrent_trials=at_once, search_alg=search, scheduler=scheduler
             ),
             run_config=tune.RunConfig(
-                storage_path=folder,
+                storage_path=str(folder),
                 verbose=0,
                 callbacks=list(callbacks),
                 failure_config=tune.FailureConfig(max_failures=max_failures),

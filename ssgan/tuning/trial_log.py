@@ -10,11 +10,11 @@ Only the driver of the search writes here. What a finished trial found is read f
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ssgan import scratch
 from ssgan.training.context import FolderStore, final_key
 from ssgan.tuning.trials import Trial
 
@@ -56,7 +56,7 @@ class TrialLog:
         self._put(f"{kind}/{trial.run}", "trial.json", trial.to_json())
 
     def _put(self, key: str, name: str, content: Any) -> None:
-        with tempfile.TemporaryDirectory(prefix="ssgan-trial-") as temporary:
+        with scratch.folder("trial") as temporary:
             folder = Path(temporary)
             (folder / name).write_text(json.dumps(content, indent=1))
             self.store.put(folder, f"{self.search}/{key}")
@@ -71,7 +71,7 @@ def finished(store: FolderStore, trial: Trial) -> Trial | None:
     key = final_key(trial.run, "main")
     if key not in store.keys(f"{trial.run}/main"):
         return None
-    with tempfile.TemporaryDirectory(prefix="ssgan-run-") as temporary:
+    with scratch.folder("run") as temporary:
         folder = Path(temporary) / "final"
         store.get(key, folder)
         history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
@@ -82,7 +82,7 @@ def finished(store: FolderStore, trial: Trial) -> Trial | None:
 
 def read(store: FolderStore, key: str, name: str) -> str:
     """One file of a folder in storage."""
-    with tempfile.TemporaryDirectory(prefix="ssgan-read-") as temporary:
+    with scratch.folder("read") as temporary:
         folder = Path(temporary) / "folder"
         store.get(key, folder)
         return (folder / name).read_text()
