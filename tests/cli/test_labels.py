@@ -198,7 +198,9 @@ def test_rename_and_merge(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert run(["labels", "undo", undo]) == 0
     assert run(["labels", "merge", "dog", "Felis"]) == 0
     assert "10 images of 'dog' are 'Felis'" in capsys.readouterr().out
-    assert status(capsys)["classes"] == {"Felis": 21}
+    table("week.csv", {image.path: "cow" for image in IMAGES[3::2][:5]}, "bob", "2026-01-02")  # split asks for two classes
+    assert imported("--new-class", "cow") == 0
+    assert status(capsys)["classes"] == {"Felis": 21, "cow": 5}
     assert run(["split"]) == 0
     assert json.loads(Path("classes.json").read_text())["retired"] == ["dog"]
 
