@@ -144,7 +144,8 @@ def _notes(parsed: ParsedFile, resolved: ResolvedVotes) -> list[str]:
         else f"{count} images were found by stripping {as_written(start)!r} from their path"
         for start, count in resolved.cut.most_common()
     ]
-    unnamed = Counter(one.vote.annotator for one in resolved.votes if not one.named)
+    nobody = (one.vote.annotator for one in resolved.votes if not one.named)
+    unnamed = Counter(name for name in nobody if not name.startswith(USER_NUMBER))  # a number is at least one person's
     who = [f"{count} labels are noted as by {name!r}; --annotator NAME names the person" for name, count in unnamed.items()]
     counted = [f"{count} {what}" for what, count in (*parsed.skipped.items(), *parsed.remarks.items())]
     return counted + cut + who

@@ -114,3 +114,4 @@ def test_a_name_that_is_nobody_is_told(tmp_path: Path) -> None:
     note = "4 labels are noted as by 'instances_default.json'; --annotator NAME names the person"
     assert look(tmp_path, path).review.notes == [note]
     assert look(tmp_path, path, annotator="eva").review.notes == []
+    assert look(tmp_path, given(tmp_path, studio("cccd"))).review.notes == []
