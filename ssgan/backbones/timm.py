@@ -41,7 +41,8 @@ def record(architecture: str, weights: Path) -> Backbone:
     """What timm says of a network, whose weights are in a local file."""
     network = _create(architecture)
     cfg = network.pretrained_cfg
-    size = int(cfg["input_size"][-1])
+    tuned = _tuned(weights)
+    size = int(tuned.get("size", cfg["input_size"][-1]))
     stages = _has_stages(network)
     with torch.no_grad():
         parts = Trunk(network.eval(), stages)(torch.zeros(1, 3, size, size))
@@ -60,7 +61,7 @@ def record(architecture: str, weights: Path) -> Backbone:
         parts=tuple(part.shape[1] for part in parts),
         license=license,
         restricted=license.lower() not in FREE,
-        source=_source(weights) or str(cfg.get("hf_hub_id") or cfg.get("url") or "a local file"),
+        source=str(tuned.get("source") or cfg.get("hf_hub_id") or cfg.get("url") or "a local file"),
     )
 
 
@@ -78,13 +79,13 @@ def build(backbone: Backbone, weights: Path) -> nn.Module:
     return Trunk(network.to(memory_format=torch.channels_last), len(backbone.parts) > 1)
 
 
-def _source(weights: Path) -> str | None:
-    """Where weights come from that ``ssgan backbones tune`` has written."""
+def _tuned(weights: Path) -> dict[str, Any]:
+    """What ``ssgan backbones tune`` says of weights that it has written: ``size`` and ``source``, among others."""
     if weights.suffix != ".safetensors":
-        return None
+        return {}
     with safe_open(weights, "pt") as file:
-        about = json.loads((file.metadata() or {}).get("ssgan", "{}"))
-    return f"fine-tuned from weights with sha256 {about['from'][:12]}..." if about else None
+        about: dict[str, Any] = json.loads((file.metadata() or {}).get("ssgan", "{}"))
+    return about
 
 
 def _create(architecture: str) -> Any:

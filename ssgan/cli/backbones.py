@@ -43,6 +43,7 @@ def tune(
     out: Annotated[Path, typer.Option(help="Where the weights are written.")] = Path("backbones/tuned.safetensors"),
     images: Annotated[int, typer.Option(min=2, help="Most images of the pool to learn from.")] = 4000,
     passes: Annotated[int, typer.Option(min=1, help="Over these images.")] = 1,
+    size: Annotated[int, typer.Option(min=32, help="Pixels that the network sees, from then on; large photos want 224.")] = 128,
 ) -> None:
     """Fine-tune the backbone of params.yaml on the labels and the surest answers on the unlabeled images."""
     from ssgan.config import load
@@ -52,7 +53,7 @@ def tune(
     config = load()
     files = local_splits(config.features, Path("data/splits"))
     out.parent.mkdir(parents=True, exist_ok=True)
-    for line in fine_tune(config, files, Path("data/index"), Settings(images, passes=passes), out):
+    for line in fine_tune(config, files, Path("data/index"), Settings(images, size, passes=passes), out):
         typer.echo(line)
 
 

@@ -8,7 +8,7 @@ Letters: N images, M votes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -57,8 +57,12 @@ class Labels:
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
 
 
-def collect(images: IngestedImages, copies: Copies, removed: Removed, config: SplitConfig) -> Labels:
+def collect(
+    images: IngestedImages, copies: Copies, removed: Removed, config: SplitConfig, known: Collection[str] = ()
+) -> Labels:
     """Labels of all images, from where ``split.labels`` says; those of removed images are left out, and counted.
+
+    ``known``: classes that are there already.
 
     Raises:
         DataError: for a broken label file, and for what the policies of the config do not allow.
@@ -68,7 +72,7 @@ def collect(images: IngestedImages, copies: Copies, removed: Removed, config: Sp
     path = Path(config.labels)
     if is_ledger(path):
         return _from_ledger(Ledger(path), images, removed, config)
-    votes, counts = _csv_votes(read_csv(path), images, copies, removed, config)
+    votes, counts = _csv_votes(read_csv(path, known=known), images, copies, removed, config)
     return resolve(votes, len(images), config, counts)
 
 

@@ -63,7 +63,7 @@ def split(data: Path, out_dir: Path, config: SplitConfig, duplicates: Path | Non
     images = load_images(Path(data))
     removed = tombstones.removed(previous / tombstones.FILE) if previous else Removed()
     copies = Copies(images, load_copies(duplicates))
-    plan = make_plan(images, collect(images, copies, removed, config), copies, known, before, config)
+    plan = make_plan(images, collect(images, copies, removed, config, known.names), copies, known, before, config)
     ids = images.ids()
     about = (images.spec, plan.registry.names, images.store.describe())
     with replacing(Path(out_dir)) as out:

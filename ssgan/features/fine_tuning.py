@@ -1,8 +1,9 @@
 """Fine-tuning the whole backbone on the surest answers of ``auto``, so that its features suit these images.
 
 What the backbone was pretrained on may be far from a team's images: then this is worth several points, and where it is near,
-nothing or less than that (docs/results/photos.md). The tuned network is another backbone, in a file of its own: features,
-comparison and export treat it like any. It has learned from the labels and the unlabeled images of the training set alone.
+nothing or less than that (docs/results/photos.md). The tuned network is another backbone, in a file of its own, which sees
+images at the size of the tuning: features, comparison and export treat it like any. It has learned from the labels and the
+unlabeled images of the training set alone.
 
 Letters: N images, S side that the network sees, B side that crops are cut from, D numbers of the backbone, K classes.
 """
@@ -96,7 +97,8 @@ def fine_tune(config: Config, files: SplitFiles, index: Path, settings: Settings
     lines: list[str] = []
     tune(model, images, torch.from_numpy(answers[rows]), settings._replace(size=size), seed, lines.append)
     yield from lines
-    about = {"made_by": "ssgan backbones tune", "from": backbone.sha256, "license": backbone.license, **settings._asdict()}
+    source = f"fine-tuned from weights with sha256 {backbone.sha256[:12]}..."
+    about = {"source": source, "license": backbone.license, **settings._asdict(), "size": size}
     trunk = cast(nn.Module, model.network.trunk.network)
     with atomic.replaced(out) as part:
         save_file({k: v.contiguous() for k, v in trunk.state_dict().items()}, part, {"ssgan": json.dumps(about)})

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.config import SplitConfig
+from ssgan.data import classes
+from ssgan.data.classes import ClassRegistry
 from ssgan.data.index import paths_of
 from ssgan.data.label_csv import read_csv
 from ssgan.data.labels import NO_LABEL, Votes, resolve
@@ -126,6 +128,14 @@ def test_sha256_and_path_name_the_same_image_and_repetition_is_counted(project: 
     by_both = project.csv("sha256,path,label\n" + lines).split()
     assert by_both.sets == by_path.sets
     assert by_both.labels["repeated"] == 20
+
+
+def test_a_class_that_is_called_like_a_placeholder_is_one_once_it_is_known(project: Project) -> None:
+    project.label({**labels_for(*HALF), HALF[0].path: "none"})
+    with pytest.raises(DataError, match="none"):
+        project.split()
+    classes.save(project.root / "classes.json", ClassRegistry(["cat", "dog", "none"]))
+    assert project.split(on_class_without_label="report").labels["labeled_images"] == 20
 
 
 def test_line_without_label_is_no_vote(project: Project) -> None:
