@@ -84,22 +84,34 @@ ROWS = (
 )
 
 
-def load(project: Path) -> Data:
-    """The images of a project that have a class folder, in the space of those that are not test."""
-    names = ["id", "folder_class", "official_split"]
-    table = schema.read_set(project / "data/index", names).to_pydict()
+def load(project: Path, images: int | None = None) -> Data:
+    """The images of a project that have a class folder, in the space of those that are not test.
+
+    ``images``: only so many to train on and to test; None: all.
+    """
+    table = schema.read_set(project / "data/index", ["id", "folder_class", "official_split"]).to_pydict()
     classes = sorted({name for name in table["folder_class"] if name})
     y = np.array([classes.index(name) for name in table["folder_class"]])
-    official = np.array(table["official_split"], dtype=object)
-    by_hash = np.array([int(one[:8], 16) % 5 == 0 for one in table["id"]])
-    test = official == "test" if (official == "test").any() else by_hash
+    train, test = train_and_test(table, images)
     (folder,) = (path for path in (project / "data/features").iterdir() if path.is_dir())
     files = FeatureFiles(str(folder))
     raw = torch.from_numpy(files.read(table["id"]))
     space = Space(files.backbone.dimension, COMPONENTS)
-    space.fit(raw[~test][:, 0])
+    space.fit(raw[train][:, 0])
     vectors = torch.cat([space(part.flatten(0, 1)).unflatten(0, part.shape[:2]) for part in torch.split(raw, 4096)])
-    return Data(vectors[~test], y[~test], vectors[test], y[test], len(classes))
+    return Data(vectors[train], y[train], vectors[test], y[test], len(classes))
+
+
+def train_and_test(table: dict[str, Any], images: int | None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows of the index: test is the official set, or a fifth by a hash of the id; of both only ``images`` at random."""
+    official = np.array(table["official_split"], dtype=object)
+    by_hash = np.array([int(one[:8], 16) % 5 == 0 for one in table["id"]])
+    test = official == "test" if (official == "test").any() else by_hash
+    random, found = np.random.default_rng(0), (np.flatnonzero(~test), np.flatnonzero(test))
+    if images is None:
+        return found
+    train, held_out = (np.sort(random.choice(rows, min(images, len(rows)), replace=False)) for rows in found)
+    return train, held_out
 
 
 def drawn(y: npt.NDArray[np.int64], per_class: int, draw: int) -> npt.NDArray[np.int64]:
