@@ -2,10 +2,11 @@
 
 For each draw, ``auto`` is fitted to features of the frozen network, as people get it. Its surest answers on the unlabeled
 images, and the labels, are what the embedded backbone then learns on, with a linear classifier that begins as the probe of the
-same answers: AdamW, random crops and flips, batch normalization with the statistics that it came with. Four test errors:
+same answers: AdamW, random crops and flips, batch normalization with the statistics that it came with. Five test errors:
 
     frozen    auto on features of the frozen network, at its own resolution
-    answers   that probe, before the backbone is tuned: what the answers and the lower resolution alone are worth
+    small     the same at the resolution of the tuning: what that alone is worth
+    answers   the probe of the answers, before the backbone is tuned
     head      the tuned network
     auto      auto on features of the tuned network, with the same labels
 
@@ -58,15 +59,8 @@ class Settings(NamedTuple):
     share: float  # of the answers for every class, the surest
 
 
-class Pixels(NamedTuple):
-    """(N, 3, B, B) uint8, in the order of ``Data``."""
-
-    train: Tensor
-    test: Tensor
-
-
-def pixels(project: Path, size: int, images: int | None) -> Pixels:
-    """The originals of a project, brought to the side that a crop of ``size`` pixels is cut from."""
+def pixels(project: Path, size: int, images: int | None) -> tuple[Tensor, Tensor]:
+    """(N, 3, B, B) uint8 of the images to train on and to test, with the side that a crop of ``size`` pixels is cut from."""
     table = schema.read_set(project / "data/index", ["id", "path", "official_split"]).to_pydict()
     paths = np.array(table["path"], dtype=object)
     spec, about = replace(embedded.record(), size=size).image, config.load(project / "params.yaml").data
@@ -77,11 +71,12 @@ def pixels(project: Path, size: int, images: int | None) -> Pixels:
         files = (source.read(items[path], limits.max_file_bytes) for path in paths[rows])
         return torch.from_numpy(np.stack([decode(data, spec, limits) for data in files]))
 
-    return Pixels(*map(read, train_and_test(table, images)))
+    train, test = train_and_test(table, images)
+    return read(train), read(test)
 
 
 class Tuned(nn.Module):
-    """(N, 3, B, B) uint8 -> (N, K) logits: backbone, space of its features, linear classifier."""
+    """(N, 3, B, B) uint8 -> (N, K) logits."""
 
     def __init__(self, network: Network, space: Space, model: Linear) -> None:
         super().__init__()
@@ -166,14 +161,14 @@ class Bench(NamedTuple):
     """What all draws have in common: images, their classes and their features as published, and those at the lower size."""
 
     data: Data
-    images: Pixels
+    images: tuple[Tensor, Tensor]
     train: Tensor  # (N, D) of the frozen network
     test: Tensor
 
     @classmethod
     def of(cls, project: Path, size: int, images: int | None) -> Bench:
         found, network = pixels(project, size, images), untuned(size)
-        return cls(load(project, images), found, features(network, found.train), features(network, found.test))
+        return cls(load(project, images), found, *(features(network, one) for one in found))
 
 
 def measured(bench: Bench, labels: Ints, settings: Settings, seed: int) -> dict[str, float]:
@@ -186,7 +181,7 @@ def measured(bench: Bench, labels: Ints, settings: Settings, seed: int) -> dict[
     probe = logistic(train[rows].double().numpy(), given, data.classes, STRENGTH)
     model = Tuned(untuned(settings.size), space, probe)
     begun = time.process_time()
-    tune(model, bench.images.train[rows], torch.from_numpy(given), settings, seed)
+    tune(model, bench.images[0][rows], torch.from_numpy(given), settings, seed)
     tuned = time.process_time()
     raw, raw_test = (features(model.network, images) for images in bench.images)
     after = time.process_time()
@@ -196,6 +191,7 @@ def measured(bench: Bench, labels: Ints, settings: Settings, seed: int) -> dict[
     return {
         "wrong answers": float((given != data.train_y[rows]).mean()),
         "frozen": error(frozen, data.test[:, 0], data.test_y),
+        "small": error(auto(train[labels], y, train, data.classes, seed), test, data.test_y),
         "answers": error(probe, test, data.test_y),
         "head": head,
         "auto": error(auto(again[labels], y, again, data.classes, seed), again_test, data.test_y),
@@ -213,7 +209,7 @@ def table(rows: list[dict[str, float]]) -> str:
     """Markdown: mean and standard deviation of each test error, and points fewer than frozen, paired."""
     lines = ["| | test error | points fewer than frozen |", "|---|---|---|"]
     frozen = 100 * np.array([row["frozen"] for row in rows])
-    for name in ("frozen", "answers", "head", "auto"):
+    for name in ("frozen", "small", "answers", "head", "auto"):
         e = 100 * np.array([row[name] for row in rows])
         gain = frozen - e
         half = half_interval(gain)

@@ -52,7 +52,7 @@ def test_tuning_begins_at_the_probe_and_changes_the_backbone_but_not_its_statist
 
 
 def test_errors_are_compared_in_pairs() -> None:
-    common = {"answers": 0.3, "auto": 0.2, "wrong answers": 0.1, "tuning s": 60.0, "features s": 30.0}
+    common = {"small": 0.3, "answers": 0.3, "auto": 0.2, "wrong answers": 0.1, "tuning s": 60.0, "features s": 30.0}
     lines = table([{**common, "frozen": 0.4, "head": 0.3}, {**common, "frozen": 0.2, "head": 0.1}])
     assert "| head | 20.00 ± 14.14 | +10.00 ± 0.00 |" in lines
     assert "answers wrong: 10.0 %; CPU minutes: 1.0 tuning, 0.5 features" in lines
