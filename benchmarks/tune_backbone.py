@@ -10,7 +10,7 @@ same answers: AdamW, random crops and flips, batch normalization with the statis
     head      the tuned network
     auto      auto on features of the tuned network, with the same labels
 
-The learning rate was fixed on draws 100 and 101. The project is one of ``benchmarks/features_table.py``, its originals in place.
+The learning rate was fixed on draws 100 and 101. The project: as for ``benchmarks/features_table.py``, its originals in place.
 
     OMP_NUM_THREADS=1 python -m benchmarks.tune_backbone cifar=/path/to/project --labels 10 --draws 10 --out tune.json
 """
