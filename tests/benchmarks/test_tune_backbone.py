@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from benchmarks.features_table import train_and_test
 from benchmarks.tune_backbone import Settings, Tuned, answers, augmented, features, in_space, table, tune, untuned
 from ssgan.fitting.linear import Linear, logistic
 
@@ -56,3 +57,10 @@ def test_errors_are_compared_in_pairs() -> None:
     lines = table([{**common, "frozen": 0.4, "head": 0.3}, {**common, "frozen": 0.2, "head": 0.1}])
     assert "| head | 20.00 ± 14.14 | +10.00 ± 0.00 |" in lines
     assert "answers wrong: 10.0 %; CPU minutes: 1.0 tuning, 0.5 features" in lines
+
+
+def test_fewer_images_are_taken_from_both_sides_and_none_changes_sides() -> None:
+    index = {"id": [f"{number:08x}" for number in range(40)], "official_split": ["train"] * 30 + ["test"] * 10}
+    train, test = train_and_test(index, 12)
+    assert (len(set(train.tolist())), len(set(test.tolist()))) == (12, 10)
+    assert train.max() < 30 <= test.min()
