@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.stats import t as student_t
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.features_table import COMPONENTS, Data, drawn, load, train_and_test
 from ssgan import config
@@ -37,26 +37,15 @@ from ssgan.backbones.folding import folded
 from ssgan.data import schema
 from ssgan.data.decode import DecodeLimits, decode
 from ssgan.data.sources import make_source
+from ssgan.features.fine_tuning import STRENGTH, Settings, Tuned, tune
 from ssgan.features.space import Space
 from ssgan.fitting.choice import best, candidates, scores
 from ssgan.fitting.linear import Linear, logistic
 from ssgan.fitting.self_training import surest
 
-BATCH = 16
 EXTRACTED = 4  # images in a forward pass: what the caches of a CPU hold
-WEIGHT_DECAY = 0.01
-STRENGTH = 1.0  # of the probe of the answers
 
 Ints = npt.NDArray[np.int64]
-
-
-class Settings(NamedTuple):
-    """Of the tuning."""
-
-    size: int  # pixels
-    rate: float  # the learning rate at the beginning; it falls to zero
-    passes: int
-    share: float  # of the answers for every class, the surest
 
 
 def pixels(project: Path, size: int, images: int | None) -> tuple[Tensor, Tensor]:
@@ -73,22 +62,6 @@ def pixels(project: Path, size: int, images: int | None) -> tuple[Tensor, Tensor
 
     train, test = train_and_test(table, images)
     return read(train), read(test)
-
-
-class Tuned(nn.Module):
-    """(N, 3, B, B) uint8 -> (N, K) logits."""
-
-    def __init__(self, network: Network, space: Space, model: Linear) -> None:
-        super().__init__()
-        self.network, self.space = network, space
-        self.head = nn.Linear(*model.weight.shape)
-        with torch.no_grad():
-            self.head.weight.copy_(torch.from_numpy(model.weight.T.copy()))
-            self.head.bias.copy_(torch.from_numpy(model.bias))
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.space(self.network(images)))
-        return logits
 
 
 def untuned(size: int) -> Network:
@@ -131,30 +104,6 @@ def answers(model: Linear, pool: Tensor, labels: Ints, y: Ints, share: float) ->
 
 def error(model: Linear, x: Tensor, y: Ints) -> float:
     return float((model.logits(x.double().numpy()).argmax(1) != y).mean())
-
-
-def tune(model: Tuned, images: Tensor, y: Tensor, settings: Settings, seed: int) -> None:
-    """AdamW on (N, 3, B, B) images of classes (N,)."""
-    torch.manual_seed(seed)
-    model.network.requires_grad_(True)
-    optimizer = torch.optim.AdamW(model.parameters(), settings.rate, weight_decay=WEIGHT_DECAY)
-    order = torch.cat([torch.randperm(len(y)) for _ in range(settings.passes)])
-    parts = torch.split(order, BATCH)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, len(parts))
-    for rows in parts:
-        loss = nn.functional.cross_entropy(model(augmented(images[rows], settings.size)), y[rows])
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-        schedule.step()
-    model.network.requires_grad_(False)
-
-
-def augmented(images: Tensor, size: int) -> Tensor:
-    """(N, 3, B, B) -> (N, 3, S, S): a random crop of each, mirrored with probability 1/2."""
-    places = torch.randint(0, images.shape[-1] - size + 1, (len(images), 2)).tolist()
-    crops = torch.stack([one[:, top : top + size, left : left + size] for one, (top, left) in zip(images, places, strict=True)])
-    return torch.where(torch.rand(len(crops), 1, 1, 1) < 0.5, crops.flip(3), crops)
 
 
 class Bench(NamedTuple):
@@ -234,7 +183,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("tune_backbone.json"))
     arguments = parser.parse_args()
     name, _, folder = arguments.project.partition("=")
-    settings = Settings(arguments.size, arguments.rate, arguments.passes, arguments.share)
+    settings = Settings(size=arguments.size, rate=arguments.rate, passes=arguments.passes, share=arguments.share)
     bench, rows = Bench.of(Path(folder), settings.size, arguments.images), []
     for draw in range(arguments.first, arguments.first + arguments.draws):
         rows.append(measured(bench, drawn(bench.data.train_y, arguments.labels, draw), settings, draw))

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from benchmarks.features_table import train_and_test
-from benchmarks.tune_backbone import Settings, Tuned, answers, augmented, features, in_space, table, tune, untuned
+from benchmarks.tune_backbone import answers, features, in_space, table, untuned
+from ssgan.features.fine_tuning import Settings, Tuned, augmented, tune
 from ssgan.fitting.linear import Linear, logistic
 
 SIZE = 32
@@ -46,7 +47,7 @@ def test_tuning_begins_at_the_probe_and_changes_the_backbone_but_not_its_statist
     model = Tuned(network, space, probe)
     torch.testing.assert_close(model(x), torch.from_numpy(probe.logits(vectors.double().numpy())).float(), rtol=1e-3, atol=1e-3)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    tune(model, x, torch.from_numpy(y), Settings(SIZE, 1e-4, 1, 1.0), 0)
+    tune(model, x, torch.from_numpy(y), Settings(size=SIZE, rate=1e-4, share=1.0), 0)
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert any(name.endswith("conv_stem.weight") for name in changed)
     assert not any("running" in name for name in changed)

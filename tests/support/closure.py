@@ -68,7 +68,18 @@ def _inert(node: ast.stmt) -> bool:
 # that count themselves (parameters, hashes).
 NOT_DECIDING = tuple(
     Path("ssgan") / name
-    for name in ("atomic.py", "cluster", "config", "errors.py", "machine.py", "project", "provenance.py", "runs", "storage")
+    for name in (
+        "atomic.py",
+        "cluster",
+        "config",
+        "errors.py",
+        "machine.py",
+        "project",
+        "provenance.py",
+        "runs",
+        "scratch.py",
+        "storage",
+    )
 )
 
 
