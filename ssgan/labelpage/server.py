@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import secrets
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,6 +56,11 @@ class Server(ThreadingHTTPServer):
             raise ConfigError(f"cannot listen on {host}, port {port} ({error.strerror}); choose another --port") from None
         self.names = {f"{name}:{self.server_port}" for name in ({host, "localhost"} if is_loopback(host) else {host})}
         self.url = f"http://{host}:{self.server_port}{self.base}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in the middle of an answer, as a phone that falls asleep, is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def is_loopback(host: str) -> bool:

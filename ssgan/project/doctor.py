@@ -93,7 +93,12 @@ def _ray(config: Config | None) -> Check:
 def _dvc(folder: Path) -> Check:
     found = version("dvc")
     if not (folder / "dvc.yaml").is_file():
-        return Check("dvc", "note", f"{found}, but no dvc.yaml here", "run `ssgan init` for a project with a DVC pipeline")
+        return Check(
+            "dvc",
+            "note",
+            f"{found}, but no dvc.yaml here",
+            "`git checkout dvc.yaml` brings it back; in a folder that never had one, `ssgan init NEW` makes a project",
+        )
     if not any((parent / ".dvc").is_dir() for parent in (folder.absolute(), *folder.absolute().parents)):
         return Check("dvc", "fail", f"{found}, but no .dvc folder here or above", "run `dvc init`")
     return Check("dvc", "ok", found)

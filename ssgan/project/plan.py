@@ -49,6 +49,11 @@ def plan(root: Path) -> list[Step]:
     Raises:
         DataError: no project of DVC there, or one that DVC cannot read.
     """
+    if not (root / PIPELINE).is_file():
+        raise DataError(
+            f"there is no {PIPELINE} here, so there is no pipeline to plan; change to the project's folder, or bring it back: "
+            f"`git checkout {PIPELINE}`"
+        )
     changed, before, outputs = _ask_dvc(root)
     lock = _yaml(root / LOCK).get("stages", {})
     params, past = _yaml(root / PARAMS), seconds(root / ".ssgan/seconds.json")

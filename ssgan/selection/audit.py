@@ -20,12 +20,14 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ssgan.data.files import SplitFiles
 from ssgan.errors import DataError
+from ssgan.evaluation.comparison import wilson
 from ssgan.selection.diversity import groups
 from ssgan.selection.noise import Noise, confident_learning
 from ssgan.selection.pool import U8, PredictOutputs
 from ssgan.selection.scoring import F32, I64, Floats, unit
 
 FOLDS = 5
+CONFIDENCE = 0.95  # that the features tell the classes apart at all
 SETS = ("labeled", "val")
 INVERSE_PENALTY = 10.0  # C of the logistic regression, on features of length 1
 
@@ -93,16 +95,28 @@ def audit(labeled: Labeled, classes: Sequence[str], group: I64) -> Audit:
         group: (N,) near-duplicates share a number.
 
     Raises:
-        DataError: fewer than two classes, or too few images to judge any.
+        DataError: fewer than two classes, too few images to judge any, or features that cannot tell the classes apart.
     """
     probability, judged = out_of_sample(labeled.features, labeled.label, group, len(classes))
     rows = np.flatnonzero(judged)
     if not len(rows):
         raise DataError("no class has two images with a label, so nothing can be judged; label more images first")
+    _require_better_than_guessing(probability[rows], labeled.label[rows])
     noise = confident_learning(probability[rows], labeled.label[rows])
     found = [_suspect(labeled, classes, probability, noise, rows, i) for i in noise.suspects(labeled.label[rows]).tolist()]
     counts = {name: sum(labeled.sets[row] == name for row in rows) for name in SETS}
     return Audit(found, counts, int((~judged).sum()), noise.share)
+
+
+def _require_better_than_guessing(probability: Floats, label: I64) -> None:
+    """Raise DataError where who names the most frequent class does as well: then every label looks wrong to somebody."""
+    wrong, guessed = int((probability.argmax(1) != label).sum()), 1 - float(np.bincount(label).max() / len(label))
+    if wilson(wrong, len(label), CONFIDENCE)[1] >= guessed:
+        raise DataError(
+            f"the model cannot tell the classes apart (cross-validated error {wrong / len(label):.1%} on {len(label)} labels, "
+            f"{guessed:.1%} for whoever names the most frequent class), so nothing can be said of the labels; train longer, "
+            "label more, or learn on features (docs/features.md)"
+        )
 
 
 def _suspect(labeled: Labeled, classes: Sequence[str], p: Floats, noise: Noise, rows: I64, i: int) -> Suspect:

@@ -44,3 +44,16 @@ def test_wrong_labels_come_first_and_test_is_never_opened(swapped: list[str], ca
     assert set(swapped) <= set(list(votes)[:6])
     assert votes[swapped[0]] == "eva: 6 (sheet of a cluster)"
     assert "labels look wrong" in Path("audit/suspects.html").read_text()
+
+
+def test_a_model_at_chance_says_nothing_of_the_labels(swapped: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(0)
+    for name in ("labeled", "val"):
+        path = Path(f"data/splits/{name}.parquet")
+        found = pq.read_table(path)
+        label = random.permutation(found["label"].to_numpy())
+        at = found.schema.get_field_index("label")
+        pq.write_table(found.set_column(at, found.schema.field("label"), pa.array(label)), path)
+    assert run(["audit"]) == 1
+    assert "the model cannot tell the classes apart (cross-validated error " in capsys.readouterr().err
+    assert not Path("audit").exists()

@@ -149,7 +149,7 @@ def test_no_project_is_an_error_with_a_remedy(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["plan"]) == 1
-    assert "`dvc status` says more" in capsys.readouterr().err
+    assert "there is no dvc.yaml here" in capsys.readouterr().err
 
 
 def test_what_failed_leaves_the_time_of_before(tmp_path: Path) -> None:

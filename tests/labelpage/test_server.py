@@ -188,3 +188,16 @@ def test_queues_that_name_nothing_or_unknown_images(tmp_path: Path, page: Page) 
         read_queue(tmp_path / "queue.csv")
     with pytest.raises(DataError, match="1 images of the queue were not ingested: ffff"):
         QueueImages([*page.queue, "f" * 64], tmp_path, lambda path: b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(BrokenPipeError(), False), (ConnectionResetError(), False), (ValueError("no"), True)]
+)
+def test_a_client_that_goes_away_is_no_stack_trace(
+    page: Page, capsys: pytest.CaptureFixture[str], error: Exception, told: bool
+) -> None:
+    try:
+        raise error
+    except Exception:
+        page.server.handle_error(None, ("127.0.0.1", 1))
+    assert ("Traceback" in capsys.readouterr().err) is told
