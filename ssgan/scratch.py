@@ -19,7 +19,7 @@ from pathlib import Path
 PREFIX = "ssgan-scratch-"
 SETTLED_S = 60.0  # a younger folder may not be locked yet by who has just made it
 
-_roots: dict[int, Path] = {}  # by process: a forked one makes its own
+_roots: dict[tuple[int, str], Path] = {}  # by process, since a forked one makes its own, and where temporary files lie
 
 
 def make(name: str) -> Path:
@@ -39,10 +39,11 @@ def folder(name: str) -> Iterator[Path]:
 
 def _root() -> Path:
     """That of this process."""
-    found = _roots.get(os.getpid())
+    key = os.getpid(), tempfile.gettempdir()
+    found = _roots.get(key)
     if found is None or not found.is_dir():
         sweep()
-        found = _roots[os.getpid()] = Path(tempfile.mkdtemp(prefix=PREFIX))
+        found = _roots[key] = Path(tempfile.mkdtemp(prefix=PREFIX))
         _lock(found)  # until the process ends: the handle is never closed
         atexit.register(_remove, os.getpid(), found)
     return found

@@ -139,9 +139,10 @@ def describe(results: dict[str, Any]) -> str:
     if gain is None:
         return "\n".join([*lines, "  no supervised baseline, so no gain is reported"])
     value, low, high = (100 * gain[key] for key in ("error_rate", "low", "high"))
-    images = results["images"]["test"]
-    few = f"too few test images to tell: {too_few(gain, images)}"
-    text = {"gain": "a measured gain", "none": "no measurable gain", "harm": "harm", "too_few": few}[gain["verdict"]]
+    texts = {"gain": "a measured gain", "none": "no measurable gain", "harm": "harm", "too_few": "too few test images to tell"}
+    text = texts[gain["verdict"]]
+    if gain["verdict"] == "too_few":
+        text += f": {too_few(gain, results['images']['test'])}"
     points = f"  difference: {value:.1f} points ({low:.1f} to {high:.1f}), {p_text(gain['mcnemar_p'])}: {text}"
     return "\n".join([*lines, line("twin"), points])
 

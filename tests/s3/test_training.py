@@ -37,7 +37,7 @@ def final_weights_in(url: str, folder: Path) -> dict[str, torch.Tensor]:
 
 
 def boards(temporary: Path) -> list[Path]:
-    return list(temporary.glob("ssgan-tensorboard-*/**/events.*"))
+    return list(temporary.glob("ssgan-scratch-*/tensorboard-*/**/events.*"))
 
 
 def test_train_stage_with_storage_in_s3(s3: str, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_train_stage_with_storage_in_s3(s3: str, splits: SplitFiles, tmp_path: P
     manifest = train(c, Path(splits.root), tmp_path / "runs/train", lambda role, event: events.extend(boards(tmp_path)))
     assert manifest["steps"] == 20
     assert events, "TensorBoard can look while it trains"
-    assert not list(tmp_path.glob("ssgan-*")), "and nothing stays"
+    assert not list(tmp_path.glob("ssgan-*/*")), "and nothing stays"
     assert list((tmp_path / "runs/train/main/tensorboard").glob("events.*"))
     assert (tmp_path / "runs/train/twin/last/model.safetensors").exists()
     assert open_store(s3).keys(f"checkpoints/{manifest['run_id']}/main")
