@@ -54,8 +54,8 @@ def slope(points: list[dict[str, float]], key: str, of: str = "rows") -> float:
 
 
 def from_results(label: str, column: int) -> float:
-    """The first number in a cell of a table in docs/results.md."""
-    text = (ROOT / "docs/results.md").read_text()
+    """The first number in a cell of a table in the log of ingest."""
+    text = (ROOT / "docs/results/log/2026-11-23-ingest.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith(f"| {label} |"))
     number = re.search(r"[\d,.]+", row.split("|")[1 + column])
     assert number, row
@@ -74,7 +74,7 @@ def fitted(measured: Mapping[str, list[dict[str, float]]], cluster: Mapping[str,
             "decode_core_s",
             1e-6 * from_results("the same with threads", 2),
             "s/image",
-            "docs/results.md, Ingest: 4,000 JPEG to 64x64",
+            "docs/results/log/2026-11-23-ingest.md: 4,000 JPEG to 64x64",
         ),
         ("ingest_driver_s", slope(driver, "seconds"), "s/image, CPU", between),
         ("ingest_row_bytes", slope(driver, "bytes"), "bytes/image", between),
@@ -86,7 +86,7 @@ def fitted(measured: Mapping[str, list[dict[str, float]]], cluster: Mapping[str,
             "image_bytes",
             3 * 64 * 64,
             "bytes/image",
-            "64x64, 3 channels, uint8, not compressed (docs/results.md, Cats and dogs)",
+            "64x64, 3 channels, uint8, not compressed (recipe `cats_dogs`)",
         ),
         ("memory_budget", LoaderConfig().memory_budget, "bytes", "default of `loader.memory_budget`"),
         ("local_footer_s", footers["local_s"], "s/shard", own),

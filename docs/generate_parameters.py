@@ -38,7 +38,7 @@ Generated from `ssgan/methods/*.py` by `python docs/generate_parameters.py`; do 
 What `method.name` can be, and `method.options` of each. One is tried with `dvc exp run -S method.name=fixmatch`; an option is
 changed with `-S method.options.learning_rate=0.001`. Letters: l(x) logits of the K classes, G the generator, z its input, E a
 mean.
-Expected errors are those of the papers, with their schedules; what was seen here stands in [Results](results.md).
+Expected errors are those of the papers, with their schedules; what was seen here stands in [Results](results/README.md).
 """
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of"}
 

@@ -24,7 +24,7 @@ Deviations:
 
 Expected error (paper): MNIST, 100 labels, 0.795 +- 0.098 %; SVHN, 1,000 labels, 4.25 +- 0.03 % (with PT and entropy); CIFAR-10,
 4,000 labels, 14.41 +- 0.30 % (with VI). 20 and 50 labels: none published.
-Cost: as feature matching; with VI a forward and backward pass of the encoder more; `density: pixels` see docs/results.md.
+Cost: as feature matching; with VI a forward and backward pass of the encoder more; `density: pixels` see docs/results/log.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ Deviations:
     1. A teacher gives FixMatch's targets; its paper takes them from the classifier itself. Muon and Adam instead of SGD.
     2. Feature matching compares with the images of the same step; its paper draws an independent batch.
 
-Expected error: docs/results.md.
+Expected error: docs/results/mnist.md.
 Cost: forward and backward passes of the labeled and the strongly changed images, and a forward pass of the teacher; in every
 `adversarial_every`-th step also those of the fake and the unlabeled images, and the generator's step.
 """

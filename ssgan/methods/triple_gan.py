@@ -19,7 +19,7 @@ Deviations:
     5. The labeled pairs have a weight, `labeled_pair_share`, in the place of a count per batch.
     6. No L2 term on the last layer; schedules are in steps.
     7. The classifier is trained alone first at any number of labels; the authors' with 100 or fewer. It keeps its rate and
-       beta1 then; theirs takes those of the other players, with which this one, without batch norm, failed (docs/results.md).
+       beta1 then; theirs takes those of the other players, with which this one, without batch norm, failed (docs/results/log).
 
 Expected error on MNIST (paper, convolutional classifier): 20 labels 4.81 +- 4.95 %, 50: 1.56 +- 0.72, 100: 0.91 +- 0.58, 200:
 0.67 +- 0.16.

@@ -9,10 +9,10 @@ Objective, with p = softmax(l) and r_adv = eps g / |g|, no gradient through the 
 
 Deviations:
     1. The network's noise and dropout are the same in all passes of a step (``same_noise``); drawn anew in each, it did not
-       learn (docs/results.md).
+       learn (docs/results/log/2026-11-24-mnist-other-methods.md).
     2. The divergence is of the labeled and of the unlabeled batch at equal weight per image. In the paper every image of the
        data set weighs the same, so the few labeled ones hardly count; here the network tends to memorize them, each in a small
-       ball of its own, and to predict the same for all others (docs/results.md).
+       ball of its own, and to predict the same for all others (docs/results/log/2026-11-24-mnist-other-methods.md).
     3. B is not in the paper, whose network has batch norm on its logits, which may do the same; gamma = 0 leaves it out.
     4. The entropy is the paper's "VAT+EntMin", which it does not use on MNIST; beta = 0 leaves it out.
 

@@ -1,6 +1,6 @@
 """What a new project should begin with, by looking at its images: pixels or features, which method, how large, how long.
 
-What is said of methods is what our own tables say (docs/results.md): on photos a linear classifier on features of a pretrained
+What is said of methods is what our own tables say (docs/results): on photos a linear classifier on features of a pretrained
 backbone has a tenth of the errors of a network that learns from pixels; on small or gray images that look like nothing a
 backbone has seen, ``teacher_gan`` on pixels is far ahead.
 """

@@ -1,6 +1,6 @@
 """Whether a training computes in bfloat16: where the device has instructions for it, half of the bits are half of the time.
 
-A CPU without them emulates it, and a step takes about ten times as long as in float32 (docs/results.md).
+A CPU without them emulates it, and a step takes about ten times as long as in float32 (docs/results/speed.md).
 """
 
 from __future__ import annotations
