@@ -22,12 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.features_table import Data, Row, error, load
+from benchmarks.paired import half_width
 from ssgan.selection.clusters import cluster
 from ssgan.selection.cold import Pool, most_typical
 
 AUTO = Row("auto", "auto", {})
 SLIPS = 0.05
-T_NINE = 2.26  # t of nine degrees of freedom: half of a 95 % interval, in standard errors of ten draws
 
 Ints = npt.NDArray[np.int64]
 Found = dict[str, list[dict[str, dict[str, float]]]]  # by setting, then draw, then way
@@ -132,8 +132,7 @@ def table(found: Found) -> str:
         for way in draws[0]:
             columns = {key: np.array([one[way][key] for one in draws]) for key in draws[0][way]}
             gain = columns["accuracy"] - np.array([one[first]["accuracy"] for one in draws])
-            half = T_NINE * gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else float("nan")
-            against = "" if way == first else f" ({gain.mean():+.2f} ± {half:.2f})"
+            against = "" if way == first else f" ({gain.mean():+.2f} ± {half_width(gain):.2f})"
             labels, wrong, minutes, right = (columns[key].mean() for key in columns)
             spread = f"{right:.2f} ± {columns['accuracy'].std(ddof=1):.2f}{against}"
             lines.append(f"| {setting} | {way} | {labels:.0f} | {wrong:.1f} | {minutes:.1f} | {spread} |")

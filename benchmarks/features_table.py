@@ -23,6 +23,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from benchmarks.paired import half_width
 from ssgan import methods
 from ssgan.config import FeatureSpec, NetConfig, Problem
 from ssgan.core.batch import Batch
@@ -70,7 +71,8 @@ TEACHER = {**PAIRED, "strong_labeled_steps": 0, "stroke_steps": 0, "adversarial_
 ROWS = (
     Row("linear probe (labels alone)", PROBE, {}),
     Row("label spreading", "label_spreading", {}),
-    Row("self-training, equal shares", "self_training", {}),
+    Row("self-training", "self_training", {}),
+    Row("self-training, equal shares", "self_training", {"shares": "equal"}),
     Row("Gaussian mixture", "gaussian_mixture", {}),
     Row("auto", "auto", {}),
     Row("network (labels alone)", "supervised", ALONE, STEPS),
@@ -89,17 +91,33 @@ def load(project: Path, images: int | None = None) -> Data:
 
     ``images``: only so many to train on and to test; None: all.
     """
-    table = schema.read_set(project / "data/index", ["id", "folder_class", "official_split"]).to_pydict()
+    table, raw = read(project)
     classes = sorted({name for name in table["folder_class"] if name})
     y = np.array([classes.index(name) for name in table["folder_class"]])
     train, test = train_and_test(table, images)
-    (folder,) = (path for path in (project / "data/features").iterdir() if path.is_dir())
-    files = FeatureFiles(str(folder))
-    raw = torch.from_numpy(files.read(table["id"]))
-    space = Space(files.backbone.dimension, COMPONENTS)
-    space.fit(raw[train][:, 0])
-    vectors = torch.cat([space(part.flatten(0, 1)).unflatten(0, part.shape[:2]) for part in torch.split(raw, 4096)])
+    vectors = in_space(raw, raw[train])
     return Data(vectors[train], y[train], vectors[test], y[test], len(classes))
+
+
+def foreign(project: Path, of: Path, without: Sequence[str]) -> Tensor:
+    """(N, V, P) images of another project, without those of some class folders, in the space of ``load(of)``."""
+    (other, strangers), (table, raw) = read(project), read(of)
+    kept = np.flatnonzero(~np.isin(np.array(other["folder_class"], dtype=object), without))
+    return in_space(strangers[kept], raw[train_and_test(table, None)[0]])
+
+
+def read(project: Path) -> tuple[dict[str, Any], Tensor]:
+    """Columns of the index, and features (N, V, D) in its order."""
+    table = schema.read_set(project / "data/index", ["id", "folder_class", "official_split"]).to_pydict()
+    (folder,) = (path for path in (project / "data/features").iterdir() if path.is_dir())
+    return table, torch.from_numpy(FeatureFiles(str(folder)).read(table["id"]))
+
+
+def in_space(raw: Tensor, train: Tensor) -> Tensor:
+    """(N, V, D) -> (N, V, P), in the space of the plain views of ``train``."""
+    space = Space(raw.shape[2], COMPONENTS)
+    space.fit(train[:, 0])
+    return torch.cat([space(part.flatten(0, 1)).unflatten(0, part.shape[:2]) for part in torch.split(raw, 4096)])
 
 
 def train_and_test(table: dict[str, Any], images: int | None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -144,17 +162,25 @@ def pool_of(data: Data, few: int | None, draw: int) -> Tensor:
 
 def error(row: Row, data: Data, labels: npt.NDArray[np.int64], pool: Tensor, seed: int) -> float:
     """Test error of a method with these labels and unlabeled images."""
+    return float((answers(row, data, labels, data.train_y[labels], pool, seed) != data.test_y).mean())
+
+
+def answers(
+    row: Row, data: Data, labels: npt.NDArray[np.int64], classes: npt.NDArray[np.int64], pool: Tensor, seed: int
+) -> npt.NDArray[np.int64]:
+    """What a method answers on the test images; ``classes`` are those that the labels name."""
     torch.manual_seed(fold(seed, "weights"))
     problem = Problem(FeatureSpec(data.train.shape[2]), data.classes, NetConfig(family="head"))
     method = methods.build(row.method, methods.resolve_config(row.method, row.options), problem)
-    x_l, y_l = data.train[labels], torch.from_numpy(data.train_y[labels])
+    x_l, y_l = data.train[labels], torch.from_numpy(classes)
     if isinstance(method, FittedMethod):
         method.fit(x_l[:, 0], y_l, pool[:, 0], seed)
     else:
         _train(row, method, x_l, y_l, pool, seed)
     with torch.no_grad():
         method.nets.eval()
-        return float((method.predict(data.test[:, 0]).argmax(1).numpy() != data.test_y).mean())
+        found: npt.NDArray[np.int64] = method.predict(data.test[:, 0]).argmax(1).numpy()
+        return found
 
 
 def _train(row: Row, method: Any, x_l: Tensor, y_l: Tensor, pool: Tensor, seed: int) -> None:
@@ -197,8 +223,7 @@ def table(results: dict[str, dict[str, list[float]]], budgets: Sequence[int], se
 
 def _cell(errors: list[float], probe: list[float]) -> str:
     e, gain = 100 * np.array(errors), 100 * (np.array(probe) - np.array(errors))
-    half = 2.26 * gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else float("nan")  # t of nine degrees of freedom
-    return f"{e.mean():.2f} ± {e.std(ddof=1):.2f} ({gain.mean():+.1f} ± {half:.1f})"
+    return f"{e.mean():.2f} ± {e.std(ddof=1):.2f} ({gain.mean():+.1f} ± {half_width(gain):.1f})"
 
 
 def main() -> None:

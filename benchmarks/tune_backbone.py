@@ -39,7 +39,7 @@ from ssgan.data.decode import DecodeLimits, decode
 from ssgan.data.sources import make_source
 from ssgan.features.fine_tuning import STRENGTH, Settings, Tuned, tune
 from ssgan.features.space import Space
-from ssgan.fitting.choice import best, candidates, scores
+from ssgan.fitting.choice import choose
 from ssgan.fitting.linear import Linear, logistic
 from ssgan.fitting.self_training import surest
 
@@ -88,8 +88,7 @@ def in_space(train: Tensor, test: Tensor) -> tuple[Space, Tensor, Tensor]:
 def auto(x: Tensor, y: Ints, pool: Tensor, classes: int, seed: int) -> Linear:
     """What the method ``auto`` fits to (L, P) labeled and (U, P) unlabeled vectors."""
     labeled, unlabeled = x.double().numpy(), pool.double().numpy()
-    fits = candidates(unlabeled, classes, seed)
-    return fits[best(scores(labeled, y, fits, seed))](labeled, y)
+    return choose(labeled, y, unlabeled, classes, seed).model
 
 
 def answers(model: Linear, pool: Tensor, labels: Ints, y: Ints, share: float) -> tuple[Ints, Ints]:

@@ -31,7 +31,7 @@ from ssgan.data.index import paths_of
 from ssgan.data.sources import make_source, text
 from ssgan.errors import ConfigError, DataError
 from ssgan.features.space import Space
-from ssgan.fitting.choice import best, candidates, scores
+from ssgan.fitting.choice import choose
 from ssgan.fitting.linear import Linear, logistic
 from ssgan.fitting.self_training import surest
 
@@ -120,8 +120,7 @@ def surest_answers(config: Config, files: SplitFiles, ids: list[str], share: flo
     place = {one: row for row, one in enumerate(ids)}
     labeled = np.array([place[one] for one in files.ids("labeled")])
     x, pool = vectors[labeled].double().numpy(), vectors.double().numpy()
-    fits = candidates(pool, len(files.classes()), seed)
-    logits = fits[best(scores(x, y, fits, seed))](x, y).logits(pool)
+    logits = choose(x, y, pool, len(files.classes()), seed).model.logits(pool)
     given, found = logits.argmax(1), np.full(len(ids), -1, np.int64)
     given[labeled] = y
     sure = surest(torch.from_numpy(logits).softmax(1).amax(1).numpy(), given, share, logits.shape[1])

@@ -2,6 +2,7 @@
 
     linear.py         logistic regression; its strength chosen on folds of the labels: the probe
     self_training.py  rounds of pseudo-labels in given class shares
+    shares.py         shares of the classes among unlabeled images, estimated
     spreading.py      labels spread over a nearest-neighbor graph, then a linear classifier of what came out
     mixture.py        Gaussians with one covariance, by EM
     choice.py         the one of several that is best on folds of the labels

@@ -51,6 +51,11 @@ def logistic(x: Floats, y: Ints, classes: int, strength: float, sample_weight: F
     return Linear(weight, bias)
 
 
+def even(x: Floats, y: Ints, classes: int, strength: float) -> Linear:
+    """Logistic regression in which every class that has a label weighs the same, however many labels it has."""
+    return logistic(x, y, classes, strength, (len(y) / len(np.unique(y)) / np.bincount(y))[y])
+
+
 def probe(x: Floats, y: Ints, classes: int, seed: int) -> Linear:
     """The linear probe: the strength with the lowest log loss on held-out folds of the labels."""
     return logistic(x, y, classes, strength(x, y, classes, seed))
@@ -75,6 +80,11 @@ def folds(y: Ints, seed: int) -> Iterator[tuple[Ints, Ints]]:
         from sklearn.model_selection import StratifiedKFold
 
         yield from StratifiedKFold(number, shuffle=True, random_state=seed).split(np.zeros(len(y)), y)
+
+
+def label_shares(y: Ints, classes: int) -> Floats:
+    """(K,) shares of the classes among labels."""
+    return np.bincount(y, minlength=classes) / len(y)
 
 
 def log_likelihoods(model: Linear, x: Floats, y: Ints) -> Floats:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ssgan.fitting.linear import Floats, Ints, Linear, logistic, strength
+from ssgan.fitting.linear import Floats, Ints, Linear, label_shares, logistic, strength
 
 NEIGHBORS = 10
 ALPHA = 0.9  # of what an image knows, the part that comes from its neighbors
@@ -15,19 +15,24 @@ ITERATIONS = 50
 LARGEST_GRAPH = 20_000  # images: neighbors are searched among all of them
 
 
-def label_spreading(x: Floats, y: Ints, unlabeled: Floats, classes: int, seed: int) -> Linear:
-    """(L, P), (L,) and (U, P) -> a classifier."""
+def label_spreading(x: Floats, y: Ints, unlabeled: Floats, shares: Floats, seed: int) -> Linear:
+    """(L, P), (L,) and (U, P) -> a classifier; ``shares`` (K,) of the classes among the unlabeled images.
+
+    As in ``self_training``, the classifier has the shares of the labels in the end.
+    """
+    classes = len(shares)
     c = strength(x, y, classes, seed)
     some = unlabeled[: max(0, LARGEST_GRAPH - len(x))]
     if not len(some):
         return logistic(x, y, classes, c)
     mass = spread(np.concatenate([x, some]), y, classes)[len(x) :]
-    mass = mass / np.maximum(mass.sum(0), 1e-12)  # equal mass for every class (Zhu et al. 2003, class mass normalization)
+    mass = mass / np.maximum(mass.sum(0), 1e-12) * shares  # class mass normalization (Zhu et al. 2003)
     p = mass / np.maximum(mass.sum(1, keepdims=True), 1e-12)
-    known = p.max(1) > 1 / classes  # the graph may not reach an image
+    known = mass.sum(1) > 1e-12  # the graph may not reach an image
     every, pseudo = np.concatenate([x, some[known]]), np.concatenate([y, p[known].argmax(1)])
     weight = np.concatenate([np.ones(len(x)), p[known].max(1)])
-    return logistic(every, pseudo, classes, c, weight)
+    have = np.bincount(pseudo, weight, minlength=classes) / weight.sum()
+    return logistic(every, pseudo, classes, c, weight * (label_shares(y, classes) / np.maximum(have, 1e-9))[pseudo])
 
 
 def spread(x: Floats, y: Ints, classes: int) -> Floats:

@@ -1,7 +1,8 @@
 """Auto: of linear probe, label spreading and self-training, the one that folds of the labels favor; the default on features.
 
 Paper: none. Each candidate is fitted to the unlabeled images and all labels but those of a fold, and judged on that fold. Of
-equal ones self-training wins, then label spreading; where a class has one label there are no folds, and it is label spreading.
+equal ones self-training wins, then label spreading. Where a class has one label there are no folds: it is label spreading if
+every class has one, else the probe. Shares of the classes among unlabeled images are estimated (`ssgan/fitting/shares.py`).
 
 Objective:  max over candidates of  the share of held-out labels that it gets right, over five folds
 
@@ -15,8 +16,9 @@ Cost: five times that of its candidates, some seconds.
 from __future__ import annotations
 
 from ssgan.config import MethodConfig
-from ssgan.fitting.choice import best, candidates, scores
+from ssgan.fitting.choice import choose
 from ssgan.fitting.linear import Floats, Ints, Linear
+from ssgan.fitting.shares import rounded
 from ssgan.players.fitted import FittedMethod
 
 
@@ -26,8 +28,6 @@ class Config(MethodConfig):
 
 class Method(FittedMethod):
     def fitted(self, x: Floats, y: Ints, unlabeled: Floats, seed: int) -> Linear:
-        fits = candidates(unlabeled, self.problem.num_classes, seed)
-        found = scores(x, y, fits, seed)
-        name = best(found)
-        self.chosen = {"chosen": name, "accuracy_on_folds": found}
-        return fits[name](x, y)
+        found = choose(x, y, unlabeled, self.problem.num_classes, seed)
+        self.chosen = {"chosen": found.name, "accuracy_on_folds": found.accuracy, "shares": rounded(found.shares)}
+        return found.model

@@ -9,6 +9,7 @@ Deviations:
     1. Fifty steps of the iteration in the place of the inverse.
     2. New images are classified by logistic regression on the result, weighted by its certainty, not by the graph.
     3. The graph has at most 20,000 images.
+    4. Class mass is brought to estimated shares (`ssgan/fitting/shares.py`), and the last classifier to those of the labels.
 
 Expected error: docs/results/photos.md.
 Cost: some seconds.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from ssgan.config import MethodConfig
 from ssgan.fitting.linear import Floats, Ints, Linear
+from ssgan.fitting.shares import estimated_shares, rounded
 from ssgan.fitting.spreading import label_spreading
 from ssgan.players.fitted import FittedMethod
 
@@ -28,4 +30,6 @@ class Config(MethodConfig):
 
 class Method(FittedMethod):
     def fitted(self, x: Floats, y: Ints, unlabeled: Floats, seed: int) -> Linear:
-        return label_spreading(x, y, unlabeled, self.problem.num_classes, seed)
+        shares = estimated_shares(x, y, unlabeled, self.problem.num_classes, seed)
+        self.chosen = {"shares": rounded(shares)}
+        return label_spreading(x, y, unlabeled, shares, seed)

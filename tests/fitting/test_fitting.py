@@ -9,6 +9,7 @@ from ssgan.fitting import choice
 from ssgan.fitting.linear import Floats, Ints, Linear, folds, logistic, probe
 from ssgan.fitting.mixture import gaussian_mixture
 from ssgan.fitting.self_training import balanced, self_training
+from ssgan.fitting.shares import estimated_shares
 from ssgan.fitting.spreading import label_spreading
 
 P, CLASSES = 16, 3
@@ -36,7 +37,7 @@ def test_unlabeled_points_help_where_clusters_are_classes(method: str) -> None:
         alone = error(probe(x, y, CLASSES, 0))
         found = {
             "self_training": lambda x=x, y=y: self_training(x, y, unlabeled, np.full(CLASSES, 1 / CLASSES), 0),
-            "label_spreading": lambda x=x, y=y: label_spreading(x, y, unlabeled, CLASSES, 0),
+            "label_spreading": lambda x=x, y=y: label_spreading(x, y, unlabeled, np.full(CLASSES, 1 / CLASSES), 0),
             "gaussian_mixture": lambda x=x, y=y: gaussian_mixture(x, y, unlabeled, CLASSES, 0),
         }[method]()
         gains.append(alone - error(found))
@@ -49,20 +50,43 @@ def test_balanced_answers_have_the_shares() -> None:
     np.testing.assert_allclose(balanced(logits, shares).mean(0), shares, atol=1e-3)
 
 
-def test_wrong_shares_do_harm_and_the_choice_does_not_follow_them() -> None:
+@pytest.mark.parametrize("counts", [(150, 150, 150), (300, 60, 60), (400, 20, 20), (40, 200, 200)])
+def test_shares_of_a_pool_are_found_without_its_labels(counts: tuple[int, ...]) -> None:
+    true = np.array(counts) / sum(counts)
+    unlabeled, _ = points(counts, 2)
+    for seed in range(4):
+        x, y = points((8,) * CLASSES, 30 + seed)
+        np.testing.assert_allclose(estimated_shares(x, y, unlabeled, CLASSES, 0), true, atol=0.07)
+
+
+def test_equal_shares_do_harm_on_a_skewed_pool_and_estimated_ones_do_not() -> None:
     unlabeled, _ = points((400, 20, 20), 2, spread=1.3)
-    x, y = points((12,) * CLASSES, 3, spread=1.3)
-    fits = choice.candidates(unlabeled, CLASSES, 0)
-    errors = {name: error(fit(x, y)) for name, fit in fits.items()}
-    assert errors["self_training"] > errors["linear_probe"] + 0.02
-    assert choice.best(choice.scores(x, y, fits, 0)) != "self_training"
+    x, y = points((12,) * CLASSES, 30, spread=1.3)
+    alone = error(probe(x, y, CLASSES, 0))
+    equal = self_training(x, y, unlabeled, np.full(CLASSES, 1 / CLASSES), 0)
+    estimated = self_training(x, y, unlabeled, estimated_shares(x, y, unlabeled, CLASSES, 0), 0)
+    assert error(equal) > alone + 0.1
+    assert error(estimated) < alone + 0.02
+
+
+def test_a_skewed_pool_does_not_change_the_prior() -> None:
+    """Labels are drawn evenly: a classifier that follows the pool would call nearly everything class 0."""
+    unlabeled, _ = points((400, 20, 20), 2, spread=1.3)
+    x, y = points((12,) * CLASSES, 30, spread=1.3)
+    answers = self_training(x, y, unlabeled, np.array([400, 20, 20]) / 440, 0).logits(points((200,) * CLASSES, 98, 1.3)[0])
+    assert np.bincount(answers.argmax(1))[0] / 600 < 0.45
 
 
 def test_the_first_wins_ties() -> None:
-    assert list(choice.candidates(np.zeros((1, P)), CLASSES, 0)) == ["self_training", "label_spreading", "linear_probe"]
-    assert choice.best({"self_training": 0.8, "label_spreading": 0.9, "linear_probe": 0.9}) == "label_spreading"
-    assert choice.best({"self_training": 0.8, "label_spreading": 0.8, "linear_probe": 0.9}) == "linear_probe"
-    assert choice.best({}) == "label_spreading"
+    assert list(choice.candidates(np.zeros((1, P)), 0)) == ["self_training", "label_spreading", "linear_probe"]
+    y = np.array([0, 0, 1, 1])
+    assert choice.best({"self_training": 0.8, "label_spreading": 0.9, "linear_probe": 0.9}, y) == "label_spreading"
+    assert choice.best({"self_training": 0.8, "label_spreading": 0.8, "linear_probe": 0.9}, y) == "linear_probe"
+
+
+def test_without_folds_only_even_labels_are_spread() -> None:
+    assert choice.best({}, np.array([0, 1, 2])) == "label_spreading"
+    assert choice.best({}, np.array([0, 0, 0, 1])) == "linear_probe"
 
 
 def test_folds_need_two_labels_of_every_class() -> None:

@@ -1,0 +1,156 @@
+"""Does semi-supervised learning do harm where unlabeled images are not what it assumes? Every method against the probe.
+
+As ``benchmarks.features_table``, on features, with pools as teams have them. A cell of the table is a pool and a number of
+labels per class (on average, where labels are drawn at random):
+
+    balanced          as the images are
+    skew 5, skew 20   of a class (of half of them, where there are more than two), another one in every draw, a fifth or a
+                      twentieth of the unlabeled images; labels are drawn evenly
+    random 5, 20      the same pools, but labels are drawn from the pool as it is, and test images count as often as the pool
+                      has their class
+    foreign           as many images of another project (--foreign) as there are unlabeled ones
+    wrong             a fifth of the labels are wrong
+
+Options were fixed before, on draws from 100 on. Everything goes to a JSON file, the table (Markdown) to the terminal: mean test
+error of the probe, then of each method the points fewer than the probe, paired over draws, with half of the 95 % interval.
+"Behind" marks a method whose interval lies below 0.
+
+    python -m benchmarks.harm PROJECT --foreign OTHER --labels 2 5 20 --draws 10 --out harm.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from benchmarks import features_table
+from benchmarks.features_table import ROWS, Data, Row, answers, load
+from benchmarks.paired import half_width
+
+Ints = npt.NDArray[np.int64]
+CELLS = ("balanced", "skew 5", "skew 20", "random 5", "random 20", "foreign", "wrong")
+WRONG = 0.2  # of the labels
+PROBE = ROWS[0].title
+
+
+class Setting(NamedTuple):
+    """A draw: rows of the labeled images, their classes, the pool (U, V, P), weights of the test images."""
+
+    labeled: Ints
+    classes: Ints
+    pool: Tensor
+    weights: npt.NDArray[np.float64]
+
+
+def setting(data: Data, cell: str, per_class: int, draw: int, foreign: Tensor | None) -> Setting:
+    """A cell, drawn."""
+    random = np.random.default_rng(draw)
+    kind, _, number = cell.partition(" ")
+    rows = skewed(data, int(number), draw, random) if number else np.arange(len(data.train))
+    labeled = labels(data, rows, per_class, kind == "random", random)
+    classes = data.train_y[labeled].copy()
+    pool = data.train[rows]
+    if kind == "wrong":
+        classes = spoiled(classes, data.classes, random)
+    if kind == "foreign":
+        assert foreign is not None, "the cell needs --foreign"
+        others = random.choice(len(foreign), len(pool), replace=len(foreign) < len(pool))
+        pool = torch.cat([pool, foreign[others]])
+    weights = np.ones(len(data.test_y))
+    if kind == "random":
+        weights = (np.bincount(data.train_y[rows], minlength=data.classes) / np.bincount(data.test_y))[data.test_y]
+    return Setting(labeled, classes, pool, weights)
+
+
+def skewed(data: Data, ratio: int, draw: int, random: np.random.Generator) -> Ints:
+    """Rows of a pool with one image in ``ratio`` of one class of two, or of half of the classes."""
+    rare = {(draw + number) % data.classes for number in range(max(1, data.classes // 2))}
+    kept = []
+    for k in range(data.classes):
+        of_class = random.permutation(np.flatnonzero(data.train_y == k))
+        kept.append(of_class[: round(len(of_class) / (ratio if k in rare else 1))])
+    return np.sort(np.concatenate(kept))
+
+
+def labels(data: Data, rows: Ints, per_class: int, at_random: bool, random: np.random.Generator) -> Ints:
+    """Rows of the labeled images: as many of each class, or any, but every class once."""
+    of = [rows[data.train_y[rows] == k] for k in range(data.classes)]
+    if not at_random:
+        return np.concatenate([random.choice(one, per_class, replace=False) for one in of])
+    first = np.array([random.choice(one) for one in of])
+    others = random.choice(np.setdiff1d(rows, first), (per_class - 1) * data.classes, replace=False)
+    return np.concatenate([first, others])
+
+
+def spoiled(classes: Ints, number: int, random: np.random.Generator) -> Ints:
+    """A fifth of the labels is another class."""
+    wrong = random.choice(len(classes), round(WRONG * len(classes)), replace=False)
+    classes[wrong] = (classes[wrong] + random.integers(1, number, len(wrong))) % number
+    return classes
+
+
+def error(row: Row, data: Data, given: Setting, seed: int) -> float:
+    """Test error of a method."""
+    found = answers(row, data, given.labeled, given.classes, given.pool, seed)
+    return float(np.average(found != data.test_y, weights=given.weights))
+
+
+def cell_text(errors: Sequence[float], probe: Sequence[float]) -> str:
+    """Points fewer than the probe; a method that is behind stands out."""
+    gain = 100 * (np.array(probe) - np.array(errors))
+    half = half_width(gain)
+    text = f"{gain.mean():+.1f} ± {half:.1f}"
+    return f"**{text}**" if gain.mean() + half < 0 else text
+
+
+def table(found: dict[str, dict[str, list[float]]]) -> str:
+    """Markdown: a line for each method, a column for each cell."""
+    cells = list(found)
+    probe = " | ".join(f"{100 * np.mean(found[cell][PROBE]):.1f}" for cell in cells)
+    lines = ["| | " + " | ".join(cells) + " |", "|---" * (len(cells) + 1) + "|", f"| test error of the probe, % | {probe} |"]
+    for title in next(iter(found.values())):
+        if title != PROBE:
+            texts = (cell_text(found[cell][title], found[cell][PROBE]) for cell in cells)
+            lines.append(f"| {title} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Parse the arguments, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("project", type=Path)
+    parser.add_argument("--foreign", type=Path, help="project whose images do not belong to the first one's classes")
+    parser.add_argument("--without", nargs="*", default=[], help="class folders of the foreign project to leave out")
+    parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS))
+    parser.add_argument("--labels", nargs="+", type=int, default=[5, 20], help="per class")
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="number of the first draw")
+    parser.add_argument("--rows", nargs="+", help="parts of titles; all where not given")
+    parser.add_argument("--out", type=Path, default=Path("harm.json"))
+    arguments = parser.parse_args()
+    rows = [row for row in ROWS if not arguments.rows or any(part in row.title for part in (*arguments.rows, PROBE))]
+    data = load(arguments.project)
+    foreign = features_table.foreign(arguments.foreign, arguments.project, arguments.without) if arguments.foreign else None
+    found: dict[str, dict[str, list[float]]] = {}
+    for cell in arguments.cells:
+        for per_class in arguments.labels:
+            column = found.setdefault(f"{cell}, {per_class}", {row.title: [] for row in rows})
+            for draw in range(arguments.first, arguments.first + arguments.draws):
+                given = setting(data, cell, per_class, draw, foreign)
+                for row in rows:
+                    column[row.title].append(error(row, data, given, draw))
+            arguments.out.write_text(json.dumps(found, indent=1))
+            print(f"{cell}, {per_class} labels per class", flush=True)
+    print(f"\n{len(data.train):,} images, {len(data.test):,} test, {data.classes} classes\n\n{table(found)}")
+
+
+if __name__ == "__main__":
+    main()
