@@ -37,7 +37,7 @@ def run() -> None:
     val, test = labeled_images(files, "val"), with_paths(labeled_images(files, "test"), INDEX)
     classes, former = files.classes(), registry.load(SPLITS / "classes.json").former
     models = {role: _load(folder, classes, former) for role, folder in folders.items() if folder}
-    features = stored(parameters.features, FEATURES)
+    features = stored(parameters, FEATURES)
     inputs = inputs_of(models["main"], features)
     judged = {role: judge_sets(model, inputs, val, test, config) for role, model in models.items()}
 

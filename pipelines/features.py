@@ -39,7 +39,7 @@ def features(config: Config) -> None:
     from ssgan.features.extract import extract
     from ssgan.features.progress import ProgressLine
 
-    backbone, weights = backbones.find(config.features)
+    backbone, weights = backbones.find(config.features, config.data.deep_bits)
     c, limits = config.features, DecodeLimits.of(config.data)
     job = FeatureJob(make_source(config.data.source), backbone, c.views, limits, c.batch_size)
     line = ProgressLine(partial(print, flush=True))

@@ -23,7 +23,7 @@ def run() -> None:
     summary = ingest(source, config, Path("data"), progress=_Progress(), remote_pool=workers, removed=removed)
     Path("metrics").mkdir(exist_ok=True)
     Path("metrics/ingest.json").write_text(json.dumps(summary.metrics(), indent=2) + "\n")
-    print(summary.describe(time.perf_counter() - start))
+    print(summary.describe(time.perf_counter() - start, config.deep_bits))
 
 
 def _remote_pool(config: DataConfig) -> RemotePool | None:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ssgan.config import DataConfig, ImageSpec, SplitConfig
+from ssgan.data.decode import Header
 from ssgan.data.images import ingest
 from ssgan.data.pools import WorkerPool
 from ssgan.data.signatures import signatures
@@ -91,7 +92,7 @@ def no_workers(job: DecodeJob) -> Iterator[IngestPool]:
         pixels = random.integers(0, 256, (n, *job.spec.shape), np.uint8)
         return lambda: Prepared(
             list(range(n)),
-            [(400, 300, "RGB")] * n,
+            [Header(400, 300, "RGB")] * n,
             pixels,
             signatures(pixels)._replace(phash=random.integers(0, 1 << 63, n).astype(np.uint64)),
             [],

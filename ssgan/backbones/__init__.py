@@ -17,6 +17,7 @@ A provider defines two functions:
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -52,8 +53,16 @@ def provider(name: str) -> Provider:
     return cast(Provider, importlib.import_module(f"ssgan.backbones.{name}"))
 
 
-def find(config: FeaturesConfig) -> tuple[Backbone, Path]:
-    """The record of ``features.backbone``, and the local file of its weights. Raises ConfigError where there is none."""
+def find(config: FeaturesConfig, deep_bits: int | None = None) -> tuple[Backbone, Path]:
+    """The record of ``features.backbone``, and the local file of its weights. Raises ConfigError where there is none.
+
+    ``deep_bits``: that of the section ``data``.
+    """
+    backbone, weights = _found(config)
+    return replace(backbone, deep_bits=deep_bits), weights
+
+
+def _found(config: FeaturesConfig) -> tuple[Backbone, Path]:
     name = config.backbone
     if name is None:
         raise ConfigError(f"`features.backbone` is null; name one, such as {embedded.NAME} (`ssgan backbones list`)")

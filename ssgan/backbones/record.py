@@ -30,6 +30,7 @@ class Backbone:
         license: of the weights, as SPDX names it where it does.
         restricted: whether the license restricts what people commonly do with a model.
         source: where the weights come from.
+        deep_bits: of the project (`data.deep_bits`): how files of 16 bits are brought to the network.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Backbone:
     license: str
     restricted: bool
     source: str
+    deep_bits: int | None = None
 
     @property
     def dimension(self) -> int:
@@ -55,7 +57,7 @@ class Backbone:
     @property
     def image(self) -> ImageSpec:
         """Images as the network wants them before the middle is cut out."""
-        return ImageSpec(3, round(self.size / self.crop_share), self.resize)
+        return ImageSpec(3, round(self.size / self.crop_share), self.resize, self.deep_bits)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -68,8 +70,9 @@ class Backbone:
         return f"{self.name}-{json_sha256(self.identity)[:12]}"
 
     def describe(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return dict(json.loads(json.dumps(asdict(self))))
+        """As JSON holds it; without ``deep_bits`` where nothing is said of them."""
+        values = json.loads(json.dumps(asdict(self)))
+        return {key: value for key, value in values.items() if (key, value) != ("deep_bits", None)}
 
     @classmethod
     def of(cls, description: dict[str, Any]) -> Backbone:

@@ -29,7 +29,7 @@ def audit(
 
     config, files = parameters.load(), SplitFiles("data/splits")
     split = config.split
-    predict = predict_by_id(load_model(model), stored(config.features, Path("data/features")))
+    predict = predict_by_id(load_model(model), stored(config, Path("data/features")))
     labeled = audits.read(files, predict, partial(paths_of, Path("data/index")))
     group = audits.near_duplicates(labeled, split.near_duplicate_bits, split.near_duplicate_rmse)
     found = audits.audit(labeled, files.classes(), group)

@@ -51,7 +51,7 @@ def tune(
     from ssgan.runs.publish import local_splits
 
     config = load()
-    files = local_splits(config.features, Path("data/splits"))
+    files = local_splits(config, Path("data/splits"))
     out.parent.mkdir(parents=True, exist_ok=True)
     for line in fine_tune(config, files, Path("data/index"), Settings(images, size, passes=passes), out):
         typer.echo(line)

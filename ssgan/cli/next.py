@@ -119,7 +119,7 @@ def _by_model(config: Config, voted: set[str], wish: Wish) -> Choice:
     labeled = voted | set(splits.ids("labeled"))
     shares = divide(wish.budget, wish.control, wish.unknown, wish.held_out, len(waiting(splits, labeled)))
     rules = SelectionRules(shares, wish.seed, config.split.near_duplicate_bits, config.split.near_duplicate_rmse)
-    predict = predict_by_id(loaded, stored(config.features, Path("data/features")))
+    predict = predict_by_id(loaded, stored(config, Path("data/features")))
     picked = select(splits, predict, facts.temperature, loaded.classes, labeled, rules)
     weights = file_sha256(wish.model / "model.safetensors")
     return Choice(picked, Chooser(facts.model_id, weights, facts.temperature, facts.note, loaded.classes), rules)
@@ -132,7 +132,7 @@ def _by_clusters(config: Config, voted: set[str], wish: Wish) -> Choice:
     from ssgan.selection.cold import labeled_by_split, read_pool, select_typical
     from ssgan.selection.shares import divide_without_model
 
-    features = stored(config.features, Path("data/features"))
+    features = stored(config, Path("data/features"))
     if features is None:
         raise ConfigError(
             f"there is no model in {wish.model} to choose by, and no features to cluster, for features.backbone is null; "

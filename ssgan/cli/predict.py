@@ -61,7 +61,7 @@ def _features() -> FeatureFiles | None:
     from ssgan.config import load
     from ssgan.features.files import stored
 
-    return stored(load().features, Path("data/features")) if Path("params.yaml").is_file() else None
+    return stored(load(), Path("data/features")) if Path("params.yaml").is_file() else None
 
 
 def _check_inputs(source: str | None, pool: Path | None) -> None:

@@ -55,10 +55,18 @@ class DataConfig(Strict):
     channels: Literal[1, 3] = 1
     # fit: whole image, padded with black; crop: fill the square, cut the rest; stretch: ignore the aspect ratio
     resize: Literal["fit", "crop", "stretch"] = "fit"
+    # of files of 16 bits, so many are used, and larger values are rejected; null: the range that the file declares
+    deep_bits: int | None = Field(default=None, ge=9, le=15)
+    damaged: Literal["reject", "accept"] = "reject"  # files that decode, though a checksum or the decoder finds damage
     max_file_bytes: int = Field(default=64 * MIB, gt=0)  # larger files are rejected before they are read
     max_pixels: int = Field(default=100_000_000, gt=0)  # larger images are rejected before they are decoded
     shard_bytes: int = Field(default=64 * MIB, ge=MIB)  # size of one Parquet file, in bytes of pixels
     workers: Literal["local", "ray"] = "local"  # who decodes: this machine, or tasks of the cluster at RAY_ADDRESS; same result
+
+    @property
+    def image(self) -> ImageSpec:
+        """What every image is brought to."""
+        return ImageSpec(self.channels, self.image_size, self.resize, self.deep_bits)
 
 
 class ImageSpec(NamedTuple):
@@ -67,6 +75,7 @@ class ImageSpec(NamedTuple):
     channels: int
     image_size: int
     resize: str
+    deep_bits: int | None = None  # see DataConfig
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -1,11 +1,13 @@
 """The careful codec: Pillow, for formats and modes that the fast codecs do not decode exactly right.
 
-GIF, WebP, BMP, TIFF, JPEG 2000, AVIF, odd netpbm; CMYK and oddly subsampled JPEG; PNG with transparency outside an alpha
-channel.
+GIF, WebP, BMP, AVIF, odd netpbm, most of TIFF and JPEG 2000 (``codec_tiff``, ``codec_jpeg2000``); CMYK and oddly subsampled
+JPEG; PNG with transparency outside an alpha channel.
 """
 
 from __future__ import annotations
 
+import logging
+import warnings
 from io import BytesIO
 from typing import Any
 
@@ -13,20 +15,31 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ssgan.data.raw import Raw, check_pixels, to_eight_bits
+from ssgan.data.raw import HIGHEST, Raw, Request, check_pixels, to_eight_bits
 from ssgan.data.rejections import Rejected
+
+# What Pillow has to say stands in the reason of a rejection, beside the file's name. On stderr no name would stand beside it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _DIRECT = ("L", "LA", "RGB", "RGBA", "I;16")
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes
 _TRUNCATED = ("truncated", "premature", "not enough", "unexpected end", "too short", "eof")
 
 
-def decode(data: bytes, name: str, channels: int, max_pixels: int) -> Raw:
-    """Decode ``data`` by Pillow's codec ``name``. Raises Rejected."""
+def decode(
+    data: bytes, name: str, request: Request, page: int | None = None, highest: int = HIGHEST, inverted: bool = False
+) -> Raw:
+    """Decode ``data`` by Pillow's codec ``name``. Raises Rejected.
+
+    Args:
+        page: which one; None: the only one.
+        highest, inverted: of gray values of more than 8 bits, as in ``to_eight_bits``.
+    """
     _check_frame(data, name)
     try:
         with Image.open(BytesIO(data), formats=[name]) as image:
-            return _decode(image, channels, max_pixels)
+            return _decode(image, request, page, highest, inverted)
     except Rejected:
         raise
     except UnidentifiedImageError:
@@ -49,17 +62,20 @@ def _check_frame(data: bytes, name: str) -> None:
         raise Rejected("truncated", f"{len(data)} bytes; the header of the WebP promises more")
 
 
-def _decode(image: Image.Image, channels: int, max_pixels: int) -> Raw:
+def _decode(image: Image.Image, request: Request, page: int | None, highest: int, inverted: bool) -> Raw:
+    if page:
+        image.seek(page)
     width, height = image.size
-    check_pixels(height, width, max_pixels)
+    check_pixels(height, width, request.max_pixels)
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":
+    if page is None and frames > 1 and image.format != "MPO":
         raise Rejected("animated", f"{frames} frames or pages")
     mode = image.mode
     image.load()
     # exif_transpose and not our own: Pillow has already turned TIFF upright while loading it, and dropped the tag
-    upright = ImageOps.exif_transpose(image)
-    return Raw(to_eight_bits(_to_array(upright), channels), height, width, mode, orientation=1)
+    array = _to_array(ImageOps.exif_transpose(image))
+    bits = highest.bit_length() if array.dtype == np.uint16 else 8
+    return Raw(to_eight_bits(array, request, highest, inverted), height, width, mode, bits=bits)
 
 
 def _to_array(image: Image.Image) -> npt.NDArray[Any]:
@@ -68,6 +84,8 @@ def _to_array(image: Image.Image) -> npt.NDArray[Any]:
         raise Rejected("unsupported_mode", f"mode {image.mode} (32-bit values) has no agreed range; store 8 or 16 bits")
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)
+    if image.mode == "LAB":
+        raise Rejected("unsupported_mode", "colors are stored as CIELAB; convert the file to RGB")
     if image.has_transparency_data:
         return np.asarray(image.convert("RGBA"))
     if image.mode not in _DIRECT:

@@ -1,11 +1,11 @@
 """From the bytes of an image file to (C, S, S) uint8 pixels.
 
 The format is told by the first bytes, never by the file's name. Pixels pass through four steps: the codec of the format
-(``codecs``, ``codec_pillow``), EXIF orientation, the resize policy, and the layout C, S, S.
+(``codec_*``), EXIF orientation, the resize policy, and the layout C, S, S.
 
-What is decided here, for every format: an alpha channel is composited on black; 16-bit values are divided by 257 (the full
-range becomes 0-255, no stretching per image); color becomes gray by 0.299 R + 0.587 G + 0.114 B; color profiles and gamma
-are ignored.
+What is decided here, for every format: an alpha channel is composited on black; values of more than 8 bits are divided so that
+the range that the file declares becomes 0-255, or that of ``deep_bits`` for files of 16 bits (no stretching per image); color
+becomes gray by 0.299 R + 0.587 G + 0.114 B; color profiles and gamma are ignored.
 
 Letters: H, W raw height and width, C channels, S image_size.
 """
@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ssgan.config import DataConfig, ImageSpec
-from ssgan.data import codec_pillow, codecs
+from ssgan.data import codec_jpeg, codec_jpeg2000, codec_netpbm, codec_pillow, codec_png, codec_tiff
+from ssgan.data.opencv import cv2
+from ssgan.data.raw import Raw, Request
 from ssgan.data.rejections import Rejected
 
 Pixels = npt.NDArray[np.uint8]
@@ -31,43 +32,70 @@ PILLOW_FORMATS = (
     (0, b"GIF89a", "GIF"),
     (8, b"WEBP", "WEBP"),
     (0, b"BM", "BMP"),
-    (0, b"II*\x00", "TIFF"),
-    (0, b"MM\x00*", "TIFF"),
-    (0, b"\x00\x00\x00\x0cjP  ", "JPEG2000"),
-    (0, b"\xff\x4f\xff\x51", "JPEG2000"),
     (4, b"ftypavi", "AVIF"),
 )
+JPEG2000 = (b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51")
+TIFF = (b"II*\x00", b"MM\x00*")
 NETPBM = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
 UNSUPPORTED = (
+    (8, b"CR\x02", "camera raw"),  # begins like TIFF
+    (0, b"IIRO", "camera raw"),
+    (0, b"IIRS", "camera raw"),
+    (0, b"IIU\x00", "camera raw"),
+    (0, b"FUJIFILMCCD-RAW", "camera raw"),
+    (4, b"ftypcrx", "camera raw"),
     (4, b"ftyphei", "HEIC"),
+    (4, b"ftyphev", "HEIC"),
     (4, b"ftypmif", "HEIC"),
+    (128, b"DICM", "DICOM"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (0, b"II\xbc\x01", "JPEG XR"),
+    (0, b"\x76\x2f\x31\x01", "OpenEXR"),
+    (0, b"#?RADIANCE", "Radiance HDR"),
+    (0, b"SIMPLE  =", "FITS"),
     (0, b"8BPS", "Photoshop"),
     (0, b"\x00\x00\x01\x00", "ICO"),
     (0, b"II+\x00", "BigTIFF"),
     (0, b"MM\x00+", "BigTIFF"),
+    (0, b"P7\n", "PAM"),
+    (0, b"PF\n", "PFM"),
+    (0, b"Pf\n", "PFM"),
+    (0, b"DDS ", "DDS"),
     (0, b"%PDF", "PDF"),
 )
 
 
 class DecodeLimits(NamedTuple):
-    """Sizes above which a file is rejected before work is spent on it."""
+    """What is rejected: files and images above a size, before work is spent on them, and damaged ones."""
 
     max_file_bytes: int
     max_pixels: int
+    damaged: str = "reject"  # or accept
 
     @classmethod
     def of(cls, config: DataConfig) -> DecodeLimits:
         """The limits in the ``data`` section."""
-        return cls(config.max_file_bytes, config.max_pixels)
+        return cls(config.max_file_bytes, config.max_pixels, config.damaged)
+
+
+class Header(NamedTuple):
+    """What is known of an accepted file besides its pixels; height, width, mode and bits are those of the raw file."""
+
+    height: int  # before EXIF orientation
+    width: int
+    mode: str  # as Pillow names it: 1, L, LA, P, RGB, RGBA, CMYK, I;16, ...
+    bits: int = 8  # of a sample
+    low: int = 0  # the lowest and the highest value that came out, padding aside
+    high: int = 255
+    damaged: bool = False
 
 
 class Decoded(NamedTuple):
-    """One accepted image; ``height``, ``width`` and ``mode`` are those of the raw file, before EXIF orientation."""
+    """One accepted image."""
 
     pixels: Pixels  # (C, S, S)
-    height: int
-    width: int
-    mode: str  # as Pillow names it: 1, L, LA, P, RGB, RGBA, CMYK, I;16, ...
+    header: Header
 
 
 def decode(data: bytes, spec: ImageSpec, limits: DecodeLimits) -> Pixels:
@@ -81,15 +109,17 @@ def decode_info(data: bytes, spec: ImageSpec, limits: DecodeLimits) -> Decoded:
         raise Rejected("empty", "the file has no bytes")
     if len(data) > limits.max_file_bytes:
         raise Rejected("too_large_file", f"{len(data)} bytes; data.max_file_bytes is {limits.max_file_bytes}")
-    raw = _decode_raw(data, spec, limits.max_pixels)
+    raw = decode_raw(data, spec, limits)
     image = _orient(raw.image, raw.orientation) if raw.orientation != 1 else raw.image
-    smooth = raw.image.shape[0] < raw.height
-    return Decoded(_to_spec(image, spec, smooth), raw.height, raw.width, raw.mode)
+    image = _resized(image, spec, smooth=raw.image.shape[0] < raw.height)
+    low, high, _, _ = cv2.minMaxLoc(image.reshape(len(image), -1))
+    header = Header(raw.height, raw.width, raw.mode, raw.bits, int(low), int(high), raw.damaged)
+    return Decoded(_to_planes(image, spec.image_size), header)
 
 
-def decode_within(data: bytes, side: int, limits: DecodeLimits) -> Pixels:
+def decode_within(data: bytes, side: int, limits: DecodeLimits, deep_bits: int | None = None) -> Pixels:
     """(H, W, 3) RGB of one image file, upright and whole, its longer side ``side`` or as it was if smaller. Raises Rejected."""
-    raw = _decode_raw(data, ImageSpec(3, side, "fit"), limits.max_pixels)
+    raw = decode_raw(data, ImageSpec(3, side, "fit", deep_bits), limits)
     image = _orient(raw.image, raw.orientation)
     if max(image.shape[:2]) > side:
         height, width = _fit_size(image.shape[0], image.shape[1], side)
@@ -97,19 +127,25 @@ def decode_within(data: bytes, side: int, limits: DecodeLimits) -> Pixels:
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
-def _decode_raw(data: bytes, spec: ImageSpec, max_pixels: int) -> codecs.Raw:
-    if data.startswith(codecs.PNG_SIGNATURE):
-        return codecs.decode_png(data, spec.channels, max_pixels)
+def decode_raw(data: bytes, spec: ImageSpec, limits: DecodeLimits) -> Raw:
+    """As the codec hands it out: neither turned upright nor, but for JPEG, shrunk. Raises Rejected."""
+    request = Request(spec.channels, limits.max_pixels, spec.deep_bits, limits.damaged == "accept")
+    if data.startswith(codec_png.PNG_SIGNATURE):
+        return codec_png.decode(data, request)
     if data.startswith(b"\xff\xd8\xff"):
-        return codecs.decode_jpeg(data, spec.channels, max_pixels, lambda h, w: _least_size(h, w, spec))
+        return codec_jpeg.decode(data, request, lambda h, w: _least_size(h, w, spec))
     if data[:2] in NETPBM and data[2:3].isspace():
-        return codecs.decode_netpbm(data, spec.channels, max_pixels)
-    for offset, magic, name in PILLOW_FORMATS:
-        if data.startswith(magic, offset):
-            return codec_pillow.decode(data, name, spec.channels, max_pixels)
+        return codec_netpbm.decode(data, request)
     for offset, magic, name in UNSUPPORTED:
         if data.startswith(magic, offset):
             raise Rejected("unsupported_format", f"{name} is not decoded; convert the file to JPEG or PNG")
+    if data.startswith(TIFF):
+        return codec_tiff.decode(data, request)
+    if data.startswith(JPEG2000):
+        return codec_jpeg2000.decode(data, request)
+    for offset, magic, name in PILLOW_FORMATS:
+        if data.startswith(magic, offset):
+            return codec_pillow.decode(data, name, request)
     raise Rejected("not_an_image", f"begins with {data[:12]!r}, like no supported image format")
 
 
@@ -138,19 +174,25 @@ def _orient(image: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(image)
 
 
-def _to_spec(image: Pixels, spec: ImageSpec, smooth: bool) -> Pixels:
-    """(H, W) or (H, W, 3) to (C, S, S) by the resize policy; ``smooth``: the decoder has already shrunk the image."""
+def _resized(image: Pixels, spec: ImageSpec, smooth: bool) -> Pixels:
+    """By the resize policy, but not padded; ``smooth``: the decoder has already shrunk the image."""
     size = spec.image_size
     height, width = image.shape[:2]
-    if (height, width) != (size, size):
-        if spec.resize == "fit":
-            image = _pad(_resize(image, *_fit_size(height, width, size), smooth), size)
-        elif spec.resize == "crop":  # crop before resizing: a 1 x 100000 strip must not be blown up to a giant
-            side = min(height, width)
-            top, left = (height - side) // 2, (width - side) // 2
-            image = _resize(image[top : top + side, left : left + side], size, size, smooth)
-        else:
-            image = _resize(image, size, size, smooth)
+    if (height, width) == (size, size):
+        return image
+    if spec.resize == "fit":
+        return _resize(image, *_fit_size(height, width, size), smooth)
+    if spec.resize == "crop":  # crop before resizing: a 1 x 100000 strip must not be blown up to a giant
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = image[top : top + side, left : left + side]
+    return _resize(image, size, size, smooth)
+
+
+def _to_planes(image: Pixels, size: int) -> Pixels:
+    """(H, W) or (H, W, 3) with H, W up to S to (C, S, S)."""
+    if image.shape[:2] != (size, size):
+        image = _pad(image, size)
     if image.ndim == 2:
         return image[None]
     planes = np.empty((3, size, size), np.uint8)

@@ -46,6 +46,10 @@ class ImageRow(NamedTuple):
     mode: str
     folder_class: str | None
     official_split: str | None
+    bits: int = 8
+    low: int = 0
+    high: int = 255
+    damaged: bool = False
 
 
 class ImageBatch(NamedTuple):

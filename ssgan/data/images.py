@@ -20,9 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ssgan.config import DataConfig, ImageSpec
+from ssgan.config import DataConfig
 from ssgan.data.batches import TO_READ, FileBatch
-from ssgan.data.decode import DecodeLimits
+from ssgan.data.conspicuous import conspicuous
+from ssgan.data.decode import DecodeLimits, Header
 from ssgan.data.digests import NONE, DigestMap, digests
 from ssgan.data.earlier import PreviousShards
 from ssgan.data.image_shards import ImageBatch, ImageRow, ShardWriter, finish_duplicates
@@ -90,7 +91,7 @@ def _ingest(
     how: tuple[int | None, WorkerKind, RemotePool | None],
     progress: Callable[[int], None] | None,
 ) -> IngestSummary:
-    made_by = recipe(ImageSpec(config.channels, config.image_size, config.resize), DecodeLimits.of(config))
+    made_by = recipe(config.image, DecodeLimits.of(config))
     with replacing_all(out, OUTPUTS) as building, _few_collections():
         build = _IngestOutputs(source, made_by, config.shard_bytes, out, building, removed)
         with closing(prepared_new(build.job, build.recall, *how)) as batches:
@@ -226,12 +227,14 @@ class _IngestOutputs:
         across = finish_duplicates(self._folder / "found.parquet", self._folder / "index", self._folder / "duplicates.parquet")
         summary.duplicates_across_classes, summary.duplicates_across_splits = across
         summary.shards = len(list((self._folder / "images").iterdir()))
+        summary.pictures = conspicuous(self._folder / "index")
         summary.notes = self._source.notes
         summary.check()
 
 
-def _image_row(item: Item, outcome: FileOutcome, header: tuple[int, int, str]) -> ImageRow:
-    return ImageRow(outcome.digest, text(item.path), *header, item.folder_class, item.official_split)
+def _image_row(item: Item, outcome: FileOutcome, header: Header) -> ImageRow:
+    h, place = header, (item.folder_class, item.official_split)
+    return ImageRow(outcome.digest, text(item.path), h.height, h.width, h.mode, *place, h.bits, h.low, h.high, h.damaged)
 
 
 def _nothing_accepted(source: ImageSource, summary: IngestSummary) -> DataError:

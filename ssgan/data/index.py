@@ -21,10 +21,11 @@ from ssgan.errors import DataError
 def index_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
     """Schema of ``index/*.parquet``. It names no classes: their list may grow.
 
-    ``height``, ``width`` and ``mode`` describe the raw file; ``folder_class`` is the class folder that the file lay in (null:
-    none); ``official_split`` is "train" or "test" where the source has an official split (null: none); ``phash``, ``thumb``
-    and ``digest`` are the signatures of the stored pixels (``ssgan.data.signatures``); ``draw`` is a hash of the id that
-    decides on val and test (``ssgan.data.digests``).
+    ``height``, ``width``, ``mode`` and ``bits`` (of a sample) describe the raw file; ``folder_class`` is the class folder that
+    the file lay in (null: none); ``official_split`` is "train" or "test" where the source has an official split (null: none);
+    ``low`` and ``high`` are the lowest and the highest value that came out, padding aside; ``damaged`` says that it decoded,
+    but not as it was stored (``data.damaged: accept``); ``phash``, ``thumb`` and ``digest`` are the signatures of the stored
+    pixels (``ssgan.data.signatures``); ``draw`` is a hash of the id that decides on val and test (``ssgan.data.digests``).
     """
     fields = [
         ID,
@@ -34,6 +35,10 @@ def index_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
         pa.field("mode", pa.string(), nullable=False),
         pa.field("folder_class", pa.string()),
         pa.field("official_split", pa.string()),
+        pa.field("bits", pa.uint8(), nullable=False),
+        pa.field("low", pa.uint8(), nullable=False),
+        pa.field("high", pa.uint8(), nullable=False),
+        pa.field("damaged", pa.bool_(), nullable=False),
         pa.field("phash", pa.uint64(), nullable=False),
         pa.field("thumb", pa.binary(THUMB * THUMB), nullable=False),
         pa.field("digest", pa.uint64(), nullable=False),

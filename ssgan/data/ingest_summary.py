@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from ssgan.data.conspicuous import Conspicuous
+
 
 @dataclass
 class IngestSummary:
@@ -22,6 +24,7 @@ class IngestSummary:
     bytes: int = 0  # of all files that can be read
     duplicates_across_classes: int = 0  # files whose kept copy lies in another class folder
     duplicates_across_splits: int = 0  # files whose kept copy lies on the other side of the official split
+    pictures: Conspicuous = field(default_factory=Conspicuous)
     # the work of this run; not metrics, since it depends on the runs before
     read: int = 0
     decoded: int = 0
@@ -39,6 +42,7 @@ class IngestSummary:
             "rejected": self.rejected.total(),
             "rejected_by_reason": dict(sorted(self.rejected.items())),
             "removed": self.removed,
+            **self.pictures.metrics(),
             "bytes": self.bytes,
             "classes": len(self.classes),
         }
@@ -49,15 +53,21 @@ class IngestSummary:
         if self.seen != found:
             raise AssertionError(f"{self.seen} files seen, but {found} accounted for")
 
-    def describe(self, seconds: float) -> str:
-        """A few lines for people; what this run had to do stands here, as metrics must not change from run to run."""
+    def describe(self, seconds: float, deep_bits: int | None = None) -> str:
+        """A few lines for people; what this run had to do stands here, as metrics must not change from run to run.
+
+        ``deep_bits``: `data.deep_bits`.
+        """
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.rejected.items())) or "none"
         crossing = f"{self.duplicates_across_classes} across classes, {self.duplicates_across_splits} across splits"
         removed = f" + {self.removed} removed" if self.removed else ""
+        notes = self.pictures.notes(deep_bits)
+        if self.rejected["damaged"]:
+            notes.append(f"{self.rejected['damaged']} files decode, but are damaged; data.damaged: accept takes them")
         return (
             f"ingest: {self.source}; {' '.join(self.notes)}\n"
             f"  {self.seen} files seen = {self.accepted} accepted + {self.rejected.total()} rejected ({reasons})"
             f" + {self.duplicates} duplicates ({crossing}){removed}\n"
             f"  {self.read} files read, {self.decoded} images decoded, {self.shards_kept} of {self.shards} shards as they were,"
-            f" {self.seen / seconds:,.0f} files/s"
+            f" {self.seen / seconds:,.0f} files/s" + "".join(f"\n  note: {note}" for note in notes)
         )

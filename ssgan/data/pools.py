@@ -16,10 +16,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-import cv2
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ssgan.cluster.tasks import AHEAD
+from ssgan.data.opencv import cv2
 from ssgan.data.sources import ImageSource
 from ssgan.errors import DataError
 from ssgan.machine import cores

@@ -15,7 +15,16 @@ from ssgan.config import ImageSpec
 from ssgan.data.decode import DecodeLimits
 
 LIBRARIES = ("ssgan", "numpy", "opencv-python-headless", "simplejpeg", "pillow")
-CODE = ("codec_pillow.py", "codecs.py", "decode.py", "phash.py", "raw.py", "rejections.py", "signatures.py")
+CODECS = (
+    "codec_jpeg.py",
+    "codec_jpeg2000.py",
+    "codec_netpbm.py",
+    "codec_pillow.py",
+    "codec_png.py",
+    "codec_tiff.py",
+    "exif.py",
+)
+CODE = (*CODECS, "decode.py", "phash.py", "raw.py", "rejections.py", "signatures.py")
 
 
 class DecodeRecipe(NamedTuple):

@@ -20,12 +20,14 @@ REASONS = {
     "empty": "no bytes",
     # decoding
     "not_an_image": "the bytes do not begin like any supported image format",
-    "unsupported_format": "an image, but of a format that is not decoded (HEIC, ICO, PSD, ...)",
-    "unsupported_mode": "pixels that have no agreed meaning as gray or RGB (floats, 32-bit integers)",
+    "unsupported_format": "an image, but of a format that is not decoded (HEIC, DICOM, camera raw, ...)",
+    "unsupported_mode": "pixels that have no agreed meaning as gray or RGB (many bands, floats, signed or 32-bit integers)",
+    "out_of_range": "values that do not fit into data.deep_bits",
     "too_many_pixels": "more pixels than data.max_pixels, by its header",
     "animated": "more than one frame or page",
     "truncated": "the file ends too early",
-    "corrupt": "the decoder or a checksum found damage",
+    "damaged": "it decodes, but a checksum or the decoder found damage; data.damaged: accept takes it",
+    "corrupt": "it cannot be decoded",
 }
 
 

@@ -45,6 +45,8 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """What ``pa.array`` makes of text, flags, integers and fixed-size bytes, without importing pandas."""
     if pa.types.is_integer(kind):
         return numbers(np.array(values, np.dtype(str(kind))), kind)
+    if pa.types.is_boolean(kind):
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.packbits(values, bitorder="little"))])
     if pa.types.is_fixed_size_binary(kind):
         return pa.FixedSizeBinaryArray.from_buffers(kind, len(values), [None, pa.py_buffer(b"".join(values))])
     if pa.types.is_binary(kind):

@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 from ssgan.config import ImageSpec
 from ssgan.errors import DataError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ID_BYTES = 32  # an id is the sha256 of the file's bytes
 SETS = ("labeled", "unlabeled", "val", "test")
 RESERVED = "reserved"  # beside the sets: images that wait for a label to join val or test
@@ -106,7 +106,7 @@ def read_metadata(metadata: dict[bytes, bytes] | None, where: str) -> dict[str, 
 
 def spec_of(metadata: dict[str, Any]) -> ImageSpec:
     """The ImageSpec inside the metadata of a shard."""
-    return ImageSpec(metadata["channels"], metadata["image_size"], metadata["resize"])
+    return ImageSpec(**{key: metadata[key] for key in ImageSpec._fields})
 
 
 def shards(folder: str | Path) -> list[Path]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ssgan.config import MIB, ImageSpec
 from ssgan.data.batches import FileBatch, Recall, all_to_read
-from ssgan.data.decode import DecodeLimits, decode_info
+from ssgan.data.decode import DecodeLimits, Header, decode_info
 from ssgan.data.pools import WorkerKind, WorkerPool, in_order, local_pool, may_fork, single_threaded_libraries
 from ssgan.data.rejections import Rejected
 from ssgan.data.signatures import NOTHING as NO_SIGNATURES
@@ -39,7 +39,7 @@ class Prepared(NamedTuple):
     """What one task makes of its items; N of them were accepted. Lean, as it may travel between processes."""
 
     accepted: list[int]  # N positions of items in the batch
-    headers: list[tuple[int, int, str]]  # N heights, widths and modes of the raw files
+    headers: list[Header]  # N
     pixels: npt.NDArray[np.uint8]  # (N, C, S, S)
     signatures: Signatures  # of N images
     rejected: list[tuple[int, str, str]]  # position of the item, reason, detail
@@ -72,7 +72,7 @@ def prepare(job: DecodeJob, items: list[Item]) -> Prepared:
     read, spec, limits = job.source.read, job.spec, job.limits
     pixels = np.empty((len(items), *spec.shape), np.uint8)
     accepted: list[int] = []
-    headers: list[tuple[int, int, str]] = []
+    headers: list[Header] = []
     rejected: list[tuple[int, str, str]] = []
     found: list[tuple[bytes, int] | None] = [None] * len(items)
     for position, item in enumerate(items):
@@ -86,13 +86,13 @@ def prepare(job: DecodeJob, items: list[Item]) -> Prepared:
             found[position] = digest, len(data)
             if digest in job.known:
                 continue
-            image, height, width, mode = decode_info(data, spec, limits)
+            image, header = decode_info(data, spec, limits)
         except Rejected as why:
             rejected.append((position, why.reason, why.detail))
             continue
         pixels[len(accepted)] = image
         accepted.append(position)
-        headers.append((height, width, mode))
+        headers.append(header)
     pixels = pixels[: len(accepted)]
     return Prepared(accepted, headers, pixels, signatures(pixels), rejected, found)
 

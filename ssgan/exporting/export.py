@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +16,7 @@ from ssgan.backbones import Backbone
 from ssgan.backbones.license import accepted_license
 from ssgan.config import ImageSpec
 from ssgan.data.files import named_images
+from ssgan.data.opencv import cv2
 from ssgan.errors import CheckpointError, ConfigError
 from ssgan.evaluation.published import Published, published
 from ssgan.exporting.check import Difference, check

@@ -25,7 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ssgan import atomic, backbones
 from ssgan.backbones.record import Backbone
-from ssgan.config import FeaturesConfig
+from ssgan.config import Config
 from ssgan.data.digests import NONE, DigestMap, Digests, digests
 from ssgan.data.files import Features
 from ssgan.data.schema import ID_BYTES, binary, fixed
@@ -169,11 +169,11 @@ class FeatureFiles:
             raise DataError(f"{shard} is damaged ({error}); delete it and run `dvc repro features`") from error
 
 
-def stored(config: FeaturesConfig, folder: Path) -> FeatureFiles | None:
+def stored(config: Config, folder: Path) -> FeatureFiles | None:
     """The features that methods learn on, in ``folder`` (data/features); None where they learn on pixels."""
-    if config.backbone is None:
+    if config.features.backbone is None:
         return None
-    backbone, _ = backbones.find(config)
+    backbone, _ = backbones.find(config.features, config.data.deep_bits)
     return FeatureFiles(str(folder.absolute() / backbone.key))
 
 

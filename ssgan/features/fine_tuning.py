@@ -79,7 +79,7 @@ def fine_tune(config: Config, files: SplitFiles, index: Path, settings: Settings
         ConfigError: the backbone cannot be trained.
         DataError: originals are gone.
     """
-    backbone, weights = backbones.find(config.features)
+    backbone, weights = backbones.find(config.features, config.data.deep_bits)
     if backbone.provider != "timm":
         raise ConfigError(
             f"`features.backbone` is {config.features.backbone!r}; only the embedded backbone and those of timm can be tuned"

@@ -43,7 +43,8 @@ def _share(wrong: float, total: int, config: Config) -> str:
 def _judged(config: Config, name: str, splits: Path) -> Ranked:
     """Name, wrong on folds and labels, wrong on val and its images."""
     known, _, weights = name.partition("=")
-    backbone, _ = backbones.find(config.features.model_copy(update={"backbone": known, "weights": weights or None}))
+    named = config.features.model_copy(update={"backbone": known, "weights": weights or None})
+    backbone, _ = backbones.find(named, config.data.deep_bits)
     folder = splits.with_name("features") / backbone.key
     if not folder.is_dir():
         raise ConfigError(f"{name} has no features yet; set features.backbone to it and run `ssgan features`, then compare")

@@ -56,7 +56,7 @@ def open_worker(remote: RemoteFeatures) -> Worker:
     torch.set_num_threads(1)
     source, _, limits, _ = open_job(remote.decoding)
     try:
-        backbone, weights = backbones.find(remote.config)
+        backbone, weights = backbones.find(remote.config, remote.decoding.spec.deep_bits)
     except ConfigError as error:
         raise ConfigError(f"the Ray node {platform.node()} says: {error}") from None
     _require_same(remote.backbone, backbone)

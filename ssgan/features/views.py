@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+
+from ssgan.data.opencv import cv2
 
 Pixels = npt.NDArray[np.uint8]
 

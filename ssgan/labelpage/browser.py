@@ -8,12 +8,12 @@ import sys
 import numpy as np
 from PIL import Image
 
-from ssgan.data import codec_pillow, codecs
-from ssgan.data.decode import PILLOW_FORMATS, DecodeLimits, decode_within
+from ssgan.data import codec_png
+from ssgan.data.decode import DecodeLimits, decode_within
 from ssgan.data.raw import Pixels
 
 SHOWN = (  # told by the first bytes, as ingest does: names of objects often say nothing
-    (0, codecs.PNG_SIGNATURE, "image/png"),
+    (0, codec_png.PNG_SIGNATURE, "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
     (0, b"GIF8", "image/gif"),
     (8, b"WEBP", "image/webp"),
@@ -21,25 +21,25 @@ SHOWN = (  # told by the first bytes, as ingest does: names of objects often say
     (0, b"BM", "image/bmp"),
 )
 ANY_SIZE = sys.maxsize  # pixels: ingest has accepted these very bytes
-LIMITS = DecodeLimits(ANY_SIZE, ANY_SIZE)
+LIMITS = DecodeLimits(ANY_SIZE, ANY_SIZE, "accept")
 SIDE = 320  # pixels: the longer side of an image on a sheet
 
 
-def for_browser(data: bytes) -> tuple[str, bytes]:
-    """Content type and bytes of an ingested file. TIFF, JPEG 2000 and netpbm become PNG, upright. Raises Rejected."""
+def for_browser(data: bytes, deep_bits: int | None = None) -> tuple[str, bytes]:
+    """Content type and bytes of an ingested file. Raises Rejected.
+
+    What browsers do not show, or, for want of ``deep_bits`` (`data.deep_bits`), would show nearly black, becomes PNG, upright.
+    """
     for offset, magic, kind in SHOWN:
-        if data.startswith(magic, offset):
+        if data.startswith(magic, offset) and not (deep_bits and magic == codec_png.PNG_SIGNATURE and codec_png.is_deep(data)):
             return kind, data
-    name = next((name for offset, magic, name in PILLOW_FORMATS if data.startswith(magic, offset)), None)
-    if name is None:
-        return "image/png", png(codecs.decode_netpbm(data, 3, ANY_SIZE).image)
-    return "image/png", png(codec_pillow.decode(data, name, 3, ANY_SIZE).image)
+    return "image/png", png(decode_within(data, ANY_SIZE, LIMITS, deep_bits))
 
 
-def small(data: bytes) -> tuple[str, bytes]:
+def small(data: bytes, deep_bits: int | None = None) -> tuple[str, bytes]:
     """Content type and bytes of an ingested file, upright and shrunk for a sheet of many. Raises Rejected."""
     buffer = io.BytesIO()
-    Image.fromarray(decode_within(data, SIDE, LIMITS)).save(buffer, "JPEG", quality=88)
+    Image.fromarray(decode_within(data, SIDE, LIMITS, deep_bits)).save(buffer, "JPEG", quality=88)
     return "image/jpeg", buffer.getvalue()
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ssgan.config import ImageSpec
 from ssgan.data import schema
 from ssgan.data.ingested import examples
 from ssgan.data.rejections import Rejected
@@ -66,6 +67,7 @@ class QueueImages:
         self._original = original
         self._small: dict[str, str] = {}
         self._places = _find(queue, data)
+        self._deep_bits = _spec(schema.shards(data / "images")[0]).deep_bits
         missing = [image for image in queue if image not in self._places]
         if missing:
             raise DataError(
@@ -82,7 +84,7 @@ class QueueImages:
             data = self._original(place.path)
             if hashlib.sha256(data).hexdigest() != image:
                 raise DataError("the file has changed since it was ingested")
-            shown = ServedImage(*(small(data) if on_sheet else for_browser(data)), "")
+            shown = ServedImage(*(small if on_sheet else for_browser)(data, self._deep_bits), "")
         except SsganError as error:
             self._small[image] = error.detail if isinstance(error, Rejected) else str(error)
             return _stored(place, self._small[image])
@@ -105,9 +107,13 @@ def _find(queue: Collection[str], data: Path) -> dict[str, ImageLocation]:
     return found
 
 
+def _spec(shard: Path) -> ImageSpec:
+    return schema.spec_of(schema.read_metadata(pq.read_schema(shard).metadata, str(shard)))
+
+
 def _stored(place: ImageLocation, why: str) -> ServedImage:
     with pq.ParquetFile(place.shard) as file:
-        spec = schema.spec_of(schema.read_metadata(file.schema_arrow.metadata, str(place.shard)))
+        spec = _spec(place.shard)
         group, start = 0, 0
         while start + file.metadata.row_group(group).num_rows <= place.row:
             start += file.metadata.row_group(group).num_rows

@@ -76,7 +76,7 @@ def _header(source: ImageSource, item: Item) -> tuple[int, int, str] | None:
         found = decode_info(source.read(item, limits.max_file_bytes), ImageSpec(3, 8, "fit"), limits)
     except Rejected:
         return None
-    return found.height, found.width, found.mode
+    return found.header.height, found.header.width, found.header.mode
 
 
 @dataclass(frozen=True)

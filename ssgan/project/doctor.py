@@ -245,7 +245,7 @@ def _backbone(config: Config) -> Check:
         return Check("backbone", "ok", "none: methods learn from pixels")
     from ssgan import backbones
 
-    backbone, weights = backbones.find(config.features)
+    backbone, weights = backbones.find(config.features, config.data.deep_bits)
     if config.net.family != "head":
         found = f"{backbone.name}, but net.family is {config.net.family}, which learns from pixels"
         return Check("backbone", "fail", found, "set net.family to head, or features.backbone to null")

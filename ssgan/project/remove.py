@@ -87,7 +87,7 @@ def plan(targets: list[str]) -> Removal:
 def _data_version() -> str | None:
     """Of the data that is here; None where the features that are asked for are not."""
     try:
-        return data_version(local_splits(load().features, SPLITS))
+        return data_version(local_splits(load(), SPLITS))
     except (ConfigError, DataError):
         return None
 

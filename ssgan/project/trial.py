@@ -7,7 +7,7 @@ import time
 import torch
 
 from ssgan import methods
-from ssgan.config import Config, ImageSpec, Problem
+from ssgan.config import Config, Problem
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import fold
 from ssgan.training.optimizers import make_optimizers
@@ -24,13 +24,14 @@ def seconds(config: Config, images: int, classes: int) -> float:
         from ssgan import backbones
         from ssgan.backbones.listing import images_per_second
 
-        return images * config.features.views / images_per_second(*backbones.find(config.features)) + FITTING_S
+        backbone, weights = backbones.find(config.features, config.data.deep_bits)
+        return images * config.features.views / images_per_second(backbone, weights) + FITTING_S
     return config.train.steps * _seconds_per_step(config, max(classes, 2))
 
 
 def _seconds_per_step(config: Config, classes: int) -> float:
     """Of the method on random images."""
-    spec = ImageSpec(config.data.channels, config.data.image_size, config.data.resize)
+    spec = config.data.image
     options = methods.resolve_config(config.method.name, config.method.options)
     method = methods.build(config.method.name, options, Problem(spec, classes, config.net))
     labeled, unlabeled = options.labeled_batch_size, options.batch_size

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ssgan import scratch
-from ssgan.config import Config, FeaturesConfig
+from ssgan.config import Config
 from ssgan.data.files import SplitFiles, data_version
 from ssgan.data.store import ImageStore
 from ssgan.errors import ConfigError, DataError
@@ -42,7 +42,7 @@ def publish(config: Config, splits: Path) -> dict[str, Any]:
         DataError: there are no splits.
     """
     require_shared(config.storage.url)
-    files = local_splits(config.features, splits)
+    files = local_splits(config, splits)
     version = data_version(files)
     key, store = f"{PREFIX}/{version[:16]}", open_once(config.storage.url)
     if key not in store.keys(PREFIX):
@@ -97,7 +97,7 @@ def _link(splits: Path, folder: Path) -> None:
             (folder / name).symlink_to((splits / name).absolute())
 
 
-def local_splits(config: FeaturesConfig, splits: Path) -> SplitFiles:
+def local_splits(config: Config, splits: Path) -> SplitFiles:
     """The splits of this folder, with the features that a run learns on, if any."""
     return SplitFiles(str(splits.absolute()), features=stored(config, splits.absolute().with_name("features")))
 
@@ -109,7 +109,7 @@ def locate_splits(config: Config, splits: Path, pointer: Path = POINTER) -> Spli
         DataError: neither is there, or storage holds other data than the pointer says.
     """
     if splits.is_dir():
-        return local_splits(config.features, splits)
+        return local_splits(config, splits)
     try:
         published = json.loads(pointer.read_text())
     except FileNotFoundError:

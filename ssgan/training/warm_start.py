@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ssgan.config import NetConfig, Problem
+from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.data.files import Features
 from ssgan.errors import CheckpointError, ConfigError
 from ssgan.nets.weight_norm import DataInitialized, data_dependent_init
@@ -86,7 +86,7 @@ def _features(key: str, components: int) -> dict[str, Any]:
 
 
 def _images(image: dict[str, Any]) -> dict[str, Any]:
-    return {"features.backbone": None, **{f"data.{key}": image[key] for key in ("channels", "image_size", "resize")}}
+    return {"features.backbone": None, **{f"data.{key}": value for key, value in ImageSpec(**image)._asdict().items()}}
 
 
 def _described(method: str, learned_on: dict[str, Any], net: dict[str, Any]) -> dict[str, Any]:

@@ -63,22 +63,22 @@ def test_every_format_and_mode_as_pillow_decodes_it(fmt: str, mode: str, channel
     if "transparency" in in_mode(mode).info:
         options["transparency"] = in_mode(mode).info["transparency"]
     data = encode(in_mode(mode), fmt, **options)
-    found = decode_info(data, ImageSpec(channels, 64, "fit"), LIMITS)
+    found, header = decode_info(data, ImageSpec(channels, 64, "fit"), LIMITS)
     want = reference(Image.open(BytesIO(data)), channels)
     top = (64 - H) // 2
-    difference = np.abs(found.pixels[:, top : top + H].astype(int) - want)
+    difference = np.abs(found[:, top : top + H].astype(int) - want)
     # JPEG decoders differ in how they enlarge the color planes; all else is exact but for rounding
     assert difference.mean() < (1.0 if fmt in ("JPEG", "AVIF") else 0.6)
     assert difference.max() <= (24 if fmt in ("JPEG", "AVIF") else 2)
-    assert (found.height, found.width) == (H, W)
-    assert not found.pixels[:, :top].any()
-    assert not found.pixels[:, top + H :].any()
+    assert (header.height, header.width) == (H, W)
+    assert not found[:, :top].any()
+    assert not found[:, top + H :].any()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_mode_is_that_of_the_raw_file(mode: str) -> None:
     data = encode(in_mode(mode), "PNG")
-    assert decode_info(data, ImageSpec(1, 8, "fit"), LIMITS).mode == Image.open(BytesIO(data)).mode == mode
+    assert decode_info(data, ImageSpec(1, 8, "fit"), LIMITS).header.mode == Image.open(BytesIO(data)).mode == mode
 
 
 def test_sixteen_bits_use_the_whole_range() -> None:

@@ -49,6 +49,12 @@ FRAMES = [Image.fromarray(np.full((9, 9, 3), value, np.uint8)) for value in (10,
         (b"BMW is not a bitmap, whatever its first letters say", "not_an_image"),
         (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "unsupported_format"),
         (b"8BPS\x00\x01", "unsupported_format"),
+        (bytes(128) + b"DICM\x02\x00", "unsupported_format"),
+        (b"\xff\x0a\x00\x10", "unsupported_format"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "unsupported_format"),
+        (b"\x76\x2f\x31\x01\x02\x00\x00\x00", "unsupported_format"),
+        (b"II*\x00\x10\x00\x00\x00CR\x02\x00", "unsupported_format"),
+        (b"\x00\x00\x00\x18ftypcrx ", "unsupported_format"),
         (encode(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), "animated"),
         (encode(FRAMES[0], "PNG", save_all=True, append_images=FRAMES[1:]), "animated"),
         (encode(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:]), "animated"),
@@ -76,8 +82,10 @@ def test_a_jpeg_cut_anywhere_is_rejected(options: dict[str, object]) -> None:
     data = encode(RGB, "JPEG", quality=90, **options)
     decode(data, SPEC, LIMITS)
     decode(data + b"trailing bytes", SPEC, LIMITS)
-    assert {reason(data[:cut]) for cut in range(3, len(data), 7)} <= {"truncated", "corrupt"}
-    assert {reason(data[:cut]) for cut in range(len(data) - 40, len(data))} == {"truncated"}
+    accepting = LIMITS._replace(damaged="accept")
+    for limits in (LIMITS, accepting):
+        assert {reason(data[:cut], limits) for cut in range(3, len(data), 7)} <= {"truncated", "corrupt"}
+        assert {reason(data[:cut], limits) for cut in range(len(data) - 40, len(data))} == {"truncated"}
 
 
 def test_a_png_cut_anywhere_is_rejected() -> None:
@@ -105,7 +113,7 @@ def test_a_flipped_bit_in_a_png_is_found_by_its_checksum(capfd: pytest.CaptureFi
     for position in random.Random(0).sample(range(8, len(data) - 4), 60):
         damaged = bytearray(data)
         damaged[position] ^= 0x10
-        assert reason(bytes(damaged)) in ("corrupt", "truncated", "too_many_pixels")
+        assert reason(bytes(damaged)) in ("corrupt", "damaged", "truncated", "too_many_pixels")
     assert capfd.readouterr().err == ""  # libpng would find it too, but write to stderr for each file
 
 
@@ -117,8 +125,9 @@ def test_random_damage_never_raises_anything_else(fmt: str) -> None:
         damaged = bytearray(data)
         for _ in range(draw.randint(1, 8)):
             damaged[draw.randrange(len(data))] = draw.randrange(256)
-        with contextlib.suppress(Rejected):  # anything else would stop the whole stage
-            assert decode(bytes(damaged), SPEC, LIMITS).shape == SPEC.shape
+        for limits in (LIMITS, LIMITS._replace(damaged="accept")):
+            with contextlib.suppress(Rejected):  # anything else would stop the whole stage
+                assert decode(bytes(damaged), SPEC, limits).shape == SPEC.shape
 
 
 def test_limits_are_inclusive() -> None:

@@ -50,10 +50,10 @@ def test_images_of_an_older_version_say_what_to_run_and_are_decoded_once_more(tm
     run(raw, out)
     path = out / "images/00000.parquet"
     table = pq.read_table(path)
-    metadata = table.schema.metadata | {b"ssgan": table.schema.metadata[b"ssgan"].replace(b'_version": 2', b'_version": 1')}
+    metadata = table.schema.metadata | {b"ssgan": table.schema.metadata[b"ssgan"].replace(b'_version": 3', b'_version": 2')}
     pq.write_table(table.replace_schema_metadata(metadata), path)
     shutil.rmtree(out / "index")
-    with pytest.raises(DataError, match="schema version 1, this code reads 2; run `dvc repro ingest"):
+    with pytest.raises(DataError, match="schema version 2, this code reads 3; run `dvc repro ingest"):
         split(out, tmp_path / "splits", SplitConfig(), None, None)
     assert run(raw, out).decoded == 4
     run(raw, tmp_path / "fresh")

@@ -292,6 +292,10 @@ def test_metrics_hold_counts_only(tmp_path: Path) -> None:
         "rejected": 2,
         "rejected_by_reason": {"hidden": 1, "not_an_image": 1},
         "removed": 0,
+        "deep": 0,
+        "blank": 0,
+        "low_contrast": 0,
+        "damaged_accepted": 0,
         "bytes": 2 * len(blob(1)) + 3,
         "classes": 2,
     }

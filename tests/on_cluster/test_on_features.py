@@ -38,7 +38,7 @@ def featured(project: Project) -> Project:
 def trained_here(project: Project, folder: Path, sections: dict[str, Any], **train: Any) -> Path:
     """The same training in this process; ``folder`` is its storage, and returned."""
     c = config(**sections, train={"cpus_per_worker": 1, **train}, storage={"url": str(folder)})
-    inline.train_roles(run_of(c, local_splits(c.features, project.folder / "data/splits")), ["main"], lambda role, event: None)
+    inline.train_roles(run_of(c, local_splits(c, project.folder / "data/splits")), ["main"], lambda role, event: None)
     return folder
 
 

@@ -46,7 +46,7 @@ def _inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_answers_are_the_labels_and_some_of_every_class_and_nothing_of_val_or_test(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, files = load(), local_splits(load().features, Path("data/splits"))
+    config, files = load(), local_splits(load(), Path("data/splits"))
     seen: list[list[str]] = []
     originals = fine_tuning.originals
 
