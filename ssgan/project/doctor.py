@@ -50,7 +50,8 @@ def examine(params: Path) -> list[Check]:
     checks += [_guard("version", lambda: _pin(params.parent))]
     if config is not None:
         chosen = config
-        checks += [_guard("source", lambda: _source(chosen)), _guard("labels", lambda: _labels(chosen))]
+        checks += [_guard("source", lambda: _source(chosen)), _guard("files", lambda: _files(chosen, params.parent))]
+        checks += [_guard("labels", lambda: _labels(chosen))]
         checks += [_guard("backbone", lambda: _backbone(chosen)), _guard("storage", lambda: _storage(chosen))]
     return checks
 
@@ -215,6 +216,28 @@ def _source(config: Config) -> Check:
             if item.problem is None and opened.read(item, config.data.max_file_bytes):
                 return Check("source", "ok", f"{opened.name}; {' '.join(opened.notes)}")
     return Check("source", "fail", f"{opened.name}: none of the first files can be read", "fix the permissions of the files")
+
+
+def _files(config: Config, project: Path) -> Check:
+    """What DVC makes of the folder of images, file by file."""
+    from ssgan.project import dvc_files
+
+    folder = dvc_files.local_folder(config.data.source)
+    if folder is None or not os.path.isdir(project / folder):
+        return Check("files", "ok", "no local folder of images that DVC watches")
+    found = dvc_files.look_through(str(project / folder), project)
+    bad, links = found.unhashable, dvc_files.unwatched(found.linked, project)
+    if bad:
+        count = f"{len(bad)} that DVC cannot hash, so `dvc repro` stops or waits for ever: "
+        mend = dvc_files.listed([one.mend for one in bad], "; ")
+        told = dvc_files.listed([one.describe() for one in bad], ", ")
+        return Check("files", "fail", count + told, f"{mend}; or name them in .dvcignore")
+    if links:
+        count = f"{len(links)} links to folders, behind which DVC sees no change: "
+        deps = dvc_files.listed(sorted({target for _, target in links}), ", ")
+        remedy = f"add {deps} to the `deps` of `ingest` in dvc.yaml, or run `ssgan ingest` yourself"
+        return Check("files", "note", count + dvc_files.listed([f"{a} -> {b}" for a, b in links], ", "), remedy)
+    return Check("files", "ok", "DVC can hash all of them")
 
 
 def _labels(config: Config) -> Check:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ssgan.config import yaml12
 from ssgan.errors import DataError
+from ssgan.project.dvc_files import require_hashable
 from ssgan.project.stage_times import seconds
 from ssgan.provenance import differences
 
@@ -54,9 +55,11 @@ def plan(root: Path) -> list[Step]:
             f"there is no {PIPELINE} here, so there is no pipeline to plan; change to the project's folder, or bring it back: "
             f"`git checkout {PIPELINE}`"
         )
+    params = _yaml(root / PARAMS)
+    _require_hashable(root, params)
     changed, before, outputs = _ask_dvc(root)
     lock = _yaml(root / LOCK).get("stages", {})
-    params, past = _yaml(root / PARAMS), seconds(root / ".ssgan/seconds.json")
+    past = seconds(root / ".ssgan/seconds.json")
     steps: dict[str, Step] = {}
     count, grown = cache(partial(_files, root)), dict[str, float]()
     for stage, needs in before.items():
@@ -85,6 +88,16 @@ def _ask_dvc(root: Path) -> tuple[dict[str, list[Any]], dict[str, list[str]], di
             return repo.status([stage.addressing for stage in stages]), _ordered(graph), outputs
     except DvcException as error:
         raise DataError(f"DVC cannot read the project at {root.absolute()}: {error}; `dvc status` says more") from None
+    except (OSError, UnicodeError) as error:  # of a file that it cannot hash, which it seldom names
+        why = f"DVC cannot hash what the stages read ({type(error).__name__}: {error})"
+        raise DataError(f"{why}; rename or remove that file, or name it in .dvcignore") from None
+
+
+def _require_hashable(root: Path, params: dict[str, Any]) -> None:
+    """Raises DataError where a file among the images would stop DVC, or let it wait for ever."""
+    source = (params.get("data") or {}).get("source") or {}
+    if source.get("kind") == "folder" and source.get("path"):
+        require_hashable(str(root / source["path"]), root)
 
 
 def _ordered(graph: Mapping[str, list[str]]) -> dict[str, list[str]]:
