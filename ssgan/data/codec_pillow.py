@@ -56,10 +56,30 @@ def _check_frame(data: bytes, name: str) -> None:
     """What Pillow does not insist on: the end of the file, and more than two letters at its beginning. Raises Rejected."""
     if name == "BMP" and int.from_bytes(data[14:18], "little") not in _BMP_HEADERS:
         raise Rejected("not_an_image", "begins with BM like a bitmap, but its header is none")
-    if name == "GIF" and not data.rstrip(b"\x00").endswith(b";"):
+    if name == "GIF" and not _gif_is_whole(data):
         raise Rejected("truncated", f"the GIF ends after {len(data)} bytes, without its trailer")
     if name == "WEBP" and len(data) < int.from_bytes(data[4:8], "little") + 8:
         raise Rejected("truncated", f"{len(data)} bytes; the header of the WebP promises more")
+
+
+def _gif_is_whole(data: bytes) -> bool:
+    """Whether its blocks lead to the trailer; what lies behind it is of no use to anyone."""
+    position = 13 + _color_table(data[10:11])
+    while data[position : position + 1] in (b"!", b","):
+        if data[position] == ord("!"):
+            position += 2
+        else:
+            position += 11 + _color_table(data[position + 9 : position + 10])
+        while (length := int.from_bytes(data[position : position + 1], "big")) and position < len(data):
+            position += 1 + length
+        position += 1
+    return data[position : position + 1] == b";"
+
+
+def _color_table(flags: bytes) -> int:
+    """Bytes of the table that follows."""
+    bits = int.from_bytes(flags, "big")
+    return 3 << (bits & 7) + 1 if bits & 0x80 else 0
 
 
 def _decode(image: Image.Image, request: Request, page: int | None, highest: int, inverted: bool) -> Raw:

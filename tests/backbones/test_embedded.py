@@ -99,3 +99,13 @@ def test_what_would_change_features_is_not_folded() -> None:
     chain = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.BatchNorm2d(4)).eval()
     kept = folded(chain, torch.rand(1, 3, 8, 8))
     assert [type(layer).__name__ for layer in kept.children()] == ["BatchNorm2d", "Conv2d", "Identity", "ReLU", "BatchNorm2d"]
+
+
+def test_features_of_another_range_of_deep_files_are_others() -> None:
+    config = FeaturesConfig(backbone=embedded.NAME)
+    plain, deep = backbones.find(config)[0], backbones.find(config, 12)[0]
+    assert plain == embedded.record()
+    assert "deep_bits" not in plain.describe()  # what was made before stays usable
+    assert plain.key != deep.key
+    assert (plain.image.deep_bits, deep.image.deep_bits) == (None, 12)
+    assert Backbone.of(deep.describe()) == deep

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from ssgan.cli.app import run
-from ssgan.errors import Exit
 from ssgan.data.images import ingest
 from ssgan.data.sources.folder import Folder
+from ssgan.errors import Exit
 from ssgan.project import dvc_files
 from ssgan.project.doctor import Check, examine
 from tests.support.dvc_here import dvc_in

@@ -275,3 +275,12 @@ def test_ingest_counts_damaged_files_apart_from_those_that_cannot_be_decoded(tmp
         assert "3 images are damaged, such as a/damaged-0.jpg" in accepting.describe(1.0)
     (shard,) = (tmp_path / "out/index").iterdir()
     assert {row["path"] for row in rows(shard) if row["damaged"]} == set(files)
+
+
+def test_gifs_with_extensions_and_tables_of_their_own_are_whole_up_to_their_trailer() -> None:
+    frame = RGB.quantize(16)
+    for options in ({}, {"transparency": 3}, {"comment": b"; a semicolon " * 30}, {"interlace": 1}):
+        data = encode(frame, "GIF", **options)
+        for tail in (b"", b"\0\0", b"junk;"):
+            assert np.array_equal(decode(data + tail, SPEC, STRICT), decode(data, SPEC, STRICT))
+        assert {reason(data[:cut]) for cut in range(6, len(data))} <= {"truncated", "corrupt", "not_an_image"}

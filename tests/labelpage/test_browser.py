@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ssgan.data.sources.arrays import netpbm
-from ssgan.labelpage.browser import for_browser
+from ssgan.labelpage.browser import for_browser, small
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
 
@@ -46,3 +46,15 @@ def test_the_others_become_png_of_the_same_pixels(data: bytes) -> None:
 def test_images_of_array_data_sets_are_grey_or_color() -> None:
     image = Image.open(io.BytesIO(for_browser(netpbm(PIXELS[..., 0]))[1]))
     assert np.array_equal(np.asarray(image.convert("L")), PIXELS[..., 0])
+
+
+def test_a_deep_file_is_shown_as_it_is_learned_from() -> None:
+    values = np.arange(64, dtype=np.uint16).reshape(8, 8) * 65
+    out = io.BytesIO()
+    Image.fromarray(values).save(out, "PNG")
+    assert for_browser(out.getvalue()) == ("image/png", out.getvalue())
+    shown = np.asarray(Image.open(io.BytesIO(for_browser(out.getvalue(), 12)[1])).convert("L"))
+    assert np.abs(shown - values * (255 / 4095)).max() <= 0.5
+    sheet = np.asarray(Image.open(io.BytesIO(small(out.getvalue(), 12)[1])).convert("L"))
+    assert int(sheet.max()) > 240
+    assert for_browser(written("PNG"), 12) == ("image/png", written("PNG"))
