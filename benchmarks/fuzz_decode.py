@@ -1,10 +1,10 @@
 """Damaged and mislabeled files: what our decoders make of them, beside Pillow's.
 
-    python benchmarks/fuzz_decode.py --files 4000
+    python -m benchmarks.fuzz_decode --files 4000
 
 Every file is a seeded mutation of a whole one: cut, bits flipped, its header swapped for that of another file, junk appended,
-another format's first bytes, a huge size in its header. Ours must raise nothing but Rejected, within a time limit for each file.
-Pillow's side is what `Image.open(...).convert("RGB")` gives. A file counts as equal where both decode and the mean distance of
+another format's first bytes, a huge size in its header. Ours must raise nothing but Rejected, and quickly. Then comes Pillow:
+what `Image.open(...).convert("RGB")` gives. A file counts as equal where both decode and the mean distance of
 pixels is below 2 gray levels. Prints a table in Markdown.
 """
 

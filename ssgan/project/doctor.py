@@ -231,7 +231,7 @@ def _files(config: Config, project: Path) -> Check:
         count = f"{len(bad)} that DVC cannot hash, so `dvc repro` stops or waits for ever: "
         mend = dvc_files.listed([one.mend for one in bad], "; ")
         told = dvc_files.listed([one.describe() for one in bad], ", ")
-        return Check("files", "fail", count + told, f"{mend}; or name them in .dvcignore")
+        return Check("files", "fail", count + told, f"{mend}; or, where they lie in the project, name them in .dvcignore")
     if links:
         count = f"{len(links)} links to folders, behind which DVC sees no change: "
         deps = dvc_files.listed(sorted({target for _, target in links}), ", ")

@@ -61,7 +61,7 @@ def test_doctor_names_every_file_that_dvc_cannot_hash_and_its_commands_mend_them
     assert "images/a/.pipe (a pipe, a socket or a device)" in found.found
     assert "images/a/x.png (a link to nothing)" in found.found
     assert r"images/b/L\xf6we 'n' 3.png (its name is not UTF-8)" in found.found
-    commands = found.remedy.split("; or name them")[0]
+    commands = found.remedy.split("; or, where")[0]
     subprocess.run(["bash", "-c", commands], check=True, cwd=project)
     assert files().level == "ok"
     assert (project / "images/b/Löwe 'n' 3.png").is_file()

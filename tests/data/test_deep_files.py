@@ -18,6 +18,7 @@ from ssgan.data.images import ingest
 from ssgan.data.ingest_summary import IngestSummary
 from ssgan.data.raw import Request, to_eight_bits
 from ssgan.data.sources import make_source
+from ssgan.data.store import ImageStore
 from tests.support.images import blob, digest, encode, write
 
 LIMITS = DecodeLimits(1 << 20, 1 << 20)
@@ -154,6 +155,13 @@ def test_counts_do_not_depend_on_earlier_runs(tmp_path: Path) -> None:
     assert parts.pictures.notes(config.deep_bits) == whole.pictures.notes(config.deep_bits)
     ingested(tmp_path / "by parts", SCANS)
     assert digest(tmp_path / "by parts/raw") == digest(tmp_path / "at once/raw")
+
+
+def test_the_range_travels_with_the_images(tmp_path: Path) -> None:
+    """So a model keeps it, and ``ssgan predict`` decodes as ingest did."""
+    _, config = ingested(tmp_path, SCANS, deep_bits=12)
+    assert config.image.deep_bits == 12
+    assert ImageStore((tmp_path / "out/images").as_posix()).spec == config.image
 
 
 def test_another_number_of_bits_decodes_everything_anew(tmp_path: Path) -> None:
