@@ -34,6 +34,7 @@ _UNSIGNED = (1, 4)  # 4: undefined, to be read as unsigned
 _FORMATS = {2: "signed", 3: "floating point", 5: "complex", 6: "complex"}
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _NO_ALPHA, _PREMULTIPLIED = 0, 1  # kinds of an extra sample: no alpha; alpha that color was multiplied by
+_COMMON = (1, 5, 8, 32773, 32946)  # compressions that OpenCV reads too: none, LZW, deflate, PackBits
 _WEBP, _KODAK, _SONY, _NIKON = 50001, 65000, 32767, 34713
 
 
@@ -57,7 +58,7 @@ class _Page(NamedTuple):
         bits = " and ".join(map(str, sorted(set(self.bits))))
         said = [_FORMATS.get(one, f"sample format {one}") for one in sorted(set(self.formats) - set(_UNSIGNED))]
         said += ["one plane after the other"] * (self.planar and self.samples > 1)
-        if self.compression not in COMPRESSION_INFO or self.compression == _WEBP:
+        if self.compression not in _COMMON:
             said.append(f"compressed by {COMPRESSION_INFO.get(self.compression, f'method {self.compression}')}")
         return ", ".join([f"TIFF of {self.samples} band{'s' * (self.samples != 1)} of {bits} bits", *said])
 
@@ -155,7 +156,11 @@ def _known(page: _Page) -> bool:
     color = page.photometric == _RGB and page.samples - len(page.extra) == 3
     if bits == 16:
         inks = page.photometric == _CMYK and page.samples == 4
-        return not page.planar and (inks or (color and page.samples <= 4 and _PREMULTIPLIED not in page.extra))
+        return (
+            not page.planar
+            and page.compression in _COMMON
+            and (inks or (color and page.samples <= 4 and _PREMULTIPLIED not in page.extra))
+        )
     return bits == 8 and (color or not page.planar)
 
 
@@ -163,9 +168,7 @@ def _opencv(data: bytes, page: _Page, number: int, request: Request) -> Raw:
     """Color of 16 bits, of which Pillow keeps the higher 8; OpenCV turns it upright as Pillow does."""
     found, images = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED, range=(number, number + 1))
     if not found or images[0].dtype != np.uint16 or images[0].ndim != 3:
-        raise Rejected(
-            "corrupt", f"{page.describe()}: its pixels are damaged, too few, or compressed in a way that is not read"
-        )
+        raise Rejected("corrupt", f"{page.describe()}: its pixels are damaged or too few")
     image = images[0][..., [2, 1, 0, 3][: images[0].shape[2]]]
     if page.extra and page.extra[0] == _NO_ALPHA:
         image = image[..., :3]

@@ -221,10 +221,12 @@ def test_a_tiff_with_a_thumbnail_is_one_picture() -> None:
 
 
 def test_reasons_say_what_a_file_holds() -> None:
-    bands, webp = BytesIO(), BytesIO()
+    bands, webp, zstd = BytesIO(), BytesIO(), BytesIO()
+    tifffile.imwrite(zstd, picture()[..., :3].astype(np.uint16), photometric="rgb", compression="zstd")
     tifffile.imwrite(bands, np.zeros((9, 9, 13), np.uint16), photometric="minisblack", planarconfig="contig")
     tifffile.imwrite(webp, picture()[..., :3], photometric="rgb", compression="webp")
-    for data, said in ((bands, "13 bands of 16 bits"), (webp, "compressed by webp")):
+    told = ((bands, "13 bands of 16 bits"), (webp, "compressed by webp"), (zstd, "3 bands of 16 bits, compressed by zstd"))
+    for data, said in told:
         with pytest.raises(Rejected, match=said) as caught:
             decode(data.getvalue(), SPEC, STRICT)
         assert caught.value.reason == "unsupported_mode"
