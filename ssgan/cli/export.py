@@ -31,8 +31,9 @@ def export(
 ) -> None:
     """Write the classifier with temperature, threshold and class list inside, and check it against the model here.
 
-    It takes uint8 images (N, C, S, S) and gives probabilities, label and abstain of the real classes only. A license of the
-    backbone that restricts what the model may be used for has to be accepted; the file keeps who did, and when.
+    It takes decoded images, uint8 RGB (N, H, W, 3) of any size, and gives probabilities, label and abstain of the real
+    classes only. A license of the backbone that restricts what the model may be used for has to be accepted; the file keeps
+    who did, and when.
     """
     from ssgan.cli.promote import whoami
     from ssgan.exporting import Allowed, export_model, path_for
@@ -48,3 +49,4 @@ def export(
     typer.echo(f"  probabilities: {done.published.note}")
     typer.echo(f"  abstains: {done.published.abstention}")
     typer.echo(f"  checked on {done.checked_on}: probabilities differ by at most {done.difference.largest:.1g}")
+    typer.echo(f"  takes RGB images of any size: resized inside, probabilities differ by at most {done.difference.resized:.1g}")

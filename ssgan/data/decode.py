@@ -20,12 +20,12 @@ import numpy.typing as npt
 from ssgan.config import DataConfig, ImageSpec
 from ssgan.data import codec_jpeg, codec_jpeg2000, codec_netpbm, codec_pillow, codec_png, codec_tiff
 from ssgan.data.opencv import cv2
-from ssgan.data.raw import Raw, Request
+from ssgan.data.raw import Raw, Request, to_eight_bits
 from ssgan.data.rejections import Rejected
 
 Pixels = npt.NDArray[np.uint8]
 
-__all__ = ["DecodeLimits", "Decoded", "Rejected", "decode", "decode_info", "decode_within"]
+__all__ = ["DecodeLimits", "Decoded", "Rejected", "decode", "decode_info", "decode_within", "from_pixels"]
 
 PILLOW_FORMATS = (
     (0, b"GIF87a", "GIF"),
@@ -125,6 +125,12 @@ def decode_within(data: bytes, side: int, limits: DecodeLimits, deep_bits: int |
         height, width = _fit_size(image.shape[0], image.shape[1], side)
         image = _resize(image, height, width, smooth=raw.image.shape[0] < raw.height)
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
+def from_pixels(image: Pixels, spec: ImageSpec) -> Pixels:
+    """(H, W) gray or (H, W, 3) RGB, upright -> (C, S, S), as a file is brought to it that was decoded in full size."""
+    eight = to_eight_bits(image, Request(spec.channels, image.size))
+    return _to_planes(_resized(eight, spec, smooth=False), spec.image_size)
 
 
 def decode_raw(data: bytes, spec: ImageSpec, limits: DecodeLimits) -> Raw:

@@ -1,4 +1,4 @@
-"""The graph that leaves. Letters: N images, C channels, S image_size, K classes."""
+"""The graph that leaves. Letters: N images, H, W their size, K classes."""
 
 from __future__ import annotations
 
@@ -10,32 +10,41 @@ from torch import Tensor, nn
 
 from ssgan import __version__
 from ssgan.evaluation.published import Published
+from ssgan.exporting.prepare import Prepare
 from ssgan.model import Model
 
-OUTPUTS = ("probabilities", "label", "abstain")
+INPUT = "images"
+MEANINGS = {  # of the input and the outputs, in their order
+    INPUT: "uint8 (N, H, W, 3): RGB images of any size, upright, not resized: the graph brings them to what the model takes",
+    "probabilities": "float32 (N, K): calibrated, in the order of `classes`",
+    "label": "int64 (N,): position of the most probable class in `classes`",
+    "abstain": "bool (N,): leave the image to a person",
+}
+OUTPUTS = tuple(name for name in MEANINGS if name != INPUT)
+AXES = ("N", "H", "W")
 
 
 class Deployed(nn.Module):
-    """(N, C, S, S) uint8 -> probabilities (N, K) float32, label (N,) int64, abstain (N,) bool.
+    """(N, H, W, 3) uint8 RGB -> probabilities (N, K) float32, label (N,) int64, abstain (N,) bool.
 
     The K real classes only: what tells real from generated images does not leave the model. ``abstain``: the largest
-    probability is not above the threshold. Images are what ``ingest`` makes of a file.
+    probability is not above the threshold. H and W are those of the decoded files, the same for all N.
     """
 
     def __init__(self, model: Model, temperature: float, threshold: float | None) -> None:
         super().__init__()
-        self._logits, self._shape = model.logits, model.image.shape
+        self._logits, self._prepare = model.logits, Prepare(model.image)
         nets = {**model.nets, "backbone": model.network} if model.backbone else dict(model.nets.items())
         self.nets = nn.ModuleDict(nets).requires_grad_(False)
         self.temperature, self.threshold = temperature, threshold
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        probabilities = (self._logits(images) / self.temperature).softmax(1)
+        probabilities = (self._logits(self._prepare(images)) / self.temperature).softmax(1)
         top, label = probabilities.max(1)
         return probabilities, label, top <= (-1.0 if self.threshold is None else self.threshold)
 
     def program(self) -> torch.export.ExportedProgram:
-        """The graph for any number of images, with the networks that it uses and no other."""
+        """The graph for any number of images of any size, with the networks that it uses and no other."""
         program = self._traced()
         used = {node.name for node in program.graph.nodes if node.op == "placeholder" and node.users}
         targets = [spec.target for spec in program.graph_signature.input_specs if spec.arg.name in used and spec.target]
@@ -47,9 +56,10 @@ class Deployed(nn.Module):
         return self._traced()
 
     def _traced(self) -> torch.export.ExportedProgram:
-        # Two images: torch takes a batch of one for a constant.
-        images = torch.zeros(2, *self._shape, dtype=torch.uint8)
-        program = torch.export.export(self, (images,), dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}})
+        # Three different sizes above one: torch takes a one for a constant, and equal ones for the same.
+        images = torch.zeros(2, 37, 51, 3, dtype=torch.uint8)
+        axes = {i: torch.export.Dim(name, min=1) for i, name in enumerate(AXES)}
+        program = torch.export.export(self, (images,), dynamic_shapes={INPUT: axes})
         graphs = [m for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule)]
         for node in (node for graph in graphs for node in graph.graph.nodes):
             node.meta.pop("stack_trace", None)  # paths of this machine must not leave it
@@ -67,6 +77,7 @@ def about(model: Model, published: Published, license: dict[str, str] | None = N
     ``license``: which one of the backbone's weights was accepted, by whom and when, where it restricts.
     """
     facts = {
+        "meanings": MEANINGS,
         "classes": model.classes,
         "temperature": published.temperature,
         "threshold": published.threshold,

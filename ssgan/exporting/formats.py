@@ -1,4 +1,4 @@
-"""How each format is written, and read back from the file alone. Letters: N images, C channels, S image_size, K classes."""
+"""How each format is written, and read back from the file alone. Letters: N images, H, W their size, K classes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from ssgan import __version__
 from ssgan.errors import ConfigError
-from ssgan.exporting.deployed import OUTPUTS, Deployed
+from ssgan.exporting.deployed import AXES, INPUT, MEANINGS, OUTPUTS, Deployed
 from ssgan.model import Model
 
 ExportFormat = Literal["onnx", "torch-export", "safetensors"]
@@ -26,7 +27,7 @@ SUFFIXES: dict[ExportFormat, str] = {"onnx": ".onnx", "torch-export": ".pt2", "s
 EXTRA_FILE = "ssgan.json"  # of a torch.export archive
 
 Outputs = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.bool_]]
-Predict = Callable[[npt.NDArray[np.uint8]], Outputs]  # (N, C, S, S) uint8 -> probabilities, label, abstain
+Predict = Callable[[npt.NDArray[np.uint8]], Outputs]  # (N, H, W, 3) uint8 RGB -> probabilities, label, abstain
 
 
 class FormatIO(NamedTuple):
@@ -49,21 +50,38 @@ def _write_onnx(model: Model, graph: Deployed, about: dict[str, str], path: Path
     import onnx
 
     with _quiet():
-        made = torch.onnx.export(
-            graph.program(), dynamo=True, verbose=False, input_names=["images"], output_names=list(OUTPUTS)
-        )
+        made = torch.onnx.export(graph.program(), dynamo=True, verbose=False, input_names=[INPUT], output_names=list(OUTPUTS))
     assert made is not None
     proto = made.model_proto
+    _explain(proto, json.loads(about["method"]))
     onnx.helper.set_model_props(proto, about)
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
+
+
+def _explain(proto: Any, method: str) -> None:
+    """Names for the axes, and for people what goes in and comes out."""
+    graph = proto.graph
+    (images,) = graph.input
+    symbols = [dim.dim_param for dim in images.type.tensor_type.shape.dim]
+    names = dict(zip(symbols, AXES, strict=False))
+    for value in (images, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in names:
+                dim.dim_param = names[dim.dim_param]
+    for value in (images, *graph.output):
+        value.doc_string = MEANINGS[value.name]
+    proto.doc_string = graph.doc_string = (
+        f"Image classifier made by ssgan {__version__} ({method}); the metadata holds classes, threshold and origin as JSON."
+    )
+    proto.producer_name, proto.producer_version = "ssgan", __version__
 
 
 def _read_onnx(path: Path) -> Predict:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda images: tuple(session.run(list(OUTPUTS), {"images": images}))
+    return lambda images: tuple(session.run(list(OUTPUTS), {INPUT: images}))
 
 
 # --- torch.export ----------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def test_a_file_says_what_it_is(project: Path, capsys: pytest.CaptureFixture[str
     assert f"runs/export/model.onnx: {run_id}/main/last@{digest}" in said
     assert "up to probability 0.7, for a risk of at most 0.1" in said
     assert "checked on 64 images of data/splits/val: probabilities differ by at most" in said
-    images = np.zeros((2, 1, 8, 8), np.uint8)
+    images = np.zeros((2, 30, 40, 3), np.uint8)
     assert FORMATS["onnx"].read(Path("runs/export/model.onnx"))(images)[0].shape == (2, 10)
 
 

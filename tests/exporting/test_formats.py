@@ -16,6 +16,7 @@ from safetensors import safe_open
 
 from ssgan import nets
 from ssgan.config import ImageSpec
+from ssgan.data.decode import from_pixels
 from ssgan.errors import CheckpointError
 from ssgan.evaluation.published import Published
 from ssgan.exporting import deployed as deployed_module
@@ -50,6 +51,11 @@ def by_hand(model: Model, images: npt.NDArray[np.uint8]) -> ByHand:
     return p, p.argmax(1), p.max(1) <= THRESHOLD
 
 
+def rgb(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(N, 3, S, S) -> (N, S, S, 3)"""
+    return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+
+
 @pytest.mark.parametrize(("name", "family"), CASES)
 @pytest.mark.parametrize("format", list(FORMATS))
 def test_a_file_computes_what_the_model_does(
@@ -65,7 +71,7 @@ def test_a_file_computes_what_the_model_does(
     assert done.difference.images == 40
     predict = FORMATS[format].read(done.path)
     for n in (1, 7, 40):
-        p, label, abstain = predict(images[:n])
+        p, label, abstain = predict(rgb(images[:n]))
         expected, answer, _ = by_hand(model, images[:n])
         assert p.shape == (n, 3)
         np.testing.assert_allclose(p, expected, atol=TOLERANCE)
@@ -133,14 +139,19 @@ def test_the_check_finds_what_is_wrong_with_larger_batches_only(tmp_path: Path, 
         p, label, abstain = answers
         return (p, label if n == 1 else (label + 1) % 3, abstain)
 
+    def answer(x: npt.NDArray[np.uint8]) -> Any:
+        return by_hand(model, np.stack([from_pixels(one, model.image) for one in x]))
+
     p, label, abstain = by_hand(model, images)
-    assert check(lambda x: by_hand(model, x), model, facts, images).largest < 1e-6
-    with pytest.raises(CheckpointError, match=r"batch of 7, .* 7 labels and 0 decisions"):
-        check(lambda x: wrong(by_hand(model, x), len(x)), model, facts, images)
+    assert check(answer, model, facts, images)[::2] == pytest.approx((0, 0), abs=1e-6)
+    with pytest.raises(CheckpointError, match=r"batch of 7 of 8 x 8 pixels, .* 7 labels and 0 decisions"):
+        check(lambda x: wrong(answer(x), len(x)), model, facts, images)
     with pytest.raises(CheckpointError, match="gives shapes"):
         check(lambda x: (p[:2], label[:2], abstain[:2]), model, facts, images)
     with pytest.raises(CheckpointError, match="differ by up to nan"):
-        check(lambda x: (np.full_like(by_hand(model, x)[0], np.nan), *by_hand(model, x)[1:]), model, facts, images)
+        check(lambda x: (np.full_like(answer(x)[0], np.nan), *answer(x)[1:]), model, facts, images)
+    with pytest.raises(CheckpointError, match="batch of 1 of 19 x 11 pixels"):
+        check(lambda x: answer(x[:, ::-1] if x.shape[1] != 8 else x), model, facts, images)
 
 
 def test_images_of_another_shape_are_refused(tmp_path: Path, facts: Published) -> None:
@@ -160,6 +171,6 @@ def test_a_probability_that_equals_the_threshold_is_no_answer() -> None:
         def logits(self, images: torch.Tensor) -> torch.Tensor:
             return torch.zeros(len(images), 2)
 
-    images = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
+    images = torch.zeros(3, 8, 8, 3, dtype=torch.uint8)
     for threshold, left in ((0.5, True), (0.499, False), (None, False)):
         assert deployed_module.Deployed(Undecided(), 1.0, threshold)(images)[2].tolist() == [left] * 3  # type: ignore[arg-type]

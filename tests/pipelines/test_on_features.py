@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from PIL import Image
 
 from ssgan.cli.app import run
 from ssgan.data import removal
@@ -73,10 +74,15 @@ def test_the_export_takes_images(tmp_path: Path) -> None:
     assert run(["export", "--format", "torch-export", "--out", str(out)]) == 0
     import torch
 
-    images = torch.randint(0, 256, (3, 3, 256, 256), dtype=torch.uint8)
-    probabilities, labels, _ = torch.export.load(out).module()(images)
+    model = torch.export.load(out).module()
+    probabilities, labels, _ = model(torch.randint(0, 256, (3, 300, 280, 3), dtype=torch.uint8))
     assert probabilities.shape == (3, 2)
     assert torch.equal(probabilities.argmax(1), labels)
+    assert run(["predict", "photos", "--out", str(tmp_path / "files.parquet")]) == 0
+    expected = {row["path"]: row for row in pq.read_table(tmp_path / "files.parquet").to_pylist()}
+    for path in sorted(Path("photos").rglob("*.jpg"))[::20]:
+        (probabilities,), (label,), _ = model(torch.from_numpy(np.array(Image.open(path)))[None])
+        assert abs(float(probabilities[label]) - expected[str(path.relative_to("photos"))]["probability"]) < 5e-3
 
 
 def test_choosing_and_auditing_work_on_features(tmp_path: Path) -> None:
