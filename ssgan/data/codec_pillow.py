@@ -39,7 +39,7 @@ def decode(
     _check_frame(data, name)
     try:
         with Image.open(BytesIO(data), formats=[name]) as image:
-            return _decode(image, request, page, highest, inverted)
+            return decode_image(image, request, page, highest, inverted)
     except Rejected:
         raise
     except UnidentifiedImageError:
@@ -82,7 +82,10 @@ def _color_table(flags: bytes) -> int:
     return 3 << (bits & 7) + 1 if bits & 0x80 else 0
 
 
-def _decode(image: Image.Image, request: Request, page: int | None, highest: int, inverted: bool) -> Raw:
+def decode_image(
+    image: Image.Image, request: Request, page: int | None = None, highest: int = HIGHEST, inverted: bool = False
+) -> Raw:
+    """What Pillow has opened or holds in memory, upright. Raises Rejected."""
     if page:
         image.seek(page)
     width, height = image.size

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
+import ssgan
 from ssgan.cli.app import run
 from ssgan.data import removal
 from ssgan.features.files import FeatureFiles
@@ -67,6 +68,14 @@ def test_files_and_the_pool_get_the_same_answers(tmp_path: Path) -> None:
         answers.append((table["id"].to_pylist(), table["label"].to_pylist(), table["probability"].to_numpy()))
     assert answers[0][:2] == answers[1][:2]
     np.testing.assert_allclose(answers[0][2], answers[1][2], atol=5e-3)
+
+
+def test_a_program_gets_the_same_answers(tmp_path: Path) -> None:
+    assert run(["predict", "photos", "--out", str(tmp_path / "files.parquet")]) == 0
+    rows = pq.read_table(tmp_path / "files.parquet").to_pylist()[::7]
+    found = ssgan.load().predict([Path("photos", row["path"]) for row in rows])
+    assert list(found.labels) == [row["label"] for row in rows]
+    np.testing.assert_allclose(found.probabilities.max(1), [row["probability"] for row in rows], atol=1e-5)
 
 
 def test_the_export_takes_images(tmp_path: Path) -> None:

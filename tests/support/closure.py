@@ -52,7 +52,8 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
 
 @cache
 def has_code(path: Path) -> bool:
-    """Whether a package file holds more than a docstring, ``__version__`` and environment variables: it may change results."""
+    """Whether a package file holds more than a docstring, ``__version__``, environment variables and ``load``, which no stage
+    calls: it may change results."""
     if path.name != "__init__.py":
         return True
     return not all(_inert(node) for node in ast.parse(path.read_text(encoding="utf-8")).body)
@@ -61,7 +62,9 @@ def has_code(path: Path) -> bool:
 def _inert(node: ast.stmt) -> bool:
     text = ast.unparse(node)
     docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    return docstring or text == "import os" or text.startswith(("__version__ = ", "os.environ.setdefault("))
+    door = isinstance(node, ast.FunctionDef) and node.name == "load"
+    imports = ("import importlib", "import os", "from typing import Any")
+    return docstring or door or text in imports or text.startswith(("__version__ = ", "os.environ.setdefault("))
 
 
 # What says where and how something is computed, checks parameters, or is a tool: no result depends on it but through values
