@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ssgan.config import Config, load
+from ssgan.runs.curves import where_to_look
 from ssgan.runs.launch import describe, train
 from ssgan.runs.lock import only_training
 from ssgan.runs.progress import ProgressLine, overview
@@ -28,4 +29,4 @@ def train_with(config: Config) -> None:
     print(describe(manifest), flush=True)
     METRICS.parent.mkdir(exist_ok=True)
     METRICS.write_text(json.dumps({key: manifest[key] for key in KEPT}, indent=1, sort_keys=True) + "\n")
-    print(f"results in {OUT}")
+    print("\n".join([f"results in {OUT}", *where_to_look(config)]))

@@ -29,6 +29,8 @@ class TrainConfig(Strict):
     checkpoint_every: int = Field(default=500, gt=0)  # steps
     keep_checkpoints: int = Field(default=2, ge=1)  # newest ones kept in storage, besides the best
     log_every_seconds: float = Field(default=10.0, gt=0)  # progress lines where there is no terminal
+    # where its curves go besides runs/train; mlflow: to MLFLOW_TRACKING_URI, with the extra `mlflow` of ssgan
+    loggers: list[Literal["tensorboard", "mlflow"]] = Field(default=["tensorboard"])
     twin: bool = True  # also train the supervised baseline: same classifier, same labels, no unlabeled images
     # null: random weights; previous: the model in runs/train; or a model folder (RUN/main/last, its twin beside it)
     start_from: str | None = None

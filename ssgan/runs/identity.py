@@ -44,6 +44,7 @@ EXECUTION = {
     "max_failures",
     "keep_checkpoints",
     "log_every_seconds",
+    "loggers",
     "step_timeout_s",
     "twin",
     "start_from",

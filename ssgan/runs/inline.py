@@ -9,13 +9,19 @@ import torch
 from ssgan.config import Config
 from ssgan.errors import ConfigError, TrainingError
 from ssgan.machine import cores
+from ssgan.runs.curves import OnRecord, board_for
 from ssgan.storage.store import open_store
 from ssgan.training.context import ProgressEvent, Role, Run, RunContext
 from ssgan.training.experiment import train
 from ssgan.training.history import live_board
 
 
-def train_roles(run: Run, roles: Sequence[Role], on_progress: Callable[[Role, ProgressEvent], None]) -> None:
+def train_roles(
+    run: Run,
+    roles: Sequence[Role],
+    on_progress: Callable[[Role, ProgressEvent], None],
+    on_record: OnRecord | None = None,
+) -> None:
     """Train the given roles, one after the other. Raises ConfigError where more than one worker is asked for."""
     settings = run.config.train
     if settings.num_workers != 1:
@@ -25,7 +31,8 @@ def train_roles(run: Run, roles: Sequence[Role], on_progress: Callable[[Role, Pr
         )
     torch.set_num_threads(settings.cpus_per_worker or cores())
     with live_board(run.config.storage.url, run.id) as board:
-        context = RunContext(open_store(run.config.storage.url), _device(run.config), on_progress, board)
+        shown, store = board_for(run.config, board), open_store(run.config.storage.url)
+        context = RunContext(store, _device(run.config), on_progress, shown, on_record=on_record)
         for role in roles:
             train(run, role, context)
 

@@ -12,6 +12,7 @@ from ssgan import atomic
 from ssgan.config import Config
 from ssgan.errors import TrainingError
 from ssgan.provenance import file_sha256
+from ssgan.runs.curves import OnRecord, recorded
 from ssgan.runs.identity import labeled_ids_sha256, run_of
 from ssgan.runs.publish import locate_splits
 from ssgan.runs.start_from import publish_start
@@ -55,7 +56,8 @@ def requested_run(config: Config, splits: Path, out: Path) -> Run:
 def train_here(run: Run, store: FolderStore, on_progress: OnProgress) -> None:
     """Train the roles that are not finished, by ``train.backend``. Raises TrainingError if they are not finished then."""
     if todo := unfinished(run, store):
-        _backend(run.config)(run, todo, on_progress)
+        with recorded(run) as on_record:
+            _backend(run.config)(run, todo, on_progress, on_record)
     _require_finished(run, store)
 
 
@@ -72,7 +74,7 @@ def _require_finished(run: Run, store: FolderStore) -> None:
         )
 
 
-def _backend(config: Config) -> Callable[[Run, Sequence[Role], OnProgress], None]:
+def _backend(config: Config) -> Callable[[Run, Sequence[Role], OnProgress, OnRecord | None], None]:
     # Imported here: the inline backend must not import Ray.
     if config.train.backend == "inline":
         from ssgan.runs import inline

@@ -8,15 +8,17 @@ from ssgan.cluster.connection import on_node
 
 if TYPE_CHECKING:
     from ssgan.training.context import ProgressEvent, Role
+    from ssgan.training.history import Record
 
 NAMESPACE = "ssgan"
 
 
 class Mailbox:
-    """What workers tell the driver: progress, texts, and the reason of a failure that trying again cannot fix. A Ray actor."""
+    """What workers tell the driver: progress, records, texts, and why trying again would not help. A Ray actor."""
 
     def __init__(self) -> None:
         self._events: list[tuple[Role, ProgressEvent]] = []
+        self._records: list[tuple[Role, Record]] = []
         self._texts: list[str] = []
         self._failure: tuple[str, str] | None = None
 
@@ -28,6 +30,15 @@ class Mailbox:
         """Events since the last call."""
         events, self._events = self._events, []
         return events
+
+    def record(self, role: Role, record: Record) -> None:
+        """Keep what a validation found for the driver."""
+        self._records.append((role, record))
+
+    def take_records(self) -> list[tuple[Role, Record]]:
+        """Records since the last call."""
+        records, self._records = self._records, []
+        return records
 
     def say(self, text: str) -> None:
         """Keep a text for the driver's terminal."""

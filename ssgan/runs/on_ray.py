@@ -23,6 +23,7 @@ from ssgan.cluster.connection import connected
 from ssgan.cluster.resources import available
 from ssgan.cluster.versions import require_nodes, require_versions, versions
 from ssgan.errors import SsganError, TrainingError
+from ssgan.runs.curves import OnRecord, board_for
 from ssgan.runs.mailbox import mailbox_of, open_mailbox
 from ssgan.runs.watchdog import Watchdog
 from ssgan.storage import absolute
@@ -41,10 +42,11 @@ class WorkerSettings(NamedTuple):
     storage: str
     threads: int
     versions: dict[str, str]
+    records: bool  # whether the driver wants them
 
 
-def train_roles(run: Run, roles: Sequence[Role], on_progress: OnProgress) -> None:
-    """Train the given roles, one after the other, in one launch of workers.
+def train_roles(run: Run, roles: Sequence[Role], on_progress: OnProgress, on_record: OnRecord | None = None) -> None:
+    """Train the given roles, one after the other, in one launch of workers. Both callbacks are called in this process.
 
     Raises:
         TrainingError: fewer CPUs or GPUs than asked for; a worker lost more often than ``train.max_failures`` allows; or
@@ -55,8 +57,8 @@ def train_roles(run: Run, roles: Sequence[Role], on_progress: OnProgress) -> Non
         cpus, gpu = available(ray, config.train, config.cluster.room_timeout_s)
         mailbox = open_mailbox(ray, run.id)  # starts while the nodes answer
         require_nodes(ray)
-        assignment = WorkerSettings(run, list(roles), absolute(config.storage.url), cpus, versions())
-        with _printing(ray, mailbox, on_progress):
+        assignment = WorkerSettings(run, list(roles), absolute(config.storage.url), cpus, versions(), on_record is not None)
+        with _printing(ray, mailbox, on_progress, on_record):
             lost = _fit(assignment, gpu)
         failure = ray.get(mailbox.failure.remote())
         if failure:
@@ -107,7 +109,7 @@ def _worker(settings: dict[str, WorkerSettings]) -> None:
     from ssgan.training.experiment import train
     from ssgan.training.history import live_board
 
-    run, roles, storage, threads, driver_versions = settings["assignment"]
+    run, roles, storage, threads, driver_versions, records = settings["assignment"]
     mailbox = mailbox_of(ray, run.id)
     if ray.get(mailbox.failure.remote()):
         return  # started again after an error that trying again cannot fix; the driver raises it
@@ -123,8 +125,9 @@ def _worker(settings: dict[str, WorkerSettings]) -> None:
                 open_store(storage),
                 ray.train.torch.get_device(),
                 lambda role, event: mailbox.report.remote(role, event),
-                board,
+                board_for(run.config, board),
                 watchdog.heartbeat,
+                (lambda role, record: mailbox.record.remote(role, record)) if records else None,
             )
             for role in roles:
                 train(run, role, context)
@@ -171,13 +174,16 @@ def _hung(place: str, limit_s: float, stacks: str) -> str:
 
 
 @contextlib.contextmanager
-def _printing(ray: Any, mailbox: Any, on_progress: OnProgress) -> Iterator[None]:
-    """Inside, a thread hands the workers' progress to ``on_progress``, and their texts to the terminal."""
+def _printing(ray: Any, mailbox: Any, on_progress: OnProgress, on_record: OnRecord | None) -> Iterator[None]:
+    """Inside, a thread hands the workers' progress and records to their callbacks, and their texts to the terminal."""
     stop = threading.Event()
 
     def drain() -> None:
         for role, event in ray.get(mailbox.take_events.remote()):
             on_progress(role, event)
+        for role, record in ray.get(mailbox.take_records.remote()):
+            if on_record:
+                on_record(role, record)
         for text in ray.get(mailbox.take_texts.remote()):
             sys.stderr.write(f"{text}\n")
 

@@ -76,6 +76,7 @@ NOT_DECIDING = tuple(
         "cluster",
         "config",
         "errors.py",
+        "installation.py",
         "machine.py",
         "project",
         "provenance.py",
