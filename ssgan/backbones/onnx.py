@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ssgan import installation
 from ssgan.backbones.record import Backbone
 from ssgan.errors import ConfigError
 from ssgan.provenance import file_sha256
@@ -70,7 +71,7 @@ def _session(path: Path) -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise ConfigError("provider onnx needs the package onnxruntime; install ssgan[export]") from None
+        raise ConfigError(f"provider onnx needs the package onnxruntime; {installation.remedy('export')}") from None
     try:
         return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # its own classes derive from nothing else

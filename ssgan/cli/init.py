@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssgan import __version__, templates
+from ssgan import installation, templates
 from ssgan.cli.layouts import FolderLayout
 from ssgan.errors import ConfigError, SsganError
 from ssgan.storage import is_s3
@@ -78,7 +78,7 @@ def init(
     unlabeled = labels is None and mode == Mode.team and not has_class_folders(images, seen)
     labels = LEDGER if unlabeled else labels
     choices = {
-        "version": __version__,
+        "requirement": installation.requirement().rstrip("\n"),
         "source": _source(images, layout),
         "dependency": "${data.source.url}" if is_s3(images) else "${data.source.path}",
         "mode": mode.value,

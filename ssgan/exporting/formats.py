@@ -17,7 +17,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ssgan import __version__
+from ssgan import __version__, installation
 from ssgan.errors import ConfigError
 from ssgan.exporting.deployed import AXES, INPUT, MEANINGS, OUTPUTS, Deployed
 from ssgan.model import Model
@@ -125,7 +125,7 @@ FORMATS: dict[ExportFormat, FormatIO] = {
 def _need(*packages: str) -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        raise ConfigError(f"format onnx needs {', '.join(missing)}; pip install 'ssgan[export]', or choose torch-export")
+        raise ConfigError(f"format onnx needs {', '.join(missing)}; {installation.remedy('export')}, or choose torch-export")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from ssgan import __version__
+from ssgan import installation
 from ssgan.cli.app import run
 from ssgan.cli.init import FILES
 from ssgan.config import FolderSource, S3Source, load
@@ -37,7 +37,7 @@ def test_a_project_has_its_files_and_a_quiet_dvc(tmp_path: Path) -> None:
     assert run(["init", str(folder)]) == 0
     assert all((folder / name).is_file() for name in FILES)
     assert (folder / ".git").is_dir()
-    assert (folder / "requirements.txt").read_text() == f"ssgan=={__version__}\n"
+    assert (folder / "requirements.txt").read_text() == installation.requirement()
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "config", "--list"], cwd=folder, capture_output=True, text=True, check=True
     )

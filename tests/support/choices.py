@@ -8,5 +8,5 @@ CHOICES = {
     "labels": "null",
     "image_size": "32",
     "channels": "3",
-    "version": "0",
+    "requirement": "ssgan==0",
 }
