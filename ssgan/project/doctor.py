@@ -17,6 +17,7 @@ from typing import Literal
 
 import psutil
 
+from ssgan import installation
 from ssgan.cluster.connection import set_environment
 from ssgan.config import Config, TorchvisionSource, load
 from ssgan.data.rejections import Rejected
@@ -109,9 +110,13 @@ def _pin(folder: Path) -> Check:
     """Stages depend on requirements.txt: it must name the version that runs."""
     installed = version("ssgan")
     try:
-        pinned = re.search(r"^ssgan==(\S+)", (folder / "requirements.txt").read_text(), re.MULTILINE)
+        text = (folder / "requirements.txt").read_text()
     except FileNotFoundError:
-        pinned = None
+        text = ""
+    pinned, mine = re.search(r"^ssgan==(\S+)", text, re.MULTILINE), installation.requirement().splitlines()[-1]
+    if (address := re.search(r"^ssgan @ .*", text, re.MULTILINE)) and address[0] != mine:
+        found, remedy = f"{mine} is installed, requirements.txt asks for {address[0]}", "pip install -r requirements.txt"
+        return Check("version", "fail" if " @ " in mine else "note", found, remedy)
     if pinned and pinned[1] != installed:
         remedy = f"install the pinned one, or write ssgan=={installed} there (every stage then runs again)"
         return Check("version", "fail", f"ssgan {installed} is installed, requirements.txt asks for {pinned[1]}", remedy)

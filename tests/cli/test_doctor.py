@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ssgan import installation
 from ssgan.cli.app import run
 from ssgan.ledger import Ledger, Vote
 from ssgan.project import doctor
@@ -196,3 +197,16 @@ def test_another_version_than_the_pinned_one_is_found(project: Path) -> None:
     check = find("version")
     assert check.level == "fail"
     assert "9.9" in check.found
+
+
+@pytest.mark.parametrize(
+    ("mine", "level"),
+    [("ssgan @ git+https://h/r@aa\n", "ok"), ("ssgan @ git+https://h/r@bb\n", "fail"), ("ssgan==0.1.0\n", "note")],
+)
+def test_another_commit_than_the_pinned_one_is_found(
+    project: Path, mine: str, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone may hold that commit or not: it is noted."""
+    Path("requirements.txt").write_text("# a comment\nssgan @ git+https://h/r@aa\n")
+    monkeypatch.setattr(installation, "requirement", lambda: mine)
+    assert find("version").level == level
