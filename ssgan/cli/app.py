@@ -76,7 +76,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or parameters, 3 a person has to decide. "
     "Start with `ssgan init`, or with `ssgan doctor`.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

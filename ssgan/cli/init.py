@@ -32,9 +32,9 @@ FILES = {
     ".rayignore": "rayignore",
     ".dvc/plots/series.json": "series.json",
 }
-
-
+SCHEMA = "params.schema.json"  # what editors check params.yaml against; made, not a template
 LEDGER = "labels"  # of a team's project that begins without any label
+DVC_FILES = (".dvc/config", ".dvc/.gitignore")
 QUIET = ("analytics", "check_update", "autostage")  # settings of DVC that are switched off
 
 
@@ -66,12 +66,13 @@ def init(
     """Write a project: params.yaml, dvc.yaml, ignore files, README, and set DVC up. Nothing is overwritten."""
     from ssgan.config import Config, parse, yaml12
     from ssgan.data.labels import is_ledger
+    from ssgan.project import params_schema
     from ssgan.project.advice import advise
     from ssgan.project.first_labels import FIRST_LABELS, has_class_folders
     from ssgan.project.trial import seconds
     from ssgan.report.story import duration
 
-    taken = [name for name in FILES if (folder / name).exists()]
+    taken = [name for name in (*FILES, SCHEMA) if (folder / name).exists()]
     if taken:
         raise ConfigError(f"{folder} already holds {', '.join(taken)}; name another folder, nothing is overwritten")
     seen = None if is_s3(images) else _seen(folder, images, layout)
@@ -92,13 +93,16 @@ def init(
     advice = None if recipe else advise(seen)
     texts["params.yaml"] = _with_sections(texts["params.yaml"], advice.sections if advice else templates.recipe(recipe), own)
     config = parse(Config, yaml12.read(texts["params.yaml"], "params.yaml"), "ssgan init")  # before anything is written
+    texts[SCHEMA] = params_schema.text()
     folder.mkdir(parents=True, exist_ok=True)
-    git = _set_up_dvc(folder)
+    git, new = _set_up_dvc(folder)
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     if labels and is_ledger(folder / labels):
         _start_ledger(folder / labels)
+    ours = [name for name in (*texts, *DVC_FILES, f"{labels}/README.md") if (folder / name).is_file()]
+    committed = new and _commit(folder, ours)
     typer.echo(f"project written to {folder.absolute()}" + ("" if git else " (without git: `dvc exp` needs it)"))
     for line in advice.why if advice else ():
         typer.echo(line)
@@ -112,6 +116,10 @@ def init(
         )
     put = "" if is_s3(images) or _holds_files(folder / images) else f"put images into {images}, "
     ready = f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro"
+    if git and not committed:
+        typer.echo(
+            f"commit these files, `dvc exp run` and `dvc metrics diff` ask for it: git add {' '.join(ours)} && git commit"
+        )
     begin = f" features\nno image has a label yet; after that: {FIRST_LABELS}"
     typer.echo(ready + (begin if unlabeled and seen and config.features.backbone else ""))
 
@@ -148,13 +156,17 @@ def _holds_files(path: Path) -> bool:
     return path.is_dir() and any(path.iterdir())
 
 
-def _set_up_dvc(folder: Path) -> bool:
-    """``dvc init`` (with git where there is one), with analytics and update checks off. Returns whether git is used."""
+def _set_up_dvc(folder: Path) -> tuple[bool, bool]:
+    """``dvc init`` (with git where there is one), with analytics and update checks off.
+
+    Returns whether git is used, and whether its repository was made here.
+    """
     git = shutil.which("git") is not None
-    if git and _call(folder, "git", "rev-parse", "--show-toplevel"):
+    new = git and _call(folder, "git", "rev-parse", "--show-toplevel") != 0
+    if new:
         _run(folder, "git", "init", "--quiet")
     if (folder / ".dvc").is_dir():
-        return git
+        return git, new
     inside = git and not (folder / ".git").exists()
     extra = ["--subdir"] if inside else [] if git else ["--no-scm"]
     _run(folder, sys.executable, "-m", "dvc", "init", "--quiet", *extra)
@@ -162,7 +174,12 @@ def _set_up_dvc(folder: Path) -> bool:
     config = folder / ".dvc" / "config"
     text = config.read_text().removeprefix("[core]\n")  # what `dvc init --no-scm` writes belongs to the same section
     config.write_text("[core]\n" + "".join(f"    {key} = false\n" for key in QUIET) + text)
-    return git
+    return git, new
+
+
+def _commit(folder: Path, names: list[str]) -> bool:
+    """The first commit, of our files alone. Returns whether it is there: not where git does not know who commits."""
+    return not _call(folder, "git", "add", "--", *names) and not _call(folder, "git", "commit", "--quiet", "-m", "ssgan init")
 
 
 def _call(folder: Path, *command: str) -> int:

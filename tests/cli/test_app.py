@@ -43,6 +43,28 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"ssgan {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("ssgan pre", "predict"),
+        ("ssgan labels im", "import"),
+        ("ssgan export --form", "--format"),
+        ("ssgan init --mode b", "benchmark"),
+    ],
+)
+def test_shells_complete_commands_and_options_without_loading_what_is_heavy(typed: str, offered: str) -> None:
+    code = """
+import sys
+from ssgan.cli.app import run
+code = run([])
+print("heavy:", {"torch", "ray", "numpy", "pyarrow", "dvc"} & set(sys.modules), file=sys.stderr)
+"""
+    environment = os.environ | {"_SSGAN_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [offered]
+    assert done.stderr == "heavy: set()\n"
+
+
 @pytest.mark.parametrize("arguments", [["trian"], ["predict"], ["doctor", "--jsn"], ["predict", "nowhere"]])
 def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 2

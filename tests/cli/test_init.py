@@ -15,7 +15,7 @@ from PIL import Image
 
 from ssgan import installation
 from ssgan.cli.app import run
-from ssgan.cli.init import FILES
+from ssgan.cli.init import DVC_FILES, FILES, SCHEMA
 from ssgan.config import FolderSource, S3Source, load
 from tests.support.closure import ROOT
 
@@ -74,12 +74,49 @@ def test_a_label_ledger_begins_with_the_project(tmp_path: Path) -> None:
     assert run(["init", str(tmp_path / "p"), "--labels", "labels"]) == 0
     assert "${split.labels}" in stages(tmp_path / "p")["split"]["deps"]
     assert (tmp_path / "p/labels/batches").is_dir()
-    assert "labels/README.md" in untracked(tmp_path / "p")
+    assert "labels/README.md" in git(tmp_path / "p", "status", "--porcelain", "--untracked-files=all")
 
 
-def untracked(folder: Path) -> str:
-    command = ["git", "status", "--porcelain", "--untracked-files=all"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+def git(folder: Path, *command: str) -> str:
+    return subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom git takes for the author."""
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "somebody")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "somebody@example.org")
+
+
+def test_a_new_repository_begins_with_a_commit_of_the_project_alone(
+    tmp_path: Path, somebody: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/secret.txt").write_text("mine")
+    assert run(["init", str(tmp_path / "p"), "--labels", "labels"]) == 0
+    assert "commit these files" not in capsys.readouterr().out
+    assert git(tmp_path / "p", "status", "--porcelain") == "?? secret.txt\n"
+    assert set(git(tmp_path / "p", "ls-files").split()) == {*FILES, SCHEMA, *DVC_FILES, "labels/README.md"}
+    for command in (["metrics", "diff"], ["exp", "run", "--queue", "-S", "train.steps=7"]):  # refused in an empty repository
+        done = subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path / "p", capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_where_nothing_was_committed_the_next_step_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")  # git must not make up a name from the machine's
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.useConfigOnly")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
+    assert run(["init", str(tmp_path / "p")]) == 0
+    (command,) = re.findall(r"commit these files, .*: (git add .*) && git commit", capsys.readouterr().out)
+    assert set(command.split()[2:]) >= {*FILES, SCHEMA}
+    (tmp_path / "outer").mkdir()
+    git(tmp_path / "outer", "init", "--quiet")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
+    assert run(["init", str(tmp_path / "outer/inner")]) == 0
+    assert "commit these files" in capsys.readouterr().out  # somebody else's repository is left to them
 
 
 def is_wired(folder: Path) -> bool:
