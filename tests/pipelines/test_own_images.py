@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from ssgan.data.sources.digits import digits
+from ssgan.provenance import file_sha256
 from tests.pipelines.conftest import SMALL, Project
+from tests.support.closure import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,6 +30,24 @@ def images(tmp_path: Path) -> Path:
             shutil.copy(path, target)
     (folder / "0" / "notes.txt").write_text("not an image")
     return folder
+
+
+def assert_there_is_a_way_back(project: Project) -> None:
+    """From `dvc exp run`, as the quick start and the project's README say."""
+    project.commit("first results")
+    command = "git checkout . && dvc checkout"
+    for page in (project.folder / "README.md", ROOT / "docs/quickstart.md"):
+        assert command in page.read_text()
+    options = project.params()["method"]["options"]
+    assert options.get("lr_tail") != 0.25  # type: ignore[attr-defined]
+    before = file_sha256(project.folder / "runs/train/main/last/model.safetensors")
+    project("dvc", "exp", "run", "-S", "++method.options.lr_tail=0.25")
+    assert project.params()["method"]["options"] == {**options, "lr_tail": 0.25}  # type: ignore[dict-item]
+    assert file_sha256(project.folder / "runs/train/main/last/model.safetensors") != before
+    project("bash", "-c", command)
+    assert project.params()["method"]["options"] == options
+    assert file_sha256(project.folder / "runs/train/main/last/model.safetensors") == before
+    assert "up to date" in project("dvc", "repro").stdout
 
 
 def test_from_a_folder_to_predictions(images: Path, tmp_path: Path) -> None:
@@ -54,5 +74,6 @@ def test_from_a_folder_to_predictions(images: Path, tmp_path: Path) -> None:
     assert set(predicted["label"].to_pylist()) == {"0", "1"}
 
     assert "up to date" in project("dvc", "repro").stdout
+    assert_there_is_a_way_back(project)
     (images / "0" / "new.png").write_bytes((images.parent / "digits/0").joinpath("0000.png").read_bytes() + b" ")
     assert "ingest" in project.changed()
