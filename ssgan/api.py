@@ -20,8 +20,8 @@ from ssgan import scratch
 from ssgan.config import DataConfig
 from ssgan.config import load as load_config
 from ssgan.data.codec_pillow import decode_image
-from ssgan.data.raw import Request
 from ssgan.data.decode import DecodeLimits, decode, from_pixels
+from ssgan.data.raw import Request
 from ssgan.data.rejections import Rejected
 from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation.published import Published, published
