@@ -40,6 +40,10 @@ class NonFiniteError(TrainingError):
     """A loss or a gradient is NaN or infinite; all ranks see it in the same step."""
 
 
+class RefusedError(SsganError):
+    """The gate does not let a model through, or there is no verdict that says so: a person has to decide."""
+
+
 class Exit(IntEnum):
     """Exit codes of commands, and of drivers on a cluster."""
 
@@ -52,4 +56,6 @@ class Exit(IntEnum):
     @staticmethod
     def of(error: Exception) -> Exit:
         """How a command ends that could not be carried out."""
+        if isinstance(error, RefusedError):
+            return Exit.PERSON
         return Exit.USAGE if isinstance(error, ConfigError) else Exit.FAILED

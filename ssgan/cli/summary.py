@@ -24,13 +24,14 @@ def summary() -> None:
 
 def describe(metrics: dict[str, Any]) -> str:
     """The few lines that matter, from the content of ``metrics/evaluate.json``."""
+    from ssgan.evaluation.comparison import too_few
 
     def error(role: str) -> str:
         one = metrics[role]
         return f"{one['error_rate']:>6.1%} error, {one['errors']} of {metrics['images']['test']} test images"
 
     labels = metrics["budget"]["label_budget"]
-    lines = ["", f"semi-supervised model  {error('main')}"]
+    lines = ["", f"{'semi-supervised model':<25}{error('main')}"]
     gain = metrics["gain"]
     if gain is None:
         return "\n".join([*lines, "no supervised baseline was trained, so the gain is not known", f"report: {REPORT}"])
@@ -38,6 +39,7 @@ def describe(metrics: dict[str, Any]) -> str:
         "gain": "the unlabeled images helped",
         "none": "no measurable difference",
         "harm": "the unlabeled images did harm",
+        "too_few": too_few(gain, metrics["images"]["test"]),
     }[gain["verdict"]]
     interval = f"{metrics['confidence']:.0%} interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f}"
     rows = metrics.get("rows")
@@ -45,8 +47,8 @@ def describe(metrics: dict[str, Any]) -> str:
     return "\n".join(
         [
             *lines,
-            f"its supervised baseline    {error('twin')} ({same}, same {labels} labels, no unlabeled images)",
-            f"difference             {100 * gain['error_rate']:>5.1f} percentage points, {interval}: {verdict}",
+            f"{'its supervised baseline':<25}{error('twin')} ({same}, same {labels} labels, no unlabeled images)",
+            f"{'difference':<25}{100 * gain['error_rate']:>5.1f} percentage points, {interval}: {verdict}",
             *([rows["answer"]] if rows else []),
             f"report: {REPORT}",
         ]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ssgan.backbones import Backbone
 from ssgan.backbones.license import accepted_license
 from ssgan.config import Config
-from ssgan.errors import ConfigError, DataError, SsganError
+from ssgan.errors import ConfigError, DataError, RefusedError
 from ssgan.evaluation.challenger import Pairs, compare_pairs, pair
 from ssgan.evaluation.gate import Rule, judge_gate, passes
 from ssgan.registry.registry import PREVIOUS, Move, Reason, Registry, checked_alias
@@ -23,10 +23,6 @@ from ssgan.report.challenger import PixelsById, kept_pixels, render
 
 PROMOTE, PERSON = "promote", "person"  # decisions: the gate is passed; a person has to decide
 FORMAT = 1
-
-
-class RefusedError(SsganError):
-    """The gate does not let a model through, or there is no verdict that says so."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def test_the_way_of_a_week(project: Path, capsys: Captured) -> None:
     said = capsys.readouterr().out
     assert "FAIL gain" in said
     assert "the gate is not passed (gain" in said
-    assert run(["promote", "../bad"]) == 1
+    assert run(["promote", "../bad"]) == 3
     assert "does not let" in capsys.readouterr().err
     assert run(["promote", "../bad", "--force"]) == 2
     assert "add --why TEXT" in capsys.readouterr().err

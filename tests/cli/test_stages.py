@@ -23,7 +23,7 @@ NUMBERS: dict[str, Any] = {
     "budget": {"label_budget": 40},
     "main": {"error_rate": 0.0457142, "errors": 16},
     "twin": {"error_rate": 0.12, "errors": 42},
-    "gain": {"error_rate": 0.0742857, "low": 0.0457, "high": 0.1029, "verdict": "gain"},
+    "gain": {"error_rate": 0.0742857, "low": 0.0457, "high": 0.1029, "verdict": "gain", "detectable": 0.09, "needed": 412},
 }
 
 
@@ -84,14 +84,21 @@ def test_what_is_fitted_at_once_shows_what_it_depends_on() -> None:
 
 def test_the_lines_at_the_end() -> None:
     assert describe(NUMBERS).strip().splitlines() == [
-        "semi-supervised model    4.6% error, 16 of 350 test images",
-        "its supervised baseline     12.0% error, 42 of 350 test images (same network, same 40 labels, no unlabeled images)",
-        "difference               7.4 percentage points, 95% interval 4.6 to 10.3: the unlabeled images helped",
+        "semi-supervised model      4.6% error, 16 of 350 test images",
+        "its supervised baseline   12.0% error, 42 of 350 test images (same network, same 40 labels, no unlabeled images)",
+        "difference                 7.4 percentage points, 95% interval 4.6 to 10.3: the unlabeled images helped",
         "report: report/index.html",
     ]
 
 
-@pytest.mark.parametrize(("verdict", "words"), [("none", "no measurable difference"), ("harm", "did harm")])
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ("none", "no measurable difference"),
+        ("harm", "did harm"),
+        ("too_few", "350 test images show no difference below 9.0 points"),
+    ],
+)
 def test_a_run_without_gain_is_not_praised(verdict: str, words: str) -> None:
     text = describe(NUMBERS | {"gain": NUMBERS["gain"] | {"verdict": verdict}})
     assert words in text

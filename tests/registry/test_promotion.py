@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssgan.config import Config
-from ssgan.errors import ConfigError, DataError
-from ssgan.registry.promotion import PERSON, PROMOTE, PromotionRequest, RefusedError, compare_models, promote, write_all
+from ssgan.errors import ConfigError, DataError, RefusedError
+from ssgan.registry.promotion import PERSON, PROMOTE, PromotionRequest, compare_models, promote, write_all
 from ssgan.registry.registry import Move, RaceError, Registry
 from tests.support.finished_project import BAD, finished, parameters
 
