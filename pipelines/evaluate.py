@@ -13,6 +13,8 @@ from ssgan.data import classes as registry
 from ssgan.data import schema
 from ssgan.data.files import SplitFiles
 from ssgan.data.index import with_paths
+from ssgan.data.previews import previews_of
+from ssgan.evaluation import KEPT_IMAGES
 from ssgan.evaluation.rows import three_rows
 from ssgan.features.files import stored
 from ssgan.model import Model, load_model
@@ -21,7 +23,6 @@ from ssgan.prediction.nearest import nearest_images
 from ssgan.prediction.sets import judge_sets, labeled_images
 
 SPLITS, INDEX, FEATURES, TRAIN = (Path(name) for name in ("data/splits", "data/index", "data/features", "runs/train"))
-KEPT = evaluation.KEPT_IMAGES
 
 
 def run() -> None:
@@ -46,9 +47,8 @@ def run() -> None:
     numbers = evaluation.metrics(judged["main"], judged.get("twin"), proof, config, counts, about)
     rows = three_rows(judged, manifest, config) if features else None
     numbers |= {"rows": rows} if rows else {}
-    main = models["main"]
-    generated = nearest_images(main, inputs, files, KEPT) if features else main.sample(KEPT)
-    evaluation.write_all(test, judged["main"], judged.get("twin"), numbers, generated, TRAIN)
+    generated = nearest_images(models["main"], inputs, files, KEPT_IMAGES) if features else models["main"].sample(KEPT_IMAGES)
+    evaluation.write_all(test, judged["main"], judged.get("twin"), numbers, generated, TRAIN, previews_of(parameters.data))
     print(evaluation.describe(numbers))
     if rows:
         print(f"  {rows['answer']}")

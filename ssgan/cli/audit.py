@@ -21,6 +21,7 @@ def audit(
     from ssgan import config as parameters
     from ssgan.data.files import SplitFiles
     from ssgan.data.index import paths_of
+    from ssgan.data.previews import previews_of
     from ssgan.features.files import stored
     from ssgan.model import load_model
     from ssgan.prediction.by_id import predict_by_id
@@ -33,7 +34,8 @@ def audit(
     labeled = audits.read(files, predict, partial(paths_of, Path("data/index")))
     group = audits.near_duplicates(labeled, split.near_duplicate_bits, split.near_duplicate_rmse)
     found = audits.audit(labeled, files.classes(), group)
-    sheet.write(out, found, labeled.pixels, open_ledger(ledger).state(split.label_policy).votes, show)
+    votes = open_ledger(ledger).state(split.label_policy).votes
+    sheet.write(out, found, labeled.pixels, votes, show, previews_of(config.data))
     typer.echo(f"{sheet.title(found)}. {sheet.lead(found)}")
     if found.suspects:
         queue = out / sheet.TABLE

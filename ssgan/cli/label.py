@@ -33,9 +33,9 @@ def label(
     Images of one cluster (`ssgan next --clusters 20`) come as sheets: named once, without those that are taken out.
     """
     from ssgan import config as parameters
+    from ssgan.data.originals import originals
     from ssgan.labelpage.images import QueueImages, read_queue
     from ssgan.labelpage.journal import Journal
-    from ssgan.labelpage.originals import originals
     from ssgan.labelpage.server import Server, is_loopback
     from ssgan.labelpage.session import Session
 

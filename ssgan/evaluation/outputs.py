@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ from ssgan.evaluation.judge import ModelEvaluation
 KEPT_IMAGES = 256  # mistakes and generated images kept for the report: what fits on a page that opens at once
 
 
+ShowOriginals = Callable[[Sequence[str], Sequence[str]], list[bytes | None]]  # ids, paths -> JPEG, where there is more to see
+
+
 def write_all(
     test: pa.Table,
     main: ModelEvaluation,
@@ -31,12 +34,15 @@ def write_all(
     results: dict[str, Any],
     generated: npt.NDArray[np.uint8] | None,
     train: Path,
+    show: ShowOriginals,
     *,
     out: Path = Path("runs/evaluate"),
     plots: Path = Path("plots"),
     metrics: Path = Path("metrics/evaluate.json"),
 ) -> None:
     """Write everything. ``test`` has columns id, path, label, pixels, in the order of the evaluations.
+
+    ``show`` is asked for small pictures of the originals of the mistakes that are kept.
 
     Raises:
         DataError: the numbers of images and of predictions differ.
@@ -47,7 +53,7 @@ def write_all(
         folder.mkdir(parents=True, exist_ok=True)
     predicted = predictions(test, main, twin)
     pq.write_table(predicted, out / "predictions.parquet")
-    pq.write_table(mistakes(test, main), out / "mistakes.parquet")
+    pq.write_table(mistakes(test, main, show), out / "mistakes.parquet")
     (out / "generated.npy").unlink(missing_ok=True)  # of an earlier run outside DVC
     if generated is not None:
         np.save(out / "generated.npy", generated[:KEPT_IMAGES], allow_pickle=False)
@@ -76,15 +82,20 @@ def predictions(test: pa.Table, main: ModelEvaluation, twin: ModelEvaluation | N
     return pa.table(columns)
 
 
-def mistakes(test: pa.Table, main: ModelEvaluation) -> pa.Table:
-    """The KEPT_IMAGES most confident mistakes with their pixels, in that order (ties by id); schema metadata of ``test``."""
+def mistakes(test: pa.Table, main: ModelEvaluation, show: ShowOriginals) -> pa.Table:
+    """The KEPT_IMAGES most confident mistakes with their pixels, in that order (ties by id); schema metadata of ``test``.
+
+    Column ``original``: JPEG of the original where it shows more than the stored pixels and could be had, else null.
+    """
     wrong = np.flatnonzero(~main.right)
     ids = np.array(test["id"].to_pylist(), dtype=object)[wrong]
     order = np.lexsort((ids, -main.probability[wrong]))
     rows = wrong[order][:KEPT_IMAGES]
     table = test.select(["id", "path", "label", "pixels"]).take(pa.array(rows, pa.int64()))
     table = table.append_column("main_pred", pa.array(main.prediction[rows], pa.int32()))
-    return table.append_column("main_prob", pa.array(main.probability[rows], pa.float64()))
+    table = table.append_column("main_prob", pa.array(main.probability[rows], pa.float64()))
+    shown = show(table["id"].to_pylist(), table["path"].to_pylist())
+    return table.append_column("original", pa.array(shown, pa.binary()))
 
 
 CALIBRATION = ("series", "bin_low", "bin_high", "images", "confidence", "accuracy")

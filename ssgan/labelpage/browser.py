@@ -10,6 +10,7 @@ from PIL import Image
 
 from ssgan.data import codec_png
 from ssgan.data.decode import DecodeLimits, decode_within
+from ssgan.data.previews import preview
 from ssgan.data.raw import Pixels
 
 SHOWN = (  # told by the first bytes, as ingest does: names of objects often say nothing
@@ -38,9 +39,7 @@ def for_browser(data: bytes, deep_bits: int | None = None) -> tuple[str, bytes]:
 
 def small(data: bytes, deep_bits: int | None = None) -> tuple[str, bytes]:
     """Content type and bytes of an ingested file, upright and shrunk for a sheet of many. Raises Rejected."""
-    buffer = io.BytesIO()
-    Image.fromarray(decode_within(data, SIDE, LIMITS, deep_bits)).save(buffer, "JPEG", quality=88)
-    return "image/jpeg", buffer.getvalue()
+    return "image/jpeg", preview(data, SIDE, deep_bits)
 
 
 def png(pixels: Pixels) -> bytes:

@@ -19,7 +19,7 @@ from ssgan.evaluation.challenger import Pairs, compare_pairs, pair
 from ssgan.evaluation.gate import Rule, judge_gate, passes
 from ssgan.registry.registry import PREVIOUS, Move, Reason, Registry, checked_alias
 from ssgan.registry.version import MISTAKES, Version, assemble
-from ssgan.report.challenger import PixelsById, kept_pixels, render
+from ssgan.report.challenger import KeptById, kept_images, render
 
 PROMOTE, PERSON = "promote", "person"  # decisions: the gate is passed; a person has to decide
 FORMAT = 1
@@ -90,10 +90,10 @@ def write_all(comparison: Comparison, verdict: dict[str, Any], out: Path, config
     """``verdict.json`` for CI, ``index.html`` for people, ``flipped.csv`` with every image that changed sides."""
     out.mkdir(parents=True, exist_ok=True)
     both = [one for one in (comparison.champion, comparison.challenger) if one]
-    pixels: PixelsById = {}
+    kept: KeptById = {}
     for one in both:
-        pixels |= kept_pixels(one.folder / MISTAKES)
-    render(verdict, comparison.pairs, pixels, out, config.report.mistakes)
+        kept |= kept_images(one.folder / MISTAKES)
+    render(verdict, comparison.pairs, kept, out, config.report.mistakes)
     text = json.dumps(verdict, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     (out / "verdict.json").write_text(text, encoding="utf-8")
 

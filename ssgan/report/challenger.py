@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,25 +21,34 @@ from ssgan.evaluation.challenger import Pairs
 from ssgan.evaluation.comparison import p_text, too_few
 from ssgan.report import figures, images, story
 from ssgan.report.figures import WIDTH, Draw, Palette, short
-from ssgan.report.inputs import U8
+from ssgan.report.inputs import U8, originals_of
 from ssgan.report.page import environment
 
-PixelsById = dict[str, U8]  # image by id
+
+class Kept(NamedTuple):
+    """What was kept of an image: its stored pixels (C, S, S), and its original as JPEG where that shows more."""
+
+    pixels: U8
+    original: bytes | None
+
+
+KeptById = dict[str, Kept]
 CLASSES_DRAWN = 30  # those that fell most, where there are more
 FLIPPED = ("id", "path", "label", "champion", "champion_probability", "challenger", "challenger_probability", "change")
 
 
-def kept_pixels(mistakes: Path) -> PixelsById:
-    """Pixels (C, S, S) of the mistakes in ``mistakes.parquet``, by id."""
-    table = pq.read_table(mistakes, columns=["id", "pixels"])
+def kept_images(mistakes: Path) -> KeptById:
+    """The mistakes in ``mistakes.parquet``, by id."""
+    table = pq.read_table(mistakes)
     spec = schema.spec_of(schema.read_metadata(table.schema.metadata, str(mistakes)))
-    return dict(zip(table["id"].to_pylist(), schema.pixels_to_numpy(table["pixels"], spec), strict=True))
+    kept = map(Kept, schema.pixels_to_numpy(table["pixels"], spec), originals_of(table))
+    return dict(zip(table["id"].to_pylist(), kept, strict=True))
 
 
-def render(verdict: dict[str, Any], pairs: Pairs | None, pixels: PixelsById, out: Path, shown: int) -> None:
+def render(verdict: dict[str, Any], pairs: Pairs | None, kept: KeptById, out: Path, shown: int) -> None:
     """Write ``index.html`` and, where there is a champion, ``flipped.csv`` into ``out``: the same facts give the same bytes.
 
-    ``verdict`` is what ``ssgan compare`` decided, ``pixels`` the mistakes of both models, ``shown`` the most images of each
+    ``verdict`` is what ``ssgan compare`` decided, ``kept`` the mistakes of both models, ``shown`` the most images of each
     kind on the page.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -54,7 +63,7 @@ def render(verdict: dict[str, Any], pairs: Pairs | None, pixels: PixelsById, out
         "c": verdict["comparison"],
         "story": tell(verdict),
         "figures": {name: figures.svg(draw, name) for name, draw in _figures(verdict).items()},
-        "sheets": _sheets(pairs, pixels, shown) if pairs else [],
+        "sheets": _sheets(pairs, kept, shown) if pairs else [],
         "cost": cost(verdict),
     }
     (out / "index.html").write_text(environment().get_template("versus.html").render(context), encoding="utf-8")
@@ -171,24 +180,21 @@ def class_differences(rows: list[dict[str, Any]]) -> Draw:
     return draw
 
 
-def _sheets(pairs: Pairs, pixels: PixelsById, shown: int) -> list[dict[str, Any]]:
+def _sheets(pairs: Pairs, kept: KeptById, shown: int) -> list[dict[str, Any]]:
     """The three contact sheets. Images whose pixels were not kept are counted, not shown."""
     kinds = (("worse", pairs.worse), ("better", pairs.better), ("suspects", pairs.suspects))
-    return [_sheet(name, rows, pairs, pixels, shown) for name, rows in kinds]
+    return [_sheet(name, rows, pairs, kept, shown) for name, rows in kinds]
 
 
-def _sheet(name: str, rows: npt.NDArray[np.int64], pairs: Pairs, pixels: PixelsById, shown: int) -> dict[str, Any]:
-    there = [i for i in rows if pairs.challenger.ids[i] in pixels]
-    return {"name": name, "total": len(rows), "tiles": [_tile(i, pairs, pixels) for i in there[:shown]]}
+def _sheet(name: str, rows: npt.NDArray[np.int64], pairs: Pairs, kept: KeptById, shown: int) -> dict[str, Any]:
+    there = [i for i in rows if pairs.challenger.ids[i] in kept]
+    return {"name": name, "total": len(rows), "tiles": [_tile(i, pairs, kept) for i in there[:shown]]}
 
 
-def _tile(i: int, pairs: Pairs, pixels: PixelsById) -> dict[str, Any]:
+def _tile(i: int, pairs: Pairs, kept: KeptById) -> dict[str, Any]:
     old, new = pairs.champion, pairs.challenger
-    image = pixels[new.ids[i]]
-    size = image.shape[-1]
     return {
-        "uri": images.data_uri(image, lossless=size <= images.LOSSLESS_UP_TO),
-        "width": size * images.factor(size),
+        "picture": images.picture(*kept[new.ids[i]]),
         "path": new.paths[i],
         "label": new.labels[i],
         "champion": old.predicted[i],

@@ -20,6 +20,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from ssgan.report.images import as_array
 from ssgan.report.inputs import U8, Facts, Mistakes
 from ssgan.report.story import labels_only, percent
 
@@ -214,7 +215,8 @@ def mistakes(shown: Mistakes, columns: int = 6) -> Draw:
         figure = Figure(figsize=(1.35 * columns, 1.85 * rows), layout="constrained")
         for i, image in enumerate(shown.images):
             axes = figure.add_subplot(rows, columns, i + 1)
-            _show(axes, image)
+            original = shown.originals[i]
+            _show(axes, image if original is None else as_array(original))
             answer = f"says {short(shown.predicted[i], 12)} ({percent(shown.probability[i], 0)})"
             axes.set_title(answer, fontsize=8, color=p.twin, fontweight="bold")
             axes.set_xlabel(f"is {short(shown.actual[i], 18)}", fontsize=8, color=p.ink)

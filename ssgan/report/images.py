@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -13,6 +14,7 @@ from ssgan.report.inputs import U8
 
 TILE = 96  # pixels on the page to which small images are enlarged
 LOSSLESS_UP_TO = 96  # pixels; larger images go into the page as JPEG, a tenth of the size
+SHOWN = 144  # pixels of the page: width of an original
 GAP = 2  # pixels between the images of a sheet
 
 
@@ -36,6 +38,27 @@ def data_uri(image: U8, lossless: bool) -> str:
     """(C, H, W) uint8 as a data URI."""
     kind = "png" if lossless else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(encode(image, lossless)).decode()}"
+
+
+class Picture(NamedTuple):
+    """An image on a page. width: pixels of the page; small: a stored copy, enlarged, whose pixels should stay squares."""
+
+    uri: str
+    width: int
+    small: bool
+
+
+def picture(pixels: U8, original: bytes | None) -> Picture:
+    """The original (JPEG) where there is one, else the stored (C, S, S) uint8."""
+    if original is not None:
+        return Picture(f"data:image/jpeg;base64,{base64.b64encode(original).decode()}", SHOWN, small=False)
+    size = pixels.shape[-1]
+    return Picture(data_uri(pixels, lossless=size <= LOSSLESS_UP_TO), size * factor(size), small=True)
+
+
+def as_array(original: bytes) -> U8:
+    """JPEG as (3, H, W) uint8."""
+    return np.asarray(Image.open(io.BytesIO(original)).convert("RGB")).transpose(2, 0, 1)
 
 
 def enlarge(image: U8, times: int) -> U8:

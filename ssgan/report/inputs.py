@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ssgan.data import schema
@@ -33,13 +34,21 @@ class ReportInputs:
 
 @dataclass(frozen=True)
 class Mistakes:
-    """The most confident mistakes, in that order; all lists have one entry per image (N, C, S, S) uint8."""
+    """The most confident mistakes, in that order; all lists have one entry per image (N, C, S, S) uint8.
+
+    originals: JPEG of the original file, None where the stored pixels are all that there is to see.
+    """
 
     images: U8
     paths: list[str]
     actual: list[str]
     predicted: list[str]
     probability: list[float]
+    originals: list[bytes | None]
+
+    def first(self, count: int) -> Mistakes:
+        """The ``count`` most confident ones."""
+        return Mistakes(*(getattr(self, field.name)[:count] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,12 @@ def _series(path: Path, names: tuple[str, ...]) -> dict[str, list[dict[str, floa
     return series
 
 
+def originals_of(mistakes: pa.Table) -> list[bytes | None]:
+    """Pictures of the originals; models that were registered before there were any have none."""
+    has_some = "original" in mistakes.column_names
+    return mistakes["original"].to_pylist() if has_some else [None] * len(mistakes)
+
+
 def _mistakes(path: Path, classes: list[str]) -> Mistakes:
     table = pq.read_table(path)
     spec = schema.spec_of(schema.read_metadata(table.schema.metadata, str(path)))
@@ -129,4 +144,5 @@ def _mistakes(path: Path, classes: list[str]) -> Mistakes:
         actual=[classes[i] for i in table["label"].to_pylist()],
         predicted=[classes[i] for i in table["main_pred"].to_pylist()],
         probability=table["main_prob"].to_pylist(),
+        originals=originals_of(table),
     )

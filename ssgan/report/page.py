@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def render(inputs: ReportInputs, out: Path, config: ReportConfig) -> None:
         DataError: a file of ``train`` or ``evaluate`` is missing or damaged.
     """
     facts = read(inputs)
-    mistakes = _first(facts.mistakes, config.mistakes)
+    mistakes = facts.mistakes.first(config.mistakes)
     drawn = _figures(facts)
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("*.png"):  # figures of an earlier run that this run does not have
@@ -46,7 +45,7 @@ def render(inputs: ReportInputs, out: Path, config: ReportConfig) -> None:
     for name, draw in drawn.items():
         figures.png(draw, out / f"{name}.png")
     if len(mistakes.images):
-        figures.png(figures.mistakes(_first(mistakes, PNG_MISTAKES)), out / "mistakes.png")
+        figures.png(figures.mistakes(mistakes.first(PNG_MISTAKES)), out / "mistakes.png")
     generated = _generated(facts, config, out)
     context = _context(facts, mistakes, drawn, generated)
     (out / "index.html").write_text(environment().get_template("page.html").render(context), encoding="utf-8")
@@ -79,17 +78,6 @@ def _figures(facts: Facts) -> dict[str, Draw]:
     return drawn
 
 
-def _first(mistakes: Mistakes, count: int) -> Mistakes:
-    return replace(
-        mistakes,
-        images=mistakes.images[:count],
-        paths=mistakes.paths[:count],
-        actual=mistakes.actual[:count],
-        predicted=mistakes.predicted[:count],
-        probability=mistakes.probability[:count],
-    )
-
-
 def _generated(facts: Facts, config: ReportConfig, out: Path) -> dict[str, Any] | None:
     """The grid of generated images as a data URI with its size on the page, and ``generated.png``."""
     if facts.generated is None or not len(facts.generated[: config.generated]):
@@ -105,7 +93,6 @@ def _generated(facts: Facts, config: ReportConfig, out: Path) -> dict[str, Any] 
 def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated: dict[str, Any] | None) -> dict[str, Any]:
     n, m = facts.metrics, facts.manifest
     style = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
-    size = facts.mistakes.images.shape[-1]
     return {
         "style": Markup(style),  # a file of this package
         "story": story.tell(facts),
@@ -118,7 +105,6 @@ def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated
         "per_class": _hardest_first(n),
         "confusions": most_frequent(facts.confusion, facts.classes),
         "mistakes": _tiles(mistakes),
-        "tile": size * images.factor(size),
         "generated": generated,
         "has_generator": facts.generated is not None,
         "checks": story.checks(facts),
@@ -149,7 +135,7 @@ def _hardest_first(n: dict[str, Any]) -> list[tuple[dict[str, Any], float | None
 
 
 def _tiles(mistakes: Mistakes) -> list[dict[str, Any]]:
-    lossless = mistakes.images.shape[-1] <= images.LOSSLESS_UP_TO
-    rows = zip(mistakes.images, mistakes.paths, mistakes.actual, mistakes.predicted, mistakes.probability, strict=True)
-    keys = ("uri", "path", "actual", "predicted", "probability")
-    return [dict(zip(keys, (images.data_uri(image, lossless), *rest), strict=True)) for image, *rest in rows]
+    m = mistakes
+    rows = zip(m.images, m.originals, m.paths, m.actual, m.predicted, m.probability, strict=True)
+    keys = ("picture", "path", "actual", "predicted", "probability")
+    return [dict(zip(keys, (images.picture(pixels, original), *rest), strict=True)) for pixels, original, *rest in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import jinja2
 
 from ssgan import atomic
 from ssgan.ledger import Vote
-from ssgan.report.images import LOSSLESS_UP_TO, data_uri
+from ssgan.report.images import picture
 from ssgan.selection.audit import SETS, Audit, Suspect
 from ssgan.selection.pool import U8
 
@@ -20,10 +20,15 @@ TABLE, SHEET = "suspects.csv", "suspects.html"
 COLUMNS = ("rank", "sha256", "path", "set", "given", "probability_given", "suggested", "probability_suggested", "votes")
 
 
-def write(out: Path, found: Audit, pixels: U8, votes: Mapping[str, Sequence[Vote]], show: int) -> None:
+ShowOriginals = Callable[[Sequence[str], Sequence[str]], list[bytes | None]]  # ids, paths -> JPEG, where there is more to see
+
+
+def write(
+    out: Path, found: Audit, pixels: U8, votes: Mapping[str, Sequence[Vote]], show: int, originals: ShowOriginals
+) -> None:
     """Write both files into ``out``; the sheet shows the first ``show`` suspects. ``pixels`` are those of ``Labeled``."""
     out.mkdir(parents=True, exist_ok=True)
-    texts = {TABLE: table(found.suspects, votes), SHEET: sheet(found, pixels, out / TABLE, show)}
+    texts = {TABLE: table(found.suspects, votes), SHEET: sheet(found, pixels, out / TABLE, show, originals)}
     for name, text in texts.items():
         atomic.write_text(out / name, text)
 
@@ -48,14 +53,15 @@ def _vote(vote: Vote) -> str:
     return f"{vote.annotator or 'unknown'}: {vote.label}" + (" (sheet of a cluster)" if vote.from_cluster else "")
 
 
-def sheet(found: Audit, pixels: U8, queue: Path, show: int) -> str:
+def sheet(found: Audit, pixels: U8, queue: Path, show: int, originals: ShowOriginals) -> str:
     """One page without anything from the network."""
-    small = pixels.shape[-1] <= LOSSLESS_UP_TO
-    shown = [(one, data_uri(pixels[one.row], lossless=small)) for one in found.suspects[:show]]
+    first = found.suspects[:show]
+    seen = originals([one.sha256 for one in first], [one.path for one in first])
+    shown = [(one, picture(pixels[one.row], original)) for one, original in zip(first, seen, strict=True)]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = (resources.files(__package__) / "templates" / SHEET).read_text(encoding="utf-8")
     return environment.from_string(template).render(
-        title=title(found), lead=lead(found), queue=queue, suspects=shown, small=small, more=len(found.suspects) - len(shown)
+        title=title(found), lead=lead(found), queue=queue, suspects=shown, more=len(found.suspects) - len(shown)
     )
 
 

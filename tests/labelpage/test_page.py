@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
 from ssgan.config import FolderSource
-from ssgan.labelpage.originals import originals
+from ssgan.data.originals import originals
 from tests.support.pages import Page, serve
 
 ALL_THERE = "() => Promise.all(asked.values()).then(() => asked.size === 3)"  # the server has answered for three images

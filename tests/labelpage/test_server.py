@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from ssgan.config import FolderSource
+from ssgan.data.originals import originals
 from ssgan.errors import ConfigError, DataError
 from ssgan.labelpage.images import QueueImages, read_queue
-from ssgan.labelpage.originals import originals
 from ssgan.labelpage.server import NOTE, Server
 from tests.support.pages import Page, serve
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ssgan.registry.promotion import compare_models, write_all
-from ssgan.report.challenger import kept_pixels, render, scope, tell
+from ssgan.report.challenger import kept_images, render, scope, tell
 from tests.support.finished_project import BAD, finished, parameters
 
 BASE: dict[str, dict[str, Any]] = {
@@ -88,8 +88,8 @@ def test_every_flipped_image_is_in_the_table_and_the_surest_are_shown(root: Path
     shown = page.text.split('id="better"')[1].split("</section>")[0]
     assert shown.count("<li>") == min(24, len(pairs.better))
     assert "all are in <code>flipped.csv</code>" in shown
-    pixels = kept_pixels(root / "bad/runs/evaluate/mistakes.parquet")
-    assert set(pairs.challenger.ids[pairs.better]) <= set(pixels)  # what was wrong before was kept then
+    kept = kept_images(root / "bad/runs/evaluate/mistakes.parquet")
+    assert set(pairs.challenger.ids[pairs.better]) <= set(kept)  # what was wrong before was kept then
 
 
 def test_images_whose_pixels_were_not_kept_are_counted(root: Path) -> None:

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from ssgan.config import ReportConfig
 from ssgan.errors import DataError
 from ssgan.report import ReportInputs, render
+from ssgan.report.images import encode
 from tests.support.fake_run import Fake
 
 VOID = {"meta", "img", "br", "use", "path", "hr"}
@@ -105,6 +108,22 @@ def test_everything_is_on_the_page(usual: Path) -> None:
     assert names == {"index.html"} | figures
     for name in figures:
         assert min(Image.open(usual / "report" / name).size) > 90, name
+
+
+def test_mistakes_are_shown_as_their_originals_where_these_are_there(copied: Path) -> None:
+    path = copied / "runs/evaluate/mistakes.parquet"
+    table = pq.read_table(path)
+    assert table["original"].null_count == len(table) > 1
+    jpeg = encode(np.zeros((3, 90, 120), np.uint8), lossless=False)
+    column = pa.array([jpeg, *[None] * (len(table) - 1)], pa.binary())
+    pq.write_table(table.set_column(table.schema.get_field_index("original"), "original", column), path)
+    render(ReportInputs(), Path("report"), ReportConfig())
+    mistakes = (copied / "report/index.html").read_text().split('<section id="mistakes">')[1].split("</section>")[0]
+    first, *others = re.findall(r"<img[^>]*>", mistakes)
+    assert f'src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"' in first
+    assert "pixels" not in first
+    assert others
+    assert all('class="pixels"' in one for one in others)
 
 
 def test_links_lead_to_sections_that_exist(usual: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ssgan.config import S3Source
+from ssgan.data import originals
 from ssgan.errors import StorageError
-from ssgan.labelpage import originals
 from ssgan.labelpage.server import NOTE
 from ssgan.storage.store import filesystem
 from tests.s3.conftest import FAST, READ_ONLY, write_profile

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from base64 import b64encode
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -111,6 +113,19 @@ def test_both_sets_are_read_and_twins_across_them_are_one_group(tmp_path: Path) 
     np.testing.assert_allclose(found.features, unit(look(found.pixels).features), atol=1e-6)
 
 
+def nothing(ids: Sequence[str], paths: Sequence[str]) -> list[bytes | None]:
+    """The originals are not to be had."""
+    return [None] * len(ids)
+
+
+def test_the_sheet_shows_originals_where_they_are_there(tmp_path: Path) -> None:
+    images, _ = labeled()
+    found = audit(images, CLASSES, np.arange(90))
+    page = sheet(found, images.pixels, tmp_path / "suspects.csv", 3, lambda ids, paths: [None, b"jpeg", None])
+    assert page.count('<img class="small"') == 2
+    assert page.count(f'<img src="data:image/jpeg;base64,{b64encode(b"jpeg").decode()}"') == 1
+
+
 def test_the_table_is_a_queue_and_the_sheet_escapes_what_it_shows(tmp_path: Path) -> None:
     images, _ = labeled()
     found = audit(images, CLASSES, np.arange(90))
@@ -122,11 +137,11 @@ def test_the_table_is_a_queue_and_the_sheet_escapes_what_it_shows(tmp_path: Path
     assert [row["sha256"] for row in rows] == [suspect.sha256 for suspect in found.suspects]
     assert rows[0]["votes"] == "eva: ant; unknown: bee"
     assert "label" not in rows[0]  # nobody imports guesses by accident
-    page = sheet(found, images.pixels, tmp_path / "suspects.csv", 3)
+    page = sheet(found, images.pixels, tmp_path / "suspects.csv", 3, nothing)
     assert page.count("<img") == 3
     assert f"&lt;{first.row}&gt;.png" in page
     assert "5 more are in the CSV file" in page
     assert "http" not in page
     assert title(found) == "8 labels look wrong"
     clean = audit(labeled(wrong=0)[0], CLASSES, np.arange(90))
-    assert "No label looks wrong" in sheet(clean, images.pixels, tmp_path, 3)
+    assert "No label looks wrong" in sheet(clean, images.pixels, tmp_path, 3, nothing)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from ssgan.config import FolderSource, ImageSpec
 from ssgan.data.image_shards import ImageRow
+from ssgan.data.originals import originals
 from ssgan.labelpage.images import QueueImages
 from ssgan.labelpage.journal import Journal
-from ssgan.labelpage.originals import originals
 from ssgan.labelpage.server import Server
 from ssgan.labelpage.session import Session
 from ssgan.ledger import Ledger

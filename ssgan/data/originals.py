@@ -1,7 +1,8 @@
-"""The original files of ``data.source``, one at a time, for a person who waits for each.
+"""The original files of ``data.source``, one at a time, to show them to people.
 
-So patience is short, and a missing file is reported instead of waited for. A session lasts an afternoon: credentials are read
-anew when they are refused. Nothing is listed, fetched from a data set's site or written.
+A person may wait for each, so patience is short, and a missing file is reported instead of waited for. A session of labeling
+lasts an afternoon: credentials are read anew when they are refused. Nothing is listed, fetched from a data set's site or
+written.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from ssgan.config import DigitsSource, FolderSource, TorchvisionSource
+from ssgan.data.originals import originals
 from ssgan.data.rejections import Rejected
 from ssgan.errors import DataError
-from ssgan.labelpage.originals import originals
 
 MIB = 1 << 20
 
