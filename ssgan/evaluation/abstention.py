@@ -58,15 +58,17 @@ def choose(probability: Floats, right: npt.NDArray[np.bool_], max_risk: float, c
     order = np.argsort(-probability, kind="stable")
     coverages = [k for k in _coverages(n) if upper_bound(0, k, alpha / STEPS) <= max_risk]
     if not coverages:
-        return _none(f"val holds {n} images, at least {needed(max_risk, confidence)} are needed to guarantee {max_risk:g}")
+        return _none(
+            f"validation holds {n} images, at least {needed(max_risk, confidence)} are needed to guarantee {max_risk:g}"
+        )
     for k in reversed(coverages):
         value = float(probability[order[k]]) if k < n else 0.0
         above = probability > value
         answered, wrong = int(above.sum()), int((~right[above]).sum())
         bound = upper_bound(wrong, answered, alpha / len(coverages))
         if bound <= max_risk:
-            return Threshold(value, f"chosen on {n} val images", answered, wrong, bound)
-    return _none(f"none of {len(coverages)} thresholds keeps the risk below {max_risk:g} on {n} val images")
+            return Threshold(value, f"chosen on {n} validation images", answered, wrong, bound)
+    return _none(f"none of {len(coverages)} thresholds keeps the risk below {max_risk:g} on {n} validation images")
 
 
 def _coverages(n: int) -> list[int]:
@@ -74,7 +76,7 @@ def _coverages(n: int) -> list[int]:
 
 
 def _none(why: str) -> Threshold:
-    return Threshold(None, f"no threshold: {why}; label more val images, or accept a larger risk", 0, 0, None)
+    return Threshold(None, f"no threshold: {why}; label more validation images, or accept a larger risk", 0, 0, None)
 
 
 def upper_bound(wrong: int, total: int, alpha: float) -> float:

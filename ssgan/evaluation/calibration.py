@@ -56,19 +56,23 @@ def fit_temperature(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Tempe
     """
     logits, labels = checked(logits, labels)
     if len(labels) < MIN_IMAGES:
-        return Temperature(1.0, f"not fitted: val holds {len(labels)} images, at least {MIN_IMAGES} are needed", False)
+        return Temperature(1.0, f"not fitted: validation holds {len(labels)} images, at least {MIN_IMAGES} are needed", False)
     low, high = 1 / HIGHEST, 1 / LOWEST
     if _slope(logits, labels, low) >= 0:
-        return Temperature(1.0, "not fitted: on val the model is no better than guessing, at any temperature", False)
+        return Temperature(
+            1.0, "not fitted: on the validation images the model is no better than guessing, at any temperature", False
+        )
     if _slope(logits, labels, high) <= 0:
-        return Temperature(1.0, "not fitted: val holds no error to learn from, so every lower temperature looks better", False)
+        return Temperature(
+            1.0, "not fitted: validation holds no error to learn from, so every lower temperature looks better", False
+        )
     for _ in range(60):  # halves log(beta) each time: far below float precision
         middle = float(np.sqrt(low * high))
         if _slope(logits, labels, middle) < 0:
             low = middle
         else:
             high = middle
-    return Temperature(1 / float(np.sqrt(low * high)), f"fitted on {len(labels)} val images", True)
+    return Temperature(1 / float(np.sqrt(low * high)), f"fitted on {len(labels)} validation images", True)
 
 
 def _slope(logits: Floats, labels: Ints, beta: float) -> float:

@@ -23,6 +23,7 @@ from ssgan.report.challenger import KeptById, kept_images, render
 
 PROMOTE, PERSON = "promote", "person"  # decisions: the gate is passed; a person has to decide
 FORMAT = 1
+ERROR = ("error_rate", "error_rate_low", "error_rate_high", "errors")  # keys of the metrics of a model
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,8 @@ def _about(version: Version) -> dict[str, Any]:
         "label_budget": metrics["budget"]["label_budget"],
         "unlabeled": metrics["images"]["unlabeled"],
         "steps": training["steps"],
+        "error": {key: metrics["main"][key] for key in ERROR},
+        "baseline": metrics["twin"] and {key: metrics["twin"][key] for key in ERROR},
         "seconds": training.get("seconds", {}).get("main"),
         "device": training.get("device"),
         "test_images": metrics["images"]["test"],

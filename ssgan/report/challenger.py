@@ -75,7 +75,12 @@ def tell(verdict: dict[str, Any]) -> story.Story:
     badge = "Gate passed" if passed else "A person decides"
     side = "gain" if passed else "none"
     if c is None:
-        lead = f"No model is named {verdict['named']} yet. Only the rules that need no comparison were applied."
+        one = verdict["challenger"]
+        error = story.percent(one["error"]["error_rate"])
+        lead = (
+            f"It gets {error} of {story.number(one['test_images'])} unseen images wrong. No model is named "
+            f"{verdict['named']} yet, so only the rules that need no comparison were applied."
+        )
         return story.Story(side, badge, "The first model: there is nothing to compare it with.", lead, "")
     gain, images_ = c["gain"], c["images"]
     wrong = [story.percent(c[role]["error_rate"]) for role in ("challenger", "champion")]
@@ -152,7 +157,9 @@ def _ssl_gain(gain: dict[str, Any] | None) -> str:
 def _figures(verdict: dict[str, Any]) -> dict[str, Draw]:
     c = verdict["comparison"]
     if c is None:
-        return {}
+        one = verdict["challenger"]
+        alone = [("twin", "labels\nalone", one["baseline"])] if one["baseline"] else []
+        return {"errors": figures.error_bars([("main", "challenger", one["error"]), *alone])}
     bars = [("main", "challenger", c["challenger"]), ("twin", "champion", c["champion"])]
     return {"errors": figures.error_bars(bars), "classes": class_differences(c["per_class"])}
 

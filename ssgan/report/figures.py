@@ -19,12 +19,14 @@ import matplotlib as mpl
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ssgan.report.images import as_array
 from ssgan.report.inputs import U8, Facts, Mistakes
 from ssgan.report.story import labels_only, percent
 
 WIDTH = 4.6  # inches of 72 points: 9-point text stays readable on a phone
+FIRST_WIDTH = 3.3  # inches, on the first screen: a third of the page
 DPI = 200
 
 
@@ -71,10 +73,13 @@ def _style(palette: Palette, salt: str) -> Iterator[None]:
         yield
 
 
-def png(draw: Draw, to: Path | io.BytesIO, dpi: int = DPI) -> None:
-    """Draw in print colors on white."""
+def png(draw: Draw, to: Path | io.BytesIO, dpi: int = DPI, title: str = "") -> None:
+    """Draw in print colors on white; the title is for those who take the picture away from its page."""
     with _style(PRINT, ""):
-        draw(PRINT).savefig(to, format="png", dpi=dpi, facecolor=PRINT.paper, metadata={"Software": None})
+        figure = draw(PRINT)
+        if title:
+            figure.suptitle(title, fontsize=9, x=0.02, ha="left")
+        figure.savefig(to, format="png", dpi=dpi, facecolor=PRINT.paper, metadata={"Software": None})
 
 
 def svg(draw: Draw, name: str) -> Markup:
@@ -112,7 +117,7 @@ def error_bars(bars: list[tuple[str, str, dict[str, Any]]]) -> Draw:
     """Error rates with intervals as bars, from (role of the palette, label, metrics)."""
 
     def draw(p: Palette) -> Figure:
-        figure = Figure(figsize=(WIDTH, 0.75 * len(bars) + 0.65), layout="constrained")
+        figure = Figure(figsize=(FIRST_WIDTH, 0.62 * len(bars) + 0.62), layout="constrained")
         axes = figure.subplots()
         right = max(100 * value["error_rate_high"] for _, _, value in bars) or 1.0
         for i, (role, _, value) in enumerate(bars):
@@ -122,7 +127,8 @@ def error_bars(bars: list[tuple[str, str, dict[str, Any]]]) -> Draw:
             axes.text(high + right * 0.03, i, percent(value["error_rate"]), va="center", fontsize=12, fontweight="bold")
         axes.set_yticks(range(len(bars)), [label for _, label, _ in bars])
         axes.tick_params(axis="y", length=0, labelcolor=p.ink)
-        axes.set_xlim(0, right * 1.28)
+        axes.set_xlim(0, right * 1.36)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_ylim(len(bars) - 0.5, -0.5)
         axes.set_xlabel("wrong answers on unseen images, %")
         axes.spines["left"].set_visible(False)
@@ -133,7 +139,7 @@ def error_bars(bars: list[tuple[str, str, dict[str, Any]]]) -> Draw:
 
 
 def curves(series: dict[str, list[tuple[int, float]]], main: str = "with unlabeled images") -> Draw:
-    """Error on val over the steps; ``series`` has main and perhaps twin, as (step, error rate) pairs."""
+    """Error on the validation images over the steps; ``series`` has main and perhaps twin, as (step, error rate) pairs."""
     styles = {"main": (main, "-", "o"), "twin": ("labels alone", "--", "s")}
 
     def draw(p: Palette) -> Figure:
@@ -148,7 +154,7 @@ def curves(series: dict[str, list[tuple[int, float]]], main: str = "with unlabel
                 axes.plot(steps, y, line, color=getattr(p, role), label=label, marker=few, markersize=3.5, linewidth=1.8)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("training step")
-        axes.set_ylabel("wrong answers on val, %")
+        axes.set_ylabel("wrong validation images, %")
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.grid(axis="y")
         figure.legend(loc="outside lower center", ncols=2)
@@ -159,7 +165,7 @@ def curves(series: dict[str, list[tuple[int, float]]], main: str = "with unlabel
 
 def calibration(series: dict[str, list[dict[str, float]]], fitted: bool) -> Draw:
     """Share of right answers against the probability that was claimed; on the diagonal, both are equal."""
-    styles = {"before": ("as trained", "--", "s", "twin"), "after": ("after temperature", "-", "o", "main")}
+    styles = {"before": ("as trained", "--", "s", "muted"), "after": ("after temperature", "-", "o", "main")}
     if not fitted:
         styles = {"before": ("as trained", "-", "o", "main")}
 
@@ -184,7 +190,7 @@ def calibration(series: dict[str, list[dict[str, float]]], fitted: bool) -> Draw
 
 def risk_coverage(series: dict[str, list[dict[str, float]]], promise: dict[str, Any] | None) -> Draw:
     """Error among the answered images if only the most confident share of them is answered; the guarantee, and how it holds."""
-    styles = {"val": ("val", "--", "twin"), "test": ("test", "-", "main")}
+    styles = {"val": ("validation", "--", "muted"), "test": ("test", "-", "main")}
 
     def draw(p: Palette) -> Figure:
         figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")

@@ -11,13 +11,21 @@ from markupsafe import Markup
 from ssgan.config import ReportConfig
 from ssgan.evaluation import history
 from ssgan.evaluation.comparison import p_text
-from ssgan.report import figures, images, story
+from ssgan.report import counts, figures, images, story
 from ssgan.report.figures import Draw
 from ssgan.report.inputs import Facts, Mistakes, ReportInputs, read
 from ssgan.report.matrix import LARGEST, figure_width, matrix, most_frequent
+from ssgan.report.next_steps import next_steps
 
 GENERATED_TILE = 64  # pixels on the page to which small generated images are enlarged
 PNG_MISTAKES = 48  # on the contact sheet file
+TITLES = {  # of the PNG files, which people take out of the page
+    "errors": "Error on unseen images",
+    "curves": "Error while training",
+    "confusion": "Which class is taken for which",
+    "calibration": "Do the probabilities mean what they say?",
+    "risk_coverage": "Error if the least sure images are left to a person",
+}
 IDENTITY = ("run_id", "code_version", "data_version", "labeled_ids_sha256", "versions")  # keys of the manifest
 SCORES = (
     ("error_rate", "Error rate"),
@@ -43,9 +51,10 @@ def render(inputs: ReportInputs, out: Path, config: ReportConfig) -> None:
     for old in out.glob("*.png"):  # figures of an earlier run that this run does not have
         old.unlink()
     for name, draw in drawn.items():
-        figures.png(draw, out / f"{name}.png")
+        figures.png(draw, out / f"{name}.png", title=story.about(facts, TITLES[name]))
     if len(mistakes.images):
-        figures.png(figures.mistakes(mistakes.first(PNG_MISTAKES)), out / "mistakes.png")
+        title = story.about(facts, "The most confident mistakes")
+        figures.png(figures.mistakes(mistakes.first(PNG_MISTAKES)), out / "mistakes.png", title=title)
     generated = _generated(facts, config, out)
     context = _context(facts, mistakes, drawn, generated)
     (out / "index.html").write_text(environment().get_template("page.html").render(context), encoding="utf-8")
@@ -109,8 +118,9 @@ def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated
         "has_generator": facts.generated is not None,
         "checks": story.checks(facts),
         "ingested": story.ingested(facts),
-        "ingest": _rows(facts.ingest),
-        "split": _rows(facts.split),
+        "ingest": counts.rows(facts.ingest, counts.INGEST),
+        "split": counts.rows(facts.split, counts.SPLIT),
+        "next_steps": next_steps(facts),
         "warnings": story.warnings(facts),
         "scores": SCORES,
         "parameters": [
@@ -120,11 +130,6 @@ def _context(facts: Facts, mistakes: Mistakes, drawn: dict[str, Draw], generated
         "versions": list(story.flat({key: m.get(key) for key in IDENTITY})),
         "hashes": [(name, entry["size"], entry["sha256"]) for name, entry in sorted(m["files"].items())],
     }
-
-
-def _rows(value: dict[str, Any] | None) -> list[tuple[str, Any]]:
-    """Rows of a table of counts, with keys as words."""
-    return [(story.words(key), leaf) for key, leaf in story.flat(value)] if value else []
 
 
 def _hardest_first(n: dict[str, Any]) -> list[tuple[dict[str, Any], float | None]]:

@@ -12,6 +12,12 @@ from ssgan.evaluation.comparison import p_text, too_few
 from ssgan.report.inputs import Facts
 
 DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+NETWORKS = {  # families as words
+    "mlp": "multilayer perceptrons",
+    "compact": "small convolutional ones (compact)",
+    "improved_gan": "convolutional ones (improved_gan)",
+    "head": "small ones on features (head)",
+}
 SUPERVISED = ("supervised", "linear_probe")  # methods that use no unlabeled image
 
 
@@ -78,6 +84,13 @@ def tell(facts: Facts) -> Story:
     lead = f"{start}; {other} trained on the {labels} labels alone gets {percent(n['twin']['error_rate'])} wrong."
     badge, headline = _verdict(n)
     return Story(n["gain"]["verdict"], badge, headline, lead, f"{_chance(n)} {_scope(n)}")
+
+
+def about(facts: Facts, title: str) -> str:
+    """The title of a picture: what it shows, of which run, on how many images."""
+    images = facts.metrics["images"]
+    on = f"{number(images['val'])} validation" if title == "Error while training" else f"{number(images['test'])} test"
+    return f"{title}\n{facts.metrics['run_id']}, {on} images"
 
 
 def unlabeled_images(facts: Facts) -> int:
@@ -149,7 +162,7 @@ def checks(facts: Facts) -> list[BudgetCheck]:
     ]
     out += [BudgetCheck(count == budget, text, f"{number(count)} of {number(budget)}") for text, count in seen]
     for pair in ("labeled_and_test", "labeled_and_val", "unlabeled_and_test", "unlabeled_and_val", "val_and_test"):
-        first, second = pair.split("_and_")
+        first, second = pair.replace("val", "validation").split("_and_")
         out.append(BudgetCheck(b[pair] == 0, f"Images in both {first} and {second}", number(b[pair])))
     out.append(BudgetCheck(b["test_opened_by"] == "evaluate", "Test set opened by", f"the {b['test_opened_by']} stage only"))
     removed = (facts.split or {}).get("leak_removed")
@@ -173,11 +186,11 @@ def ran(facts: Facts) -> list[tuple[str, str]]:
         ("Image size", f"{size} × {size}, {'gray' if channels == 1 else 'color'}" if size else ""),
         ("Backbone", f"{m['backbone']['name']}, {m['backbone']['license']}" if m.get("backbone") else ""),
         ("Method", str(known.get("method.name") or "").replace("_", " ")),
-        ("Networks", str(known.get("net.family") or "")),
+        ("Networks", NETWORKS.get(str(known.get("net.family")), str(known.get("net.family") or ""))),
         ("Steps", number(m["steps"]) if "steps" in m else ""),
         ("Device", f"{m.get('device', '')}, {m.get('world_size', 1)} worker{'s' if m.get('world_size', 1) != 1 else ''}"),
         ("Training time, model", duration(seconds["main"]) if seconds.get("main") else ""),
-        ("Training time, twin", duration(seconds["twin"]) if seconds.get("twin") else ""),
+        ("Training time, baseline", duration(seconds["twin"]) if seconds.get("twin") else ""),
         ("Speed, images per second", _median(facts, "images_per_second", number)),
         ("Time spent waiting for data", _median(facts, "data_wait_share", percent)),
     ]

@@ -16,6 +16,7 @@ from ssgan.report.images import picture
 from ssgan.selection.audit import SETS, Audit, Suspect
 from ssgan.selection.pool import U8
 
+WORDS = {"labeled": "the labeled set", "val": "validation"}
 TABLE, SHEET = "suspects.csv", "suspects.html"
 COLUMNS = ("rank", "sha256", "path", "set", "given", "probability_given", "suggested", "probability_suggested", "votes")
 
@@ -61,7 +62,7 @@ def sheet(found: Audit, pixels: U8, queue: Path, show: int, originals: ShowOrigi
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = (resources.files(__package__) / "templates" / SHEET).read_text(encoding="utf-8")
     return environment.from_string(template).render(
-        title=title(found), lead=lead(found), queue=queue, suspects=shown, more=len(found.suspects) - len(shown)
+        title=title(found), lead=lead(found), queue=queue, suspects=shown, words=WORDS, more=len(found.suspects) - len(shown)
     )
 
 
@@ -73,9 +74,8 @@ def title(found: Audit) -> str:
 
 def lead(found: Audit) -> str:
     """Of how many, and how many wrong ones there may be in all."""
-    parts = [
-        f"Judged: {sum(found.judged.values()):,} labels ({', '.join(f'{found.judged[name]:,} of {name}' for name in SETS)})."
-    ]
+    of_sets = ", ".join(f"{found.judged[name]:,} of {WORDS[name]}" for name in SETS)
+    parts = [f"Judged: {sum(found.judged.values()):,} labels ({of_sets})."]
     if found.share is not None:
         parts.append(f"Confident learning estimates that {found.share:.1%} of them are wrong.")
     if found.unjudged:

@@ -76,14 +76,14 @@ def test_too_few_images_promise_nothing(max_risk: float, confidence: float) -> N
     assert enough.value == 0.0  # all right: everything is answered
     assert (enough.answered, enough.wrong) == (n, 0)
     assert few.value is None
-    assert f"val holds {n - 1} images, at least {n} are needed to guarantee {max_risk:g}" in few.note
+    assert f"validation holds {n - 1} images, at least {n} are needed to guarantee {max_risk:g}" in few.note
 
 
 def test_a_model_that_is_always_half_wrong_gets_no_threshold() -> None:
     chosen = abstention.choose(np.linspace(0.5, 1, 1000), np.arange(1000) % 2 == 0, 0.1, 0.95)
     assert chosen.value is None
     assert "none of" in chosen.note
-    assert "label more val images, or accept a larger risk" in chosen.note
+    assert "label more validation images, or accept a larger risk" in chosen.note
 
 
 def test_images_of_equal_probability_are_not_told_apart() -> None:
@@ -166,7 +166,7 @@ def test_the_stage_publishes_all_digits_of_the_threshold(tmp_path: Path, monkeyp
 def test_the_stage_says_that_val_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = asked(Fake(tmp_path), monkeypatch, 0.05)
     assert numbers["main"]["abstention"]["threshold"] is None
-    assert "val holds 40 images, at least 117 are needed to guarantee 0.05" in describe(numbers)
+    assert "validation holds 40 images, at least 117 are needed to guarantee 0.05" in describe(numbers)
 
 
 def test_nobody_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from ssgan.evaluation.gate import Rule, judge_gate, passes
 CLASSES = [f"class {k}" for k in range(5)]
 CONFIG = EvaluateConfig()
 MODEL = {
-    "main": {"ece_calibrated": 0.03, "temperature_note": "not fitted: val holds 3 images"},
+    "main": {"ece_calibrated": 0.03, "temperature_note": "not fitted: validation holds 3 images"},
     "gain": {"error_rate": 0.02, "low": 0.01, "high": 0.03},
 }
 
@@ -119,7 +119,7 @@ def test_shared_images(limit: float, passed: bool) -> None:
 def test_calibration(limit: float | None, passed: bool | None) -> None:
     found = rule("calibration", numbers(), GateConfig(max_ece=limit))
     assert found.passed is passed
-    assert ("val holds 3 images" in found.said) is (passed is False), "who is stopped by it has to know what to do"
+    assert ("validation holds 3 images" in found.said) is (passed is False), "who is stopped by it has to know what to do"
 
 
 @pytest.mark.parametrize(

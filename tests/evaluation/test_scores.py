@@ -89,7 +89,7 @@ def test_a_tiny_val_leaves_the_probabilities_alone(n: int) -> None:
     fitted = calibration.fit_temperature(logits, labels)
     assert fitted.value == 1.0
     assert not fitted.fitted
-    assert f"val holds {n} images" in fitted.note
+    assert f"validation holds {n} images" in fitted.note
 
 
 def test_val_without_an_error_leaves_the_probabilities_alone() -> None:

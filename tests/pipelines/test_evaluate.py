@@ -46,7 +46,7 @@ def test_the_metrics_are_those_of_the_predictions(fake: Fake, monkeypatch: pytes
     assert numbers["test_opened_by"] == "evaluate"
     assert numbers["images"] == {"labeled": 12, "unlabeled": 50, "val": 40, "test": 120}
     assert numbers["budget"]["main_ids_seen"] == numbers["budget"]["label_budget"] == 12
-    assert numbers["main"]["temperature_note"] == "fitted on 40 val images"
+    assert numbers["main"]["temperature_note"] == "fitted on 40 validation images"
 
 
 @pytest.mark.parametrize("twin", [True, False])
@@ -108,7 +108,7 @@ def test_a_missing_part_is_said_and_not_invented(
         assert set(pq.read_table(tmp_path / "runs/evaluate/predictions.parquet")["twin_pred"].to_pylist()) == {None}
     if not fake.num_val:
         assert numbers["main"]["temperature"] == 1.0
-        assert "val holds 0 images" in numbers["main"]["temperature_note"]
+        assert "validation holds 0 images" in numbers["main"]["temperature_note"]
         assert numbers["main"]["ece"] == numbers["main"]["ece_calibrated"]
     assert (tmp_path / "runs/evaluate/generated.npy").exists() == fake.generator
 

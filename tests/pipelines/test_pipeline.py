@@ -141,7 +141,11 @@ def test_an_experiment_with_another_method_is_compared_with_the_last_commit(proj
         }
         project("dvc", "plots", "diff")
         page = (project.folder / "dvc_plots/index.html").read_text()
-        for title in ("Confusion matrix of the test set", "Error rate on val while training", "Do probabilities mean"):
+        for title in (
+            "Confusion matrix of the test set",
+            "Error rate on the validation images",
+            "Do probabilities mean",
+        ):
             assert title in page
     finally:
         project("git", "reset", "-q", "--hard")

@@ -44,7 +44,9 @@ def test_the_first_screen_in_words() -> None:
     assert (worse.verdict, worse.headline) == ("harm", "The challenger is worse: 30 errors instead of 20.")
     perfect = tell(verdict(challenger={"error_rate": 0.0, "errors": 0}))
     assert perfect.headline == "The challenger removes all errors of the champion."
-    first = tell({"decision": "promote", "named": "champion", "comparison": None})
+    one = {"error": {"error_rate": 0.1}, "test_images": 1200}
+    first = tell({"decision": "promote", "named": "champion", "comparison": None, "challenger": one})
+    assert first.lead.startswith("It gets 10.0% of 1,200 unseen images wrong.")
     assert first.headline == "The first model: there is nothing to compare it with."
 
 
@@ -116,6 +118,10 @@ def test_the_same_pair_gives_the_same_page(root: Path) -> None:
 def test_the_first_model_has_a_page_too(root: Path) -> None:
     Page(root, "bad", "good")
     page = Page(root, "champion", "good")
+    metrics = page.comparison.challenger.metrics
+    for role in ("main", "twin"):
+        assert f'<p class="big {role}">{100 * metrics[role]["error_rate"]:.1f}%</p>' in page.text, role
+    assert "<th>Champion</th>" not in page.text
     assert "there is nothing to compare it with" in page.text
     assert "there is no champion yet" in page.text
     assert not (page.out / "flipped.csv").exists()  # that of the comparison before says nothing about this one

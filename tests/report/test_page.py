@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -18,7 +19,7 @@ from PIL import Image
 
 from ssgan.config import ReportConfig
 from ssgan.errors import DataError
-from ssgan.report import ReportInputs, render
+from ssgan.report import ReportInputs, figures, render
 from ssgan.report.images import encode
 from tests.support.fake_run import Fake
 
@@ -94,7 +95,7 @@ def test_everything_is_on_the_page(usual: Path) -> None:
         "Proof of the label budget",
         "12 of 12",
         "230 files seen = 222 accepted + 3 rejected + 5 duplicates",
-        "rejected by reason: bomb",
+        "… bomb",
         "train.steps",
         "abc123",
         "main/last/model.safetensors",
@@ -124,6 +125,46 @@ def test_mistakes_are_shown_as_their_originals_where_these_are_there(copied: Pat
     assert "pixels" not in first
     assert others
     assert all('class="pixels"' in one for one in others)
+
+
+def test_counts_have_words_and_separators(copied: Path) -> None:
+    path = copied / "metrics/ingest.json"
+    counts = {**json.loads(path.read_text()), "bytes": 2203290, "rejected_by_reason": {}}
+    path.write_text(json.dumps(counts))
+    render(ReportInputs(), Path("report"), ReportConfig())
+    text = " ".join(read(copied).text.split()).split("Details Scores")[0]
+    text = text[text.index("What ran") :]
+    assert "Bytes of all files that can be read2,203,290" in text
+    assert "{}" not in text
+    assert "Left out of training: near-duplicates of test images2" in text
+    assert not re.search(r"\bval\b|\bVal\b|\btwin\b|\bTwin\b", text), "words of the code"
+
+
+def test_figures_say_what_they_show_and_of_which_run(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = {}
+
+    def png(draw: Any, to: Path, dpi: int = 200, title: str = "") -> None:
+        titles[to.stem] = title
+        assert figures_png(draw, to, dpi, title) is None
+
+    figures_png = figures.png
+    monkeypatch.setattr(figures, "png", png)
+    render(ReportInputs(), Path("report"), ReportConfig())
+    assert titles["errors"] == "Error on unseen images\nfake-run, 120 test images"
+    assert titles["curves"] == "Error while training\nfake-run, 40 validation images"
+    assert all(title.endswith(("test images", "validation images")) for title in titles.values())
+
+
+def test_the_page_ends_with_what_to_do(usual: Path) -> None:
+    text = " ".join(read(usual).text.split()).split("What to do next")[1]
+    for words in (
+        "ssgan audit",
+        "ssgan next --budget 200 && ssgan label",
+        "4 labels per class",
+        "ssgan compare",
+        "ssgan predict",
+    ):
+        assert words in text, words
 
 
 def test_links_lead_to_sections_that_exist(usual: Path) -> None:
@@ -188,7 +229,7 @@ def test_missing_parts_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     text = " ".join(result.text.split())
     for words in ("Gain not measured", "no supervised baseline was trained", "There is no curve", "has no generator"):
         assert words in text
-    assert "val holds 0 images" in text
+    assert "validation holds 0 images" in text
     assert "Twin" not in text
     assert not (tmp_path / "report/curves.png").exists()
 
@@ -262,8 +303,8 @@ def test_a_missing_file_names_the_stage(copied: Path, name: str, stage: str) -> 
     ("max_risk", "num_val", "words"),
     [
         ("null", 40, "No threshold was asked for"),
-        (0.05, 40, "No threshold: val holds 40 images, at least 117 are needed to guarantee 0.05"),
-        (0.05, 400, "Accepted were 5.0% wrong among the answered images. Val gave the threshold"),
+        (0.05, 40, "No threshold: validation holds 40 images, at least 117 are needed to guarantee 0.05"),
+        (0.05, 400, "Accepted were 5.0% wrong among the answered images. The validation images gave the threshold"),
     ],
 )
 def test_the_page_says_when_a_person_decides(
