@@ -9,23 +9,25 @@ from ssgan.config import Config, load
 from ssgan.runs.curves import where_to_look
 from ssgan.runs.launch import describe, train
 from ssgan.runs.lock import only_training
-from ssgan.runs.progress import ProgressLine, overview
-from ssgan.training.roles import roles
+from ssgan.runs.overview import details, headline
+from ssgan.runs.progress import progress_of
 
 SPLITS, OUT, METRICS = Path("data/splits"), Path("runs/train"), Path("metrics/train.json")
 KEPT = ("run_id", "steps", "world_size", "label_budget", "distinct_labeled_ids_seen", "num_unlabeled")
 
 
-def run() -> None:
-    """Train what is not finished, fetch it, write metrics/train.json."""
-    train_with(load())
+def run(verbose: bool = False) -> None:
+    """Train what is not finished, fetch it, write metrics/train.json; ``verbose``: say all parameters first."""
+    train_with(load(), verbose)
 
 
-def train_with(config: Config) -> None:
+def train_with(config: Config, verbose: bool = False) -> None:
     """The stage, with parameters that are read already."""
-    print(overview(config), flush=True)
-    with only_training():
-        manifest = train(config, SPLITS, OUT, ProgressLine(config.train.log_every_seconds, roles(config)))
+    print(headline(config, OUT), flush=True)
+    if verbose:
+        print(details(config), flush=True)
+    with only_training(), progress_of(config) as line:
+        manifest = train(config, SPLITS, OUT, line)
     print(describe(manifest), flush=True)
     METRICS.parent.mkdir(exist_ok=True)
     METRICS.write_text(json.dumps({key: manifest[key] for key in KEPT}, indent=1, sort_keys=True) + "\n")

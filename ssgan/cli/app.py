@@ -81,7 +81,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-INTERRUPTED = "interrupted; the same command goes on from what is finished, and a training from its last checkpoint"
+INTERRUPTED = (
+    "interrupted; the same command (`dvc repro`, where DVC ran this one) goes on from what is finished, and a training from its "
+    "last checkpoint"
+)
 
 
 def _show_version(wanted: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -25,9 +26,13 @@ def split() -> None:
     _run("split")
 
 
-def train() -> None:
+def train(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Say all parameters first; the manifest of the run holds them too.")
+    ] = False,
+) -> None:
     """Train the method of params.yaml and its supervised baseline -> runs/train."""
-    _run("train")
+    _run("train", verbose=verbose)
 
 
 def evaluate() -> None:
@@ -50,8 +55,8 @@ def _tell_who_has_no_label() -> None:
         typer.echo(f"no image has a label yet; next: {FIRST_LABELS}")
 
 
-def _run(stage: str) -> None:
+def _run(stage: str, **options: bool) -> None:
     from ssgan.project.stage_times import timed
 
     with contextlib.nullcontext() if stage == "train" else timed(stage):  # a training notes its own time
-        importlib.import_module(f"pipelines.{stage}").run()
+        importlib.import_module(f"pipelines.{stage}").run(**options)

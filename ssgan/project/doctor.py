@@ -207,7 +207,7 @@ def _raising(error: SsganError) -> Callable[[], Check]:
 def _source(config: Config) -> Check:
     """Open the source as ``ingest`` will, and list its first files."""
     from ssgan.data.sources import make_source
-    from ssgan.runs.progress import describe_source
+    from ssgan.runs.overview import describe_source
 
     source = config.data.source
     if source.kind == "digits" or (isinstance(source, TorchvisionSource) and source.download):

@@ -17,11 +17,11 @@ from ssgan.config import load
 from ssgan.errors import Exit, SsganError
 from ssgan.runs.identity import run_of
 from ssgan.runs.launch import collect, describe, train_here
-from ssgan.runs.progress import ProgressLine, overview
+from ssgan.runs.overview import details
+from ssgan.runs.progress import progress_of
 from ssgan.runs.publish import locate_splits
 from ssgan.runs.start_from import submitted_start
 from ssgan.storage.store import open_store
-from ssgan.training.roles import roles
 
 SPLITS = Path("data/splits")
 
@@ -29,11 +29,12 @@ SPLITS = Path("data/splits")
 def train() -> None:
     """Train what is not finished. Raises TrainingError where this would be another run than the one that was submitted."""
     config = load()
-    print(overview(config), flush=True)
+    print(details(config), flush=True)
     run = run_of(config, locate_splits(config, SPLITS), start=submitted_start(config))
     require_submission(SUBMISSION, run.id, run.identity)
     store = open_store(config.storage.url)
-    train_here(run, store, ProgressLine(config.train.log_every_seconds, roles(config)))
+    with progress_of(config) as line:
+        train_here(run, store, line)
     with scratch.folder("results") as folder:
         manifest = collect(run, store, Path(folder, "train"))  # checks them
     print(describe(manifest), flush=True)

@@ -13,7 +13,7 @@ from ssgan.cli.app import run
 from ssgan.cli.summary import describe
 from ssgan.config import load
 from ssgan.fitting.self_training import ROUNDS
-from ssgan.runs.progress import overview
+from ssgan.runs.overview import details, headline, seconds_of
 from tests.support.data import ON_FEATURES
 from tests.support.data import config as small
 
@@ -39,14 +39,31 @@ def test_training_says_once_what_it_will_do(
     shutil.copytree(trained, tmp_path / "again")
     monkeypatch.chdir(tmp_path / "again")
     assert run(["train"]) == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("training feature matching: 20 steps, then supervised on the labels alone; about 0:0")
+    assert not [line for line in others if "batch_size" in line], "the details are for those who ask"
+    assert run(["train", "--verbose"]) == 0
     assert capsys.readouterr().out.count("semi-supervised model: feature_matching") == 1
+
+
+def test_how_long_it_takes_is_said_of_the_same_kind_of_training_only(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained)
+    config, last = load(), Path("runs/train")
+    took = sum(json.loads((last / "manifest.json").read_text())["seconds"].values())
+    assert seconds_of(config, last) == pytest.approx(took)
+    longer = config.model_copy(update={"train": config.train.model_copy(update={"steps": 2000})})
+    assert seconds_of(longer, last) == pytest.approx(100 * took)
+    other = config.model_copy(update={"method": config.method.model_copy(update={"name": "fixmatch"})})
+    assert seconds_of(other, last) is None
+    assert seconds_of(config, Path("nowhere")) is None
+    assert headline(other, last) == "training fixmatch: 20 steps, then supervised on the labels alone"
 
 
 def test_the_resolved_config_is_shown_and_written_into_the_run(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
     config = load()
     assert json.loads((trained / "runs/train/manifest.json").read_text())["config"] == json.loads(config.model_dump_json())
-    text = overview(config)
+    text = details(config)
     assert "20 steps" in text
     assert "semi-supervised model: feature_matching (batch_size 100" in text
     assert "supervised baseline: supervised (batch_size 100" in text
@@ -59,7 +76,6 @@ def test_train_shows_the_config_and_only_fetches_a_finished_run(
     weights = (trained / "runs/train/main/last/model.safetensors").read_bytes()
     assert run(["train"]) == 0
     out = capsys.readouterr().out
-    assert "images: embedded handwritten digits; 8x8 pixels" in out
     assert "images/s" not in out  # no step was taken
     assert (trained / "runs/train/main/last/model.safetensors").read_bytes() == weights
 
@@ -77,7 +93,7 @@ def test_summary_tells_both_errors_and_the_interval(
 
 
 def test_what_is_fitted_at_once_shows_what_it_depends_on() -> None:
-    lines = overview(small(**ON_FEATURES, method={"name": "self_training", "options": {}})).splitlines()
+    lines = details(small(**ON_FEATURES, method={"name": "self_training", "options": {}})).splitlines()
     assert f"semi-supervised model: self_training (shares equal, rounds {ROUNDS})" in lines
     assert len(lines) == len(set(lines)), "nothing is said twice"
 

@@ -17,7 +17,7 @@ from ssgan.evaluation.proofs import verify_run
 from ssgan.runs import identity
 from ssgan.runs.launch import train
 from ssgan.runs.lock import only_training
-from ssgan.runs.progress import ProgressLine
+from ssgan.runs.progress import ProgressLine, progress_of
 from ssgan.training.context import ProgressEvent
 from tests.support.data import config, write_splits
 
@@ -94,38 +94,88 @@ def test_progress_is_lines_without_a_terminal_and_one_line_on_it(monkeypatch: py
     monkeypatch.setattr("time.monotonic", lambda: uptime_s)
     events = [ProgressEvent(s, 100, 1234.5, 0.013, None if s < 50 else 0.25) for s in (1, 50, 100)]
     plain = io.StringIO()
-    line = ProgressLine(3600, ["main", "twin"], plain)
+    line = ProgressLine(3600, ["main", "twin"], 50, plain)
     for event in events:
         line("main", event)
     lines = plain.getvalue().splitlines()
     assert len(lines) == 2, "the first, and the end"
     assert lines[-1] == (
-        "semi-supervised model: step 100/100, 1,234 images/s, 1.3% waiting for data, validation error 25.0%, "
-        "0:00 left, then the supervised baseline"
+        "semi-supervised model (1 of 2): step 100/100, 1,234 images/s, 1.3% waiting for data, validation error 25.0%, "
+        "at most 0:00 left in all"
     )
     assert "left" not in lines[0], "nothing is known after one step"
 
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_there_is_a_bar_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     terminal = Terminal()
-    line = ProgressLine(3600, ["main", "twin"], terminal)
-    for event in events:
-        line("twin", event)
-    assert terminal.getvalue().count("\n") == 1
-    assert terminal.getvalue().count("\r") == 3
+    line = ProgressLine(3600, ["main", "twin"], 50, terminal)
+    for role in ("main", "twin"):
+        for step in (1, 50, 100):
+            line(role, ProgressEvent(step, 100, 1234.5, 0.013, 0.25))
+        line(role, ProgressEvent(100, 100, 1.0, 0.0, 0.25, (f"{role} is odd",)))
+    line.close()
+    shown = terminal.getvalue()
+    for words in (
+        "semi-supervised model (1 of 2)",
+        "supervised baseline (2 of 2)",
+        "step 100/100",
+        "main is odd",
+        "twin is odd",
+    ):
+        assert words in shown, words
+    assert shown.endswith("\x1b[?25h"), "the cursor is back"
+
+
+def test_the_time_left_is_that_of_all_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter((0.0, 100.0, 1000.0, 1030.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    out = io.StringIO()
+    line = ProgressLine(0, ["main", "twin"], 50, out)
+    line("main", ProgressEvent(1, 101, 1.0, 0.0, None))
+    line("main", ProgressEvent(51, 101, 1.0, 0.0, None))
+    line("twin", ProgressEvent(1, 101, 1.0, 0.0, None))
+    line("twin", ProgressEvent(31, 101, 1.0, 0.0, None))
+    _, main, _, twin = out.getvalue().splitlines()
+    assert main.endswith("at most 5:02 left in all"), "2 s for each of 50 + 101 steps"
+    assert twin.endswith(" 1:10 left")
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (170, "supervised baseline: stopped at step 170 of 200; it goes on at step 150"),
+        (49, "supervised baseline: stopped at step 49 of 200; it begins anew: there is no checkpoint of it yet"),
+        (200, ""),
+    ],
+)
+def test_whoever_interrupts_is_told_where_it_goes_on(
+    step: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        with progress_of(inline(tmp_path, checkpoint_every=50)) as line:
+            line("twin", ProgressEvent(step, 200, 1.0, 0.0, None))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert capsys.readouterr().err.strip() == said
 
 
 def test_warnings_are_always_printed() -> None:
     out = io.StringIO()
-    ProgressLine(3600, ["main"], out)("main", ProgressEvent(7, 100, 1.0, 0.0, None, ("the generator collapsed",)))
+    ProgressLine(3600, ["main"], 50, out)("main", ProgressEvent(7, 100, 1.0, 0.0, None, ("the generator collapsed",)))
     assert "warning (semi-supervised model, step 7): the generator collapsed" in out.getvalue()
 
 
 def test_a_training_that_goes_on_says_where() -> None:
     out = io.StringIO()
-    line = ProgressLine(3600, ["main"], out)
+    line = ProgressLine(3600, ["main"], 50, out)
     for step in (150, 151, 200):
         line("main", ProgressEvent(step, 200, 1.0, 0.0, None))
     assert out.getvalue().splitlines()[0] == "semi-supervised model: goes on at step 150 of 200"
