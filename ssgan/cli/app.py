@@ -82,8 +82,8 @@ app = typer.Typer(
 )
 
 INTERRUPTED = (
-    "interrupted; the same command (`dvc repro`, where DVC ran this one) goes on from what is finished, and a training from its "
-    "last checkpoint"
+    "interrupted; the same command (`dvc repro`, where DVC ran this one) goes on from what is finished, and a training from "
+    "its last checkpoint"
 )
 
 

@@ -54,12 +54,12 @@ class ProgressLine:
         started, first = self._started.setdefault(role, (now, event.step))
         self._now = role, event
         each = (now - started) / (event.step - first) if event.step > first else None
-        line = describe(event, each, self._after(role))
+        parts = describe(event, each, self._after(role))
         if self._bar:
-            self._bar.show(self._title(role), event, line)
-        if not self._bar and (event.step >= event.steps or now - self._last >= self._every):
+            self._bar.show(self._title(role), event, ", ".join(reversed(parts)))  # what matters most is cut last
+        elif event.step >= event.steps or now - self._last >= self._every:
             self._last = now
-            self._print(f"{self._title(role)}: {line}")
+            self._print(f"{self._title(role)}: {', '.join(parts)}")
 
     def close(self) -> None:
         """Leave the terminal as it was, the last state on it."""
@@ -97,7 +97,7 @@ class _Bar:
     """A bar for each model; texts stand above it."""
 
     def __init__(self, stream: TextIO) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[line]}")
+        columns = TextColumn("{task.description}"), BarColumn(bar_width=16), TextColumn("{task.fields[line]}")
         self._progress = Progress(*columns, console=Console(file=stream, highlight=False, markup=False))
         self._tasks: dict[str, TaskID] = {}
 
@@ -130,20 +130,20 @@ def progress_of(config: Config) -> Iterator[ProgressLine]:
         line.close()
 
 
-def describe(event: ProgressEvent, seconds_each: float | None, after: int = 0) -> str:
-    """One line: step, images/s, share of time waiting for data, error on validation, time left of the whole launch.
+def describe(event: ProgressEvent, seconds_each: float | None, after: int = 0) -> list[str]:
+    """Images/s, share of time waiting for data, error on validation, step, time left of the whole launch.
 
     Args:
         seconds_each: of a step; None: not known yet.
         after: models that are trained after this one, with as many steps each.
     """
-    parts = [f"step {event.step:,}/{event.steps:,}", f"{event.images_per_second:,.0f} images/s"]
-    parts.append(f"{event.data_wait_share:.1%} waiting for data")
+    parts = [f"{event.images_per_second:,.0f} images/s", f"{event.data_wait_share:.1%} waiting for data"]
     parts += [] if event.val_error_rate is None else [f"validation error {event.val_error_rate:.1%}"]
+    parts.append(f"step {event.step:,}/{event.steps:,}")
     if seconds_each is not None:
         left = in_words(seconds_each * (event.steps - event.step + after * event.steps))
         parts.append(f"at most {left} left in all" if after else f"{left} left")
-    return ", ".join(parts)
+    return parts
 
 
 def in_words(seconds: float) -> str:

@@ -100,7 +100,7 @@ def test_progress_is_lines_without_a_terminal_and_one_line_on_it(monkeypatch: py
     lines = plain.getvalue().splitlines()
     assert len(lines) == 2, "the first, and the end"
     assert lines[-1] == (
-        "semi-supervised model (1 of 2): step 100/100, 1,234 images/s, 1.3% waiting for data, validation error 25.0%, "
+        "semi-supervised model (1 of 2): 1,234 images/s, 1.3% waiting for data, validation error 25.0%, step 100/100, "
         "at most 0:00 left in all"
     )
     assert "left" not in lines[0], "nothing is known after one step"
@@ -112,7 +112,7 @@ class Terminal(io.StringIO):
 
 
 def test_on_a_terminal_there_is_a_bar_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "80")
     terminal = Terminal()
     line = ProgressLine(3600, ["main", "twin"], 50, terminal)
     for role in ("main", "twin"):
