@@ -20,6 +20,7 @@ from ssgan.config import Config
 from ssgan.training.context import ProgressEvent, Role
 from ssgan.training.roles import has_steps, roles
 
+BAR = 16  # characters
 LABELS: dict[Role, str] = {"main": "semi-supervised model", "twin": "supervised baseline", "auto": "automatic choice"}
 
 
@@ -56,7 +57,7 @@ class ProgressLine:
         each = (now - started) / (event.step - first) if event.step > first else None
         parts = describe(event, each, self._after(role))
         if self._bar:
-            self._bar.show(self._title(role), event, ", ".join(reversed(parts)))  # what matters most is cut last
+            self._bar.show(LABELS[role], event, parts)
         elif event.step >= event.steps or now - self._last >= self._every:
             self._last = now
             self._print(f"{self._title(role)}: {', '.join(parts)}")
@@ -97,12 +98,16 @@ class _Bar:
     """A bar for each model; texts stand above it."""
 
     def __init__(self, stream: TextIO) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(bar_width=16), TextColumn("{task.fields[line]}")
+        columns = TextColumn("{task.description}"), BarColumn(bar_width=BAR), TextColumn("{task.fields[line]}")
         self._progress = Progress(*columns, console=Console(file=stream, highlight=False, markup=False))
         self._tasks: dict[str, TaskID] = {}
 
-    def show(self, title: str, event: ProgressEvent, line: str) -> None:
+    def show(self, title: str, event: ProgressEvent, parts: Sequence[str]) -> None:
+        """``parts``: what matters most last; a narrow terminal does without the first ones."""
         self._progress.start()
+        room = self._progress.console.width - max(map(len, LABELS.values())) - BAR - 2
+        shown = [part for i, part in enumerate(parts) if len(", ".join(parts[i:])) <= room]
+        line = ", ".join(reversed(shown or parts[-1:]))
         if title not in self._tasks:
             self._tasks[title] = self._progress.add_task(title, total=event.steps, line=line)
         self._progress.update(self._tasks[title], completed=event.step, line=line)
