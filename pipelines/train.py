@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ssgan.config import Config, load
+from ssgan.project.stage_times import RUNS, note
 from ssgan.runs.curves import where_to_look
 from ssgan.runs.launch import describe, train
 from ssgan.runs.lock import only_training
@@ -28,6 +29,7 @@ def train_with(config: Config, verbose: bool = False) -> None:
         print(details(config), flush=True)
     with only_training(), progress_of(config) as line:
         manifest = train(config, SPLITS, OUT, line)
+    note(manifest["run_id"], sum(manifest["seconds"].values()), RUNS)
     print(describe(manifest), flush=True)
     METRICS.parent.mkdir(exist_ok=True)
     METRICS.write_text(json.dumps({key: manifest[key] for key in KEPT}, indent=1, sort_keys=True) + "\n")

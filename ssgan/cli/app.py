@@ -25,6 +25,7 @@ COMMANDS = {  # name -> function, or group of commands, in ssgan/cli; in the ord
     "evaluate": "stages.evaluate",
     "report": "stages.report",
     "summary": "summary.summary",
+    "runs": "runs.runs",
     "plan": "plan.plan",
     "predict": "predict.predict",
     "export": "export.export",

@@ -1,4 +1,4 @@
-"""How long each stage took the last time: ``.ssgan/seconds.json``, outside of git and of what DVC hashes.
+"""How long each stage took the last time, and each training: in ``.ssgan``, outside of git and of what DVC hashes.
 
 Kept apart from metrics, which must be the same whenever the same thing is run.
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ssgan import atomic
 
-FILE = Path(".ssgan/seconds.json")
+FILE = Path(".ssgan/seconds.json")  # by stage
+RUNS = Path(".ssgan/runs.json")  # by id of the run
 
 
 @contextlib.contextmanager
@@ -21,13 +22,18 @@ def timed(stage: str, file: Path = FILE) -> Iterator[None]:
     """Note how long the block took, if it comes to its end."""
     start = time.monotonic()
     yield
-    known = seconds(file) | {stage: round(time.monotonic() - start, 1)}
+    note(stage, time.monotonic() - start, file)
+
+
+def note(name: str, took: float, file: Path = FILE) -> None:
+    """Note how long something took, in seconds."""
+    known = seconds(file) | {name: round(took, 1)}
     file.parent.mkdir(exist_ok=True)
     atomic.write_text(file, json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 def seconds(file: Path = FILE) -> dict[str, float]:
-    """By stage; empty where nothing was noted, or nothing that can be read: it is only an estimate."""
+    """By name; empty where nothing was noted, or nothing that can be read: it is only an estimate."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -8,6 +8,9 @@ A pure function of what is on disk: no clock, no network, no test set (``evaluat
     matrix.py     the confusion matrix as a figure
     images.py     arrays -> PNG bytes, data URIs, contact sheets
     page.py       Facts -> report/index.html and report/*.png
+    counts.py     the counts of ingest and split in words
+    next_steps.py what to do when the page has been read
+    runs.py       the page of all runs, and the error over time
     challenger.py the page of a comparison of two models
     card.py       the model card of a registered model
     templates/    the pages and their style

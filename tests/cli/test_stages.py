@@ -13,6 +13,7 @@ from ssgan.cli.app import run
 from ssgan.cli.summary import describe
 from ssgan.config import load
 from ssgan.fitting.self_training import ROUNDS
+from ssgan.project.stage_times import RUNS, seconds
 from ssgan.runs.overview import details, headline, seconds_of
 from tests.support.data import ON_FEATURES
 from tests.support.data import config as small
@@ -31,6 +32,9 @@ def test_the_stages_leave_what_they_promise(trained: Path) -> None:
     data = ("data/images", "data/index", "data/splits/test.parquet")
     for path in (*data, "runs/train/manifest.json", "metrics/evaluate.json", "report/index.html"):
         assert (trained / path).exists(), path
+    manifest = json.loads((trained / "runs/train/manifest.json").read_text())
+    took = sum(manifest["seconds"].values())
+    assert seconds(trained / RUNS) == {manifest["run_id"]: pytest.approx(took, abs=0.06)}, "for `ssgan runs`"
 
 
 def test_training_says_once_what_it_will_do(

@@ -122,8 +122,9 @@ def test_on_a_terminal_there_is_a_bar_for_each_model(monkeypatch: pytest.MonkeyP
     line.close()
     shown = terminal.getvalue()
     for words in (
-        "semi-supervised model ━",
-        "supervised baseline   ━",
+        "semi-supervised model ",
+        "━━━",
+        "supervised baseline ",
         "at most 0:00 left in all",
         "main is odd",
         "twin is odd",
