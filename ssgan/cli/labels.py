@@ -98,6 +98,10 @@ def import_(
         typer.echo(_outcome(batch, len(found.review.accepted), clear, partial, dry_run))
         if to_queue:
             typer.echo(f"{len(found.queue)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
+            if left := import_report.not_recorded(found):
+                typer.echo(
+                    f"{left} of their votes contradict others and are not recorded; import {path} again behind the queue"
+                )
         if batch and (hint := pipeline_hint(into.folder, config)):
             typer.echo(hint)
     if not clear:

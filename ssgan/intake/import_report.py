@@ -42,6 +42,12 @@ def _meant(name: str, known: list[str]) -> str:
     return f": did you mean {' or '.join(map(repr, known))}?" if known else ""
 
 
+def not_recorded(found: Import) -> int:
+    """Votes that contradict others and were left out. Once a person has decided, they change no label, and can come in."""
+    accepted = set(found.review.accepted)
+    return sum(item.vote is not None and item.vote not in accepted for item in found.review.items[Kind.conflict])
+
+
 def as_json(found: Import, name: str, written: str | None, queue: str | None) -> dict[str, Any]:
     """The same for scripts. ``batch``: id of what was written, null if nothing was."""
     return {

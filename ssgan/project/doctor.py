@@ -9,11 +9,9 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
@@ -23,23 +21,11 @@ from ssgan.config import Config, TorchvisionSource, load
 from ssgan.data.rejections import Rejected
 from ssgan.errors import SsganError
 from ssgan.machine import cores
-from ssgan.project.first_labels import FIRST_LABELS
+from ssgan.project.checks import Check, labels, networks
 
 GIB = 1 << 30
 LEAST_MEMORY, LEAST_DISK = 2 * GIB, 2 * GIB  # bytes: below, even the embedded example is at risk
 PYTHONS = ((3, 11), (3, 14))  # from, below
-
-Level = Literal["ok", "note", "fail"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One finding. ``note``: worth knowing, but no obstacle; ``remedy`` is empty where all is well."""
-
-    name: str
-    level: Level
-    found: str
-    remedy: str = ""
 
 
 def examine(params: Path) -> list[Check]:
@@ -52,8 +38,8 @@ def examine(params: Path) -> list[Check]:
     if config is not None:
         chosen = config
         checks += [_guard("source", lambda: _source(chosen)), _guard("files", lambda: _files(chosen, params.parent))]
-        checks += [_guard("labels", lambda: _labels(chosen))]
-        checks += [_guard("backbone", lambda: _backbone(chosen)), _guard("storage", lambda: _storage(chosen))]
+        checks += [_guard("labels", lambda: labels(chosen)), _guard("backbone", lambda: _backbone(chosen))]
+        checks += [_guard("networks", lambda: networks(chosen)), _guard("storage", lambda: _storage(chosen))]
     return checks
 
 
@@ -243,28 +229,6 @@ def _files(config: Config, project: Path) -> Check:
         remedy = f"add {deps} to the `deps` of `ingest` in dvc.yaml, or run `ssgan ingest` yourself"
         return Check("files", "note", count + dvc_files.listed([f"{a} -> {b}" for a, b in links], ", "), remedy)
     return Check("files", "ok", "DVC can hash all of them")
-
-
-def _labels(config: Config) -> Check:
-    from ssgan.data.labels import is_ledger
-    from ssgan.ledger import Ledger
-
-    table = config.split.labels
-    if table is None:
-        return Check("labels", "ok", "class folders of the source")
-    if is_ledger(Path(table)):
-        state = Ledger(Path(table)).state(config.split.label_policy)
-        if not state.votes:
-            level: Level = "note" if config.features.backbone else "fail"  # on features, a project may begin without labels
-            begin = f", or begin without: {FIRST_LABELS}" if config.features.backbone else ""
-            return Check("labels", level, f"the ledger {table} has no votes", f"ssgan labels import FILE{begin}")
-        conflicts = len(state.conflicts)
-        remedy = "ssgan labels conflicts" if conflicts else ""
-        found = f"the ledger {table}: {len(state.labels)} labeled images, {conflicts} conflicts"
-        return Check("labels", "note" if conflicts else "ok", found, remedy)
-    if not Path(table).is_file():
-        return Check("labels", "fail", f"split.labels is {table}, which does not exist", "correct split.labels")
-    return Check("labels", "ok", table)
 
 
 def _backbone(config: Config) -> Check:

@@ -8,6 +8,7 @@ from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,7 +16,9 @@ from ssgan import installation
 from ssgan.cli.app import run
 from ssgan.ledger import Ledger, Vote
 from ssgan.project import doctor
-from ssgan.project.doctor import GIB, Check, examine
+from ssgan.project.checks import Check
+from ssgan.project.doctor import GIB, examine
+from ssgan.report.images import encode
 
 ALL = [
     "python",
@@ -32,6 +35,7 @@ ALL = [
     "files",
     "labels",
     "backbone",
+    "networks",
     "storage",
 ]
 
@@ -106,6 +110,47 @@ def test_what_is_wrong_in_the_project(
     assert check.level == "fail"
     assert found in f"{check.found}; {check.remedy}"
     assert remedy in check.remedy
+
+
+def folder(name: str, *paths: str) -> dict[str, Any]:
+    """Parameters of a source with these images."""
+    for path in paths:
+        (Path(name) / path).parent.mkdir(parents=True, exist_ok=True)
+        (Path(name) / path).write_bytes(encode(np.zeros((3, 8, 8), np.uint8)))
+    return {"source": {"kind": "folder", "path": name}}
+
+
+@pytest.mark.parametrize(
+    ("paths", "table", "found"),
+    [
+        (["a.png", "b.png"], None, "the source has no class folders, and split.labels is null"),
+        (["cat/a.png", "unlabeled/b.png"], None, "the source has one class folder only, 'cat'"),
+        (["a.png"], "path,label\na.png,cat\n", "labels.csv names one class only, 'cat'"),
+        (["a.png"], "path,label\na.png,\n", "labels.csv has no line with a label"),
+        (["a.png"], "", "is empty"),
+        (["a.png"], "where,what\na.png,cat\n", "has the columns ['where', 'what']"),
+        (["a.png"], "path,label\na.png,cat\nb.png,dog\n", ""),
+        (["cat/a.png", "dog/b.png"], None, ""),
+    ],
+)
+def test_labels_that_allow_no_training_are_found(project: Path, paths: list[str], table: str | None, found: str) -> None:
+    if table is not None:
+        Path("labels.csv").write_text(table)
+    write({"data": folder("pics", *paths), "split": {"mode": "team", "labels": table if table is None else "labels.csv"}})
+    check = find("labels")
+    assert (check.level, bool(check.remedy)) == (("fail", True) if found else ("ok", False)), check
+    assert found in check.found
+
+
+@pytest.mark.parametrize(
+    ("net", "size", "found"),
+    [("resnet", 32, "`net.family` is 'resnet'"), ("compact", 100, "leaves 25 pixels after 2 halvings"), ("compact", 64, "")],
+)
+def test_networks_that_cannot_be_made_are_found(project: Path, net: str, size: int, found: str) -> None:
+    write({"data": {"image_size": size, "channels": 3}, "net": {"family": net, "width": 0.1}})
+    check = find("networks")
+    assert (check.level, bool(check.remedy)) == (("fail", True) if found else ("ok", False)), check
+    assert found in check.found
 
 
 def test_a_project_on_features_may_begin_without_labels(project: Path) -> None:

@@ -121,6 +121,23 @@ def test_partial_writes_what_is_clear_and_a_queue_which_comes_back(here: Path, c
     assert " 1 unchanged" in capsys.readouterr().out  # bob's vote is older than the decision
 
 
+def test_votes_that_a_decision_overruled_come_in_behind_it_and_count_for_agreement(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported(*CLASSES)
+    one, two = LABELED[0].path, LABELED[1].path
+    table("week.csv", {one: "dog", two: "cat"}, "bob", "2026-01-02")
+    capsys.readouterr()
+    assert imported("--partial") == 3
+    assert "1 of their votes contradict others and are not recorded; import week.csv again" in capsys.readouterr().out
+    fill_in("label-queue.csv", {one: "cat"})
+    assert run(["labels", "import", "label-queue.csv", "--annotator", "lead"]) == 0
+    assert imported() == 0
+    assert status(capsys)["agreement"] == [{"annotators": ["bob", "eva"], "images": 2, "alike": 1}]
+    assert run(["labels", "blame", one, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["label"] == "cat"
+
+
 def lines_of(name: str) -> list[dict[str, str]]:
     with Path(name).open(newline="") as file:
         return list(csv.DictReader(file))
