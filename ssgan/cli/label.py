@@ -48,7 +48,8 @@ def label(
         _fold(journal, into.folder, queue.name, "an earlier session that was cut off")
         classes = _classes(into, config)  # it may have brought new ones
         votes = [vote for batch in into.batches().values() for vote in batch if vote.annotator == who]
-        done = frozenset() if again else frozenset(vote.image for vote in votes)
+        aside = [event.name for event in into.aside() if event.by == who]
+        done = frozenset() if again else frozenset([*(vote.image for vote in votes), *aside])
         session = Session(wanted, classes, journal, done, into.taxonomy())
         with Server(session, images, host, port) as server:
             sheets = (session.state()["sheet"] or {}).get("of", 0)
@@ -80,7 +81,10 @@ def _serve(server: Server) -> None:
 
 def _fold(journal: Journal, ledger: Path, queue: str, session: str) -> None:
     """What the journal holds becomes a batch."""
+    aside = sum(act.do == "aside" for act in journal.standing())
     done = journal.fold(queue)
+    if aside:
+        typer.echo(f"{aside} images of {session} were set aside without a class (`ssgan labels aside` lists them)")
     if done:
         typer.echo(f"{done[1]} labels of {session} -> {ledger}, batch {done[0]} (`ssgan labels undo {done[0]}` takes it back)")
 

@@ -130,6 +130,23 @@ def _outcome(batch: str | None, votes: int, clear: bool, partial: bool, dry_run:
 
 
 @labels.command()
+def aside(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """List images that people looked at and gave no class: none of these, or unusable, with their notes."""
+    opened, project = open_ledger(ledger), _project_index()
+    labeled = opened.state(_split_config().label_policy).labels
+    found = [event for event in opened.aside() if event.name not in labeled]  # somebody has found a class since
+    if as_json:
+        rows = [
+            {"sha256": e.name, "path": project.display_name(e.name), "why": e.into, "by": e.by, "time": e.time} for e in found
+        ]
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for event in found:
+        typer.echo(f"{event.time[:10]}  {project.display_name(event.name)}  {event.into}  ({event.by})")
+    typer.echo(f"{len(found)} images were set aside and have no class")
+
+
+@labels.command()
 def conflicts(queue: Annotated[Path, typer.Option(help="The file to write.")] = QUEUE, ledger: LedgerOption = None) -> None:
     """Write the images whose votes cannot be decided on to a queue file. Ends with 3 if there are any."""
     from ssgan.intake import queue as queues

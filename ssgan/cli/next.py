@@ -91,6 +91,7 @@ def choose(
         )
     config, opened = parameters.load(), open_ledger(ledger)
     voted, taxonomy = {vote.image for votes in opened.batches().values() for vote in votes}, opened.taxonomy()
+    voted |= {event.name for event in opened.aside()}  # somebody has looked at these
     wish = Wish(budget, control, unknown, held_out, seed, clusters, model, metrics)
     by_clusters = clusters is not None or (model == MODEL and not model.exists())
     picked, chooser, rules = _by_clusters(config, voted, wish) if by_clusters else _by_model(config, voted, wish)

@@ -24,6 +24,7 @@ def ledger_status(files: LedgerFiles, state: State, classes: list[str]) -> dict[
         "labeled": len(state.labels),
         "conflicts": len(state.conflicts),
         "votes": sum(map(len, state.votes.values())),
+        "aside": len({event.name for event in files.aside} - set(state.labels)),
         "votes_for_sheets": sum(vote.from_cluster for votes in state.votes.values() for vote in votes),
         "classes": {name: labels[name] for name in [*classes, *undecided_names]},
         "undecided_classes": undecided_names,
@@ -76,6 +77,8 @@ def describe(status: dict[str, Any]) -> str:
         f"{status['votes']} votes on {status['images_with_votes']} images: {status['labeled']} labeled, "
         f"{status['conflicts']} in conflict" + (" (`ssgan labels conflicts`)" if status["conflicts"] else "")
     ]
+    if status["aside"]:
+        lines.append(f"  {status['aside']} images were looked at and have no class (`ssgan labels aside`)")
     if status["votes_for_sheets"]:
         lines.append(f"  {status['votes_for_sheets']} of the votes were given to whole sheets of a cluster, not image by image")
     width = max(map(len, status["classes"]), default=0)

@@ -24,11 +24,12 @@ FOLDER = "journal"  # within the ledger
 class Act(NamedTuple):
     """One thing that was done; an undo takes back the newest act that still stands.
 
-    do: a sheet gets one label; apart: its images are shown one by one. image: the one that was due, of a sheet the first.
-    label: empty but for a label or a sheet. images: those of a sheet that got its label. new: the label is a class from now on.
+    do: a sheet gets one label; apart: its images are shown one by one; aside: the image gets no class. image: the one that was
+    due, of a sheet the first. label: of a label or a sheet; of ``aside`` the reason; else empty. images: those of a sheet that
+    got its label. new: the label is a class from now on.
     """
 
-    do: Literal["label", "skip", "undo", "sheet", "apart"]
+    do: Literal["label", "skip", "undo", "sheet", "apart", "aside"]
     image: str
     label: str
     time: str
@@ -100,7 +101,7 @@ class Journal:
         return stack
 
     def fold(self, queue: str) -> tuple[str, int] | None:
-        """Make a batch of the labels, an event of every new class, and start anew.
+        """Make a batch of the labels, an event of every new class and of every image that was set aside, and start anew.
 
         Returns its id and the number of labels; None: there was no label. queue: its name, for the source of the votes.
         """
@@ -111,6 +112,8 @@ class Journal:
         for act in acts:
             if act.new:
                 self._ledger.record(Event("class", act.label, "", self._annotator, act.time))
+            if act.do == "aside":
+                self._ledger.record(Event("aside", act.image, act.label, self._annotator, act.time))
         batch = self._ledger.append(votes) if votes else None
         self._file.truncate(0)
         self.acts = []

@@ -38,8 +38,15 @@ function say(what, label, out) {
     sheet: `Labeled ${label}${out ? `, all but ${out}: one by one, behind the others` : ""}`,
     apart: "They come one by one, behind the others",
     skip: "Skipped: it comes again next time",
+    aside: "Set aside: a person who decides on classes sees it",
     undo: "Taken back",
   }[what];
+}
+
+function closeAside() {
+  at("aside").hidden = true;
+  at("why").value = "";
+  at("why").blur(); // keys mean classes again
 }
 
 function complain(text) {
@@ -50,7 +57,7 @@ function complain(text) {
 function show(next) {
   const old = state;
   state = next;
-  const skipped = next.skipped ? ` · ${next.skipped} skipped` : "";
+  const skipped = (next.skipped ? ` · ${next.skipped} skipped` : "") + (next.aside ? ` · ${next.aside} without a class` : "");
   const place = next.sheet ? `Sheet ${next.sheet.number} of ${next.sheet.of}` : `${next.place + 1} of ${next.total}`;
   at("count").textContent = next.image ? place + skipped : `${next.labeled} of ${next.total} labeled`;
   at("bar").max = next.total || 1;
@@ -58,6 +65,9 @@ function show(next) {
   at("undo").disabled = !next.can_undo;
   at("skip").disabled = at("new").disabled = !next.image;
   at("apart").hidden = !next.sheet;
+  at("none").hidden = Boolean(next.sheet);
+  at("none").disabled = !next.image;
+  closeAside();
   at("question").textContent = next.sheet ? "Take out what does not belong, then name the rest" : "Which class?";
   document.title = next.image ? `${next.place + 1}/${next.total} · ssgan label` : "done · ssgan label";
   if (!old || old.classes.length !== next.classes.length) buttons(next.classes);
@@ -137,7 +147,8 @@ function unseen() {
 
 function end(next) {
   at("end-title").textContent = next.skipped ? "End of the queue" : "All done";
-  const skipped = next.skipped ? `, ${next.skipped} skipped: these come again next time` : "";
+  const aside = next.aside ? `, ${next.aside} set aside without a class` : "";
+  const skipped = aside + (next.skipped ? `, ${next.skipped} skipped: these come again next time` : "");
   at("end-words").textContent = `${next.labeled} of ${next.total} images labeled${skipped}.`;
   forget([]);
   at("end-title").focus();
@@ -164,7 +175,7 @@ function buttons(classes) {
 }
 
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !state || event.target === at("name")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !state || event.target.tagName === "INPUT") return;
   const key = event.key.toLowerCase();
   const place = state.classes.findIndex((one) => one.key === key);
   const button = place >= 0 ? at("classes").children[place] : tool(key);
@@ -176,7 +187,7 @@ function onKey(event) {
 }
 
 function tool(key) {
-  return { u: at("undo"), backspace: at("undo"), s: at("skip"), "-": at("apart"), "+": at("new") }[key];
+  return { u: at("undo"), backspace: at("undo"), s: at("skip"), "-": at("apart"), "+": at("new"), ".": at("none") }[key];
 }
 
 at("image").addEventListener("load", () => {
@@ -192,6 +203,17 @@ at("image").addEventListener("error", () => {
 at("undo").addEventListener("click", () => act("undo"));
 at("skip").addEventListener("click", () => act("skip"));
 at("apart").addEventListener("click", () => act("apart"));
+at("none").addEventListener("click", () => {
+  at("aside").hidden = false;
+  at("why").focus();
+});
+at("why").addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closeAside();
+});
+at("aside").addEventListener("submit", (event) => {
+  event.preventDefault();
+  act("aside", `${event.submitter.value}:${at("why").value}`);
+});
 document.addEventListener("keydown", onKey);
 document.addEventListener("DOMContentLoaded", () => {
   ask("state").then(({ answer }) => show(answer)).catch(() => complain("ssgan label does not answer. Start it again."));

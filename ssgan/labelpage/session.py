@@ -11,9 +11,11 @@ from ssgan.errors import DataError
 from ssgan.intake.spelling import similar_names
 from ssgan.labelpage.journal import Act, Journal
 from ssgan.labelpage.sheets import Item, items_of
+from ssgan.ledger.event import NO_CLASS, UNUSABLE
 from ssgan.ledger.taxonomy import Taxonomy
 from ssgan.ledger.vote import time_text
 
+NOTE = 300  # letters of a note, with the reason before it
 RESERVED = "us"  # undo, skip
 LETTERS = [letter for letter in string.ascii_lowercase if letter not in RESERVED]
 NO_TAXONOMY = Taxonomy()
@@ -95,13 +97,15 @@ class Session:
         items, place, classes = self._queue(acts), len(acts), self.classes()
         labeled = sum(len(act.labeled) for act in acts)
         skipped = sum(len(items[i].images) for i, act in enumerate(acts) if act.do == "skip")
+        aside = sum(act.do == "aside" for act in acts)
         due = items[place] if place < len(items) else Item(())
         ahead = items[place + 1 : place + 3]
         return {
             "total": self._total,
-            "place": self._before + labeled + skipped,
+            "place": self._before + labeled + skipped + aside,
             "labeled": self._before + labeled,
             "skipped": skipped,
+            "aside": aside,
             "image": due.images[0] if due.images else None,
             "following": [item.images[0] for item in ahead if not item.sheet],
             "sheet": {"images": due.images, "number": due.sheet, "of": sum(item.sheet > 0 for item in items)}
@@ -109,7 +113,7 @@ class Session:
             else None,
             "next_sheet": ahead[0].images if ahead and ahead[0].sheet else [],
             "can_undo": bool(acts),
-            "last": acts[-1].label or None if acts else None,
+            "last": acts[-1].label or None if acts and acts[-1].labeled else None,
             "classes": [{"name": n, "key": k} for n, k in zip(classes, keys(classes), strict=True)],
         }
 
@@ -138,6 +142,11 @@ class Session:
             return Act("undo", "", "", now)
         if wish.do == "skip":
             return Act("skip", image, "", now)
+        if wish.do == "aside" and not sheet:
+            reason, _, note = label.partition(":")
+            if reason not in (NO_CLASS, UNUSABLE) or len(label) > NOTE:
+                raise DataError(f"an image is set aside as {NO_CLASS!r} or {UNUSABLE!r}, with a note of at most {NOTE} letters")
+            return Act("aside", image, f"{reason}: {note.strip()}" if note.strip() else reason, now)
         if wish.do == "apart" and sheet:
             return Act("apart", image, "", now)
         if wish.do == "sheet" and sheet and label:

@@ -58,6 +58,13 @@ class LedgerFiles(NamedTuple):
         undone = self.undone
         return make_taxonomy({name: event for name, event in self.events.items() if name not in undone})
 
+    @property
+    def aside(self) -> list[Event]:
+        """What was set aside and was not taken back, in order of time."""
+        undone = self.undone
+        found = [event for name, event in self.events.items() if event.event == "aside" and name not in undone]
+        return sorted(found, key=lambda event: (event.time, event))
+
     def state(self, policy: Policy) -> State:
         """See ``Ledger.state``."""
         return make_state(chain.from_iterable(self.active_batches.values()), self.taxonomy, policy)
@@ -106,6 +113,10 @@ class Ledger:
     def taxonomy(self) -> Taxonomy:
         """Names of classes today, by the events that were not undone."""
         return self.read().taxonomy
+
+    def aside(self) -> list[Event]:
+        """Images that people looked at and gave no class; see ``Event``."""
+        return self.read().aside
 
     def state(self, policy: Policy = "require_agreement") -> State:
         """The label of each image, and the images that the policy cannot decide on."""

@@ -92,6 +92,17 @@ def test_a_killed_session_loses_nothing_and_the_next_one_goes_on(queue: list[str
     assert not Path("labels/journal").exists()
 
 
+def test_what_was_set_aside_does_not_come_again_and_is_counted_at_the_end(queue: list[str]) -> None:
+    with started("--annotator", "eva") as (process, url, _):
+        act(url, "aside", queue[0], "none of these:a fox")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stdout
+        assert "1 images of this session were set aside without a class (`ssgan labels aside` lists" in process.stdout.read()
+    with started("--annotator", "eva") as (_, _, said):
+        assert "4 of 5 images to label, as eva" in said
+
+
 def test_a_second_annotator_sees_the_whole_queue_and_new_names_of_classes(queue: list[str]) -> None:
     ledger = Ledger(Path("labels"))
     ledger.append([Vote(queue[0], "3", "eva", "2026-01-01", "test")])

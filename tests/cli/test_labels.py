@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from ssgan.cli.app import run
+from ssgan.ledger import Ledger
+from ssgan.ledger.event import Event
 from tests.support.split_project import Project, images_of
 
 IMAGES = images_of({"cat": 20, "dog": 20})
@@ -136,6 +138,28 @@ def test_votes_that_a_decision_overruled_come_in_behind_it_and_count_for_agreeme
     assert status(capsys)["agreement"] == [{"annotators": ["bob", "eva"], "images": 2, "alike": 1}]
     assert run(["labels", "blame", one, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["label"] == "cat"
+
+
+def test_what_was_set_aside_is_listed_until_it_has_a_class(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    imported(*CLASSES)
+    ledger, (image, labeled) = Ledger(Path("labels")), (IMAGES[1], LABELED[0])
+    for one in (image, labeled):
+        event = ledger.record(Event("aside", one.id, "none of these: a fox", "eva", "2026-01-03"))
+    assert status(capsys)["aside"] == 1
+    assert run(["labels", "status"]) == 0
+    assert "1 images were looked at and have no class (`ssgan labels aside`)" in capsys.readouterr().out
+    assert run(["labels", "aside"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"2026-01-03  {image.path}  none of these: a fox  (eva)",
+        "1 images were set aside and have no class",
+    ]
+    assert run(["labels", "aside", "--json"]) == 0
+    assert [row["sha256"] for row in json.loads(capsys.readouterr().out)] == [image.id]
+    for name, found in ledger.read().events.items():
+        if found.name == image.id:
+            event = name
+    assert run(["labels", "undo", event]) == 0
+    assert status(capsys)["aside"] == 0
 
 
 def lines_of(name: str) -> list[dict[str, str]]:

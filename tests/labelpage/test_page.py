@@ -78,6 +78,24 @@ def test_by_keyboard_alone(page: Page, tab: Tab) -> None:
     assert len(labels(page)) == 4
 
 
+def test_none_of_these_takes_a_note_whose_letters_are_no_keys(page: Page, tab: Tab) -> None:
+    tab.keyboard.press(".")
+    expect(tab.locator("#why")).to_be_focused()
+    tab.keyboard.type("1 fox, not sure")
+    tab.keyboard.press("Enter")
+    shows(tab, 2)
+    expect(tab.locator("#aside")).to_be_hidden()
+    expect(tab.locator("#count")).to_have_text("2 of 5 · 1 without a class")
+    tab.get_by_role("button", name="No class").click()
+    tab.get_by_role("button", name="Unusable").click()
+    shows(tab, 3)
+    tab.keyboard.press(".")
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("1")
+    shows(tab, 4)
+    assert labels(page) == [("aside", "none of these: 1 fox, not sure"), ("aside", "unusable"), ("label", "cat")]
+
+
 def test_with_tab_and_enter_the_focus_is_always_to_be_seen(page: Page, tab: Tab) -> None:
     reached = []
     for _ in range(len(CLASSES) + 1):  # undo cannot be reached: there is nothing to undo

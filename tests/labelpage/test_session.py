@@ -143,3 +143,26 @@ def test_a_new_class_is_made_where_somebody_agrees_and_goes_with_its_act(journal
     assert ledger.taxonomy().decided == []
     journal.fold("q.csv")
     assert ledger.taxonomy().decided == ["dog"]
+
+
+def test_an_image_without_a_class_is_set_aside_with_a_reason_and_no_vote(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    journal = Journal(ledger, "eva")
+    session = Session(dict.fromkeys(QUEUE, ""), ["cat"], journal, frozenset())
+    session.act(Wish("aside", QUEUE[0], "none of these: looks like a fox "))
+    session.act(Wish("aside", QUEUE[1], "unusable:"))
+    session.act(Wish("aside", QUEUE[2], "unusable"))
+    state = session.act(Wish("undo", QUEUE[3]))
+    assert (state["image"], state["place"], state["labeled"], state["aside"], state["last"]) == (QUEUE[2], 2, 0, 2, None)
+    for wrong in ("cat", "", "none of these:" + "x" * 300):
+        with pytest.raises(DataError, match="is set aside as 'none of these' or 'unusable'"):
+            session.act(Wish("aside", QUEUE[2], wrong))
+    session.act(Wish("label", QUEUE[2], "cat"))
+    assert journal.fold("queue.csv") is not None
+    journal.close()
+    assert [(one.name, one.into, one.by) for one in ledger.aside()] == [
+        (QUEUE[0], "none of these: looks like a fox", "eva"),
+        (QUEUE[1], "unusable", "eva"),
+    ]
+    assert list(ledger.state().votes) == [QUEUE[2]]
+    assert ledger.taxonomy().decided == []
