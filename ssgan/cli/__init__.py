@@ -1,6 +1,7 @@
 """The ``ssgan`` command. Thin: each command calls the library or a stage and says in plain words how it went.
 
     app.py       the list of commands, errors, exit codes
+    listing.py   what `ssgan --help` prints: the commands in groups
     stages.py    ingest, split, train, evaluate, report
     NAME.py      the command NAME, or the group of commands
 

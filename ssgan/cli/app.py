@@ -13,9 +13,10 @@ import typer
 from typer.core import TyperGroup
 
 from ssgan import __version__
+from ssgan.cli.listing import GROUPS
 from ssgan.errors import Exit, SsganError
 
-COMMANDS = {  # name -> function, or group of commands, in ssgan/cli; in the order of the list that --help prints
+COMMANDS = {  # name -> function, or group of commands, in ssgan/cli
     "init": "init.init",
     "doctor": "doctor.doctor",
     "ingest": "stages.ingest",
@@ -58,6 +59,12 @@ class Commands(TyperGroup):
         if name in COMMANDS and self.commands[name] is None:
             self.commands[name] = _load(name)
         return self.commands.get(name)
+
+    def format_commands(self, context: Any, formatter: Any) -> None:
+        """The list in groups; no module of a command is imported for it."""
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()), col_max=max(map(len, COMMANDS)))
 
 
 def _load(name: str) -> Any:

@@ -13,23 +13,30 @@ import pytest
 import yaml
 
 from ssgan import __version__
-from ssgan.cli import stages
+from ssgan.cli import app, stages
 from ssgan.cli.app import INTERRUPTED, run
+from ssgan.cli.listing import GROUPS
 from ssgan.data.files import SplitFiles
 from ssgan.errors import TrainingError
 from tests.support.data import config
 
 STAGES = ("ingest", "split", "train", "evaluate", "report")
-PLAIN = ("init", "doctor", *STAGES, "summary", "plan", "predict", "export", "remove", "label", "compare", "promote", "audit")
-COMMANDS = (*PLAIN, "tune", "labels", "next", "models")  # groups are listed last
+COMMANDS = tuple(app.COMMANDS)
 
 
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_every_command_once_in_a_group_and_a_whole_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert run(["--help"]) == 0
     text = capsys.readouterr().out
-    listed = [line.split()[0] for line in text.split("Commands:")[1].split("Exit codes")[0].splitlines() if line.strip()]
-    assert [name for name in listed if name in COMMANDS] == list(COMMANDS)
-    assert set(COMMANDS) <= set(listed)
+    listed = [name for commands in GROUPS.values() for name in commands]
+    assert sorted(listed) == sorted(app.COMMANDS)
+    for title, commands in GROUPS.items():
+        assert f"{title}:" in text
+        for name, summary in commands.items():
+            line = next(line for line in text.splitlines() if line.split()[:1] == [name])
+            assert line.endswith(f"  {summary}"), "cut or wrapped"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
