@@ -146,5 +146,8 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
         description = json.loads((folder / "config.json").read_text())
         weights = load_file(folder / "model.safetensors", device)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{folder} is not a model folder ({error.filename} is missing); run `dvc repro train`") from None
+        raise CheckpointError(
+            f"{folder} is not a model folder ({error.filename} is missing); run `dvc repro train`, or change to the "
+            "project's folder"
+        ) from None
     return Model(description, weights, device)

@@ -103,7 +103,7 @@ def init(
         _start_ledger(folder / labels)
     ours = [name for name in (*texts, *DVC_FILES, f"{labels}/README.md") if (folder / name).is_file()]
     committed = new and _commit(folder, ours)
-    typer.echo(f"project written to {folder.absolute()}" + ("" if git else " (without git: `dvc exp` needs it)"))
+    typer.echo(f"project written to {folder.resolve()}" + ("" if git else " (without git: `dvc exp` needs it)"))
     for line in advice.why if advice else ():
         typer.echo(line)
     if unlabeled:

@@ -34,7 +34,7 @@ def describe(metrics: dict[str, Any]) -> str:
     lines = ["", f"{'semi-supervised model':<25}{error('main')}"]
     gain = metrics["gain"]
     if gain is None:
-        return "\n".join([*lines, "no supervised baseline was trained, so the gain is not known", f"report: {REPORT}"])
+        return "\n".join([*lines, "no supervised baseline was trained, so the gain is not known", _report()])
     verdict = {
         "gain": "the unlabeled images helped",
         "none": "no measurable difference",
@@ -50,6 +50,10 @@ def describe(metrics: dict[str, Any]) -> str:
             f"{'its supervised baseline':<25}{error('twin')} ({same}, same {labels} labels, no unlabeled images)",
             f"{'difference':<25}{100 * gain['error_rate']:>5.1f} percentage points, {interval}: {verdict}",
             *([rows["answer"]] if rows else []),
-            f"report: {REPORT}",
+            _report(),
         ]
     )
+
+
+def _report() -> str:
+    return f"report: {REPORT}" if REPORT.exists() else "report: not there (any more); `dvc repro report` makes it"

@@ -7,6 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+REMEDIES = (  # how sentences of pydantic begin -> what to do; what follows in the sentence (a bound, the choices) stays
+    ("Input should be a valid number", "write a number"),
+    ("Input should be a valid integer", "write a whole number"),
+    ("Input should be a valid boolean", "write true or false"),
+    ("Input should be a valid string", "write a text, in quotes where YAML reads something else"),
+    ("Input should be ", "write a value that is "),
+)
+
 
 def explain(model: type[BaseModel], raw: Any, error: Any) -> str:
     """One sentence for one pydantic error: key, value, remedy."""
@@ -27,7 +35,12 @@ def explain(model: type[BaseModel], raw: Any, error: Any) -> str:
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"`{key}` is {value!r} and must be an integer: write {int(value)}"
     message = error["msg"].removeprefix("Value error, ")
-    return f"`{key}` is {value!r}: {message}" if kind != "value_error" else f"`{key}`: {message}"
+    if kind == "value_error":
+        return f"`{key}`: {message}"
+    for words, remedy in REMEDIES:
+        if message.startswith(words):
+            return f"`{key}` is {value!r}; {remedy}{message.removeprefix(words)}"
+    return f"`{key}` is {value!r}: {message}"
 
 
 def _keys_in_file(raw: Any, loc: tuple[Any, ...]) -> list[Any]:

@@ -46,7 +46,10 @@ def published(model: Path, metrics: Path) -> Published:
     model = model.absolute()
     run, role, checkpoint = model.parent.parent, model.parent.name, model.name
     if not (model / "model.safetensors").is_file():
-        raise CheckpointError(f"{model} is not a model folder (model.safetensors is missing); run `dvc repro train`")
+        raise CheckpointError(
+            f"{model} is not a model folder (model.safetensors is missing); run `dvc repro train`, or change to the "
+            "project's folder"
+        )
     whole = file_sha256(model / "model.safetensors")
     if all((model / name).is_file() for name in REGISTERED):
         return _registered(model, whole)

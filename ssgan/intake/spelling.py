@@ -18,9 +18,15 @@ def similar_names(name: str, known: Sequence[str]) -> list[str]:
         return [number]
     spelled = [other for other in known if classes.similar([name, other])]
     folded = {other.casefold(): other for other in known if _letters(other) != _letters(name) or other in spelled}
+    swapped = [other for other in known if _swapped(_letters(name), _letters(other))]
     typed = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.75) if _letters(name).strip("0123456789") else []
-    return list(dict.fromkeys([*spelled, *(folded[match] for match in typed)]))
+    return list(dict.fromkeys([*spelled, *swapped, *(folded[match] for match in typed)]))
 
 
 def _letters(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _swapped(one: str, other: str) -> bool:
+    """The same letters in another order; of short names, two that were swapped are too many for a typo."""
+    return one.isalpha() and one != other and sorted(one) == sorted(other)

@@ -98,4 +98,4 @@ def test_a_command_is_imported_when_it_is_asked_for() -> None:
     code = "import sys\nfrom ssgan.cli.app import run\nrun(['doctor', '--help'])\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     modules = {name for name in done.stdout.split() if name.startswith("ssgan.cli.")}
-    assert modules == {"ssgan.cli.app", "ssgan.cli.doctor"}
+    assert modules == {"ssgan.cli.app", "ssgan.cli.doctor", "ssgan.cli.listing"}

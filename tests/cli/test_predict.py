@@ -111,7 +111,9 @@ def test_a_folder_without_images_is_an_error_and_leaves_nothing(project: Path, c
 
 def test_no_model_is_an_error_with_a_remedy(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "new", "--model", "new/below"]) == 1
-    assert "is not a model folder" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "is not a model folder" in said
+    assert "or change to the project's folder" in said
 
 
 def test_nothing_is_overwritten_unless_asked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

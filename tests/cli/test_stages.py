@@ -102,7 +102,11 @@ def test_what_is_fitted_at_once_shows_what_it_depends_on() -> None:
     assert len(lines) == len(set(lines)), "nothing is said twice"
 
 
-def test_the_lines_at_the_end() -> None:
+def test_the_lines_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert describe(NUMBERS).endswith("report: not there (any more); `dvc repro report` makes it")
+    Path("report").mkdir()
+    Path("report/index.html").touch()
     assert describe(NUMBERS).strip().splitlines() == [
         "semi-supervised model      4.6% error, 16 of 350 test images",
         "its supervised baseline   12.0% error, 42 of 350 test images (same network, same 40 labels, no unlabeled images)",

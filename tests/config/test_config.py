@@ -19,7 +19,7 @@ from ssgan.errors import ConfigError
         ({"trian": {}}, r"`trian` is not a parameter; did you mean `train`"),
         ({"train": {"steps": "3e4"}}, r"`train\.steps` is the text '3e4'; write the number without quotes: 3e4"),
         ({"train": {"steps": 3e4}}, r"`train\.steps` is 30000\.0 .*integer: write 30000"),
-        ({"train": {"steps": 0}}, r"`train\.steps` is 0: Input should be greater than 0"),
+        ({"train": {"steps": 0}}, r"`train\.steps` is 0; write a value that is greater than 0"),
         ({"train": {"steps": 2.5}}, r"`train\.steps` is 2\.5"),
         ({"train": {"twin": "yes"}}, r"`train\.twin` is 'yes'"),
         ({"train": {"backend": "spark"}}, r"`train\.backend` is 'spark'.*'ray' or 'inline'"),

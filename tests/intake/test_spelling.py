@@ -27,6 +27,8 @@ COMPOSED, DECOMPOSED = "L\u00f6we", "Lo\u0308we"
         ("Golden-retriever", ["golden retriever", "cat"], ["golden retriever"]),
         ("catt", ["cat", "dog"], ["cat"]),
         ("zebra", ["cat", "dog"], []),
+        ("dgo", ["cat", "dog"], ["dog"]),
+        ("12", ["21", "1"], []),
         ("1.0", DIGITS, ["1"]),
         ("2.0", DIGITS, ["2"]),
         ("1.00", DIGITS, ["1"]),
