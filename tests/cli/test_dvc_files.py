@@ -15,7 +15,8 @@ from ssgan.data.images import ingest
 from ssgan.data.sources.folder import Folder
 from ssgan.errors import Exit
 from ssgan.project import dvc_files
-from ssgan.project.doctor import Check, examine
+from ssgan.project.checks import Check
+from ssgan.project.doctor import examine
 from tests.support.dvc_here import dvc_in
 from tests.support.images import CONFIG, blob, write
 
