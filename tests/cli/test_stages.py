@@ -98,7 +98,7 @@ def test_summary_tells_both_errors_and_the_interval(
 
 def test_what_is_fitted_at_once_shows_what_it_depends_on() -> None:
     lines = details(small(**ON_FEATURES, method={"name": "self_training", "options": {}})).splitlines()
-    assert f"semi-supervised model: self_training (shares equal, rounds {ROUNDS})" in lines
+    assert f"semi-supervised model: self_training (shares estimated, rounds {ROUNDS})" in lines
     assert len(lines) == len(set(lines)), "nothing is said twice"
 
 
