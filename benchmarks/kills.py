@@ -97,12 +97,12 @@ def project(folder: Path, kind: str, steps: int) -> Path:
     images = ("--images", str(folder.parent / "digits"), "--mode", "benchmark", "--image-size", "8", "--channels", "1")
     run(folder.parent, *SSGAN, "init", folder.name, *images)
     parameters = yaml.safe_load((folder / "params.yaml").read_text())
-    parameters["method"] = {"name": "feature_matching"}
+    parameters["method"] = {"name": "feature_matching", "options": {}}
     parameters["net"] |= {"family": "mlp", "width": 0.5}
     parameters["features"]["backbone"] = None
     parameters["split"]["num_labels"] = 40
     backend = "ray" if kind == "ray" else "inline"
-    parameters["train"] = {"steps": steps, "val_every": 50, "checkpoint_every": 25, "cpus_per_worker": 1, "backend": backend}
+    parameters["train"] |= {"steps": steps, "val_every": 50, "checkpoint_every": 25, "cpus_per_worker": 1, "backend": backend}
     (folder / "params.yaml").write_text(yaml.safe_dump(parameters))
     if kind != "repro":
         for stage in ("ingest", "split"):
