@@ -16,6 +16,7 @@ from ssgan.config import EvaluateConfig
 from ssgan.evaluation.comparison import Gain, compare, p_text
 from ssgan.evaluation.judge import ModelEvaluation, round_floats
 
+SKEWED = 2  # how many times as frequent as the rarest class the most frequent one is
 GANS = (
     "bad_gan",
     "categorical_gan",
@@ -41,7 +42,8 @@ def three_rows(judged: dict[str, ModelEvaluation], manifest: dict[str, Any], con
     probe, auto = (main if method == name else judged.get(role) for role, name in (("twin", "linear_probe"), ("auto", "auto")))
     if probe is None or auto is None:
         return None
-    chosen = manifest["fitted"]["main" if auto is main else "auto"]["chosen"]
+    fitted = manifest["fitted"]["main" if auto is main else "auto"]
+    chosen = fitted["chosen"]
     of_unlabeled = _gain(auto, probe, config)
     rows = {"probe": _row(probe), "auto": {**_row(auto), "chosen": chosen, "over_probe": _of(of_unlabeled)}}
     said = [_unlabeled_sentence(of_unlabeled, chosen)]
@@ -49,6 +51,9 @@ def three_rows(judged: dict[str, ModelEvaluation], manifest: dict[str, Any], con
         over_probe, over_auto = _gain(main, probe, config), _gain(main, auto, config)
         rows["method"] = {**_row(main), "name": method, "over_probe": _of(over_probe), "over_auto": _of(over_auto)}
         said.append(_method_sentence(over_probe, over_auto, method))
+    if shares := dict(zip((one["class"] for one in probe.metrics["per_class"]), fitted.get("shares", []), strict=False)):
+        rows["auto"]["shares"] = shares
+        said += _skew_sentences(shares)
     found: dict[str, Any] = round_floats({**rows, "answer": " ".join(said)})
     return found
 
@@ -86,6 +91,17 @@ def _method_sentence(over_probe: Gain, over_auto: Gain, method: str) -> str:
         f"{kind} {method} is {beside[over_probe.verdict]} the probe ({points(over_probe)}) and {beside[over_auto.verdict]} the "
         f"automatic choice ({points(over_auto)})."
     )
+
+
+def _skew_sentences(shares: dict[str, float]) -> list[str]:
+    """Nothing where the classes seem about equally frequent."""
+    often, rarely = max(shares, key=shares.__getitem__), min(shares, key=shares.__getitem__)
+    if shares[often] < SKEWED * shares[rarely]:
+        return []
+    return [
+        f"The unlabeled images seem skewed: an estimated {100 * shares[often]:.0f} % are {often}, {100 * shares[rarely]:.0f} % "
+        f"{rarely}; a method that assumes equal shares does harm on such images."
+    ]
 
 
 def points(gain: Gain) -> str:

@@ -56,6 +56,15 @@ def test_no_gain_is_an_answer() -> None:
     assert "The method fixmatch is level with the probe" in rows["answer"]
 
 
+@pytest.mark.parametrize(("shares", "said"), [([0.83, 0.17], "an estimated 83 % are a, 17 % b"), ([0.6, 0.4], None)])
+def test_a_skewed_pool_is_named(shares: list[float], said: str | None) -> None:
+    of = {"config": {"method": {"name": "auto"}}, "fitted": {"main": {"chosen": "self_training", "shares": shares}}}
+    rows = three_rows({"main": model(10), "twin": model(60)}, of, CONFIG)
+    assert rows is not None
+    assert rows["auto"]["shares"] == dict(zip("ab", shares, strict=True))
+    assert said in rows["answer"] if said else "skewed" not in rows["answer"]
+
+
 @pytest.mark.parametrize("method", ["bad_gan", "auto", "linear_probe"])
 def test_without_the_others_nothing_is_said(method: str) -> None:
     """``train.twin: false``: a model compared with itself would look like an answer."""
