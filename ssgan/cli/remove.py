@@ -28,7 +28,7 @@ def remove(
         return
     carry_out(found, reason)
     typer.echo(f"removed {len(found.images)} images; removed.csv keeps them away: commit it, then run `dvc repro`")
-    if (found.remotes and found.cached) or found.registered or any(found.images.values()):
+    if (found.remotes and found.cached) or found.registered or found.fetched or any(found.images.values()):
         raise typer.Exit(Exit.PERSON)
 
 
@@ -47,6 +47,7 @@ def describe(found: Removal) -> list[str]:
     lines += _listed("left to you: the raw files (ssgan only ever reads them)", raw)
     title = "left to you: models that were judged by them; promote a new one, then delete these from storage"
     lines += _listed(title, found.registered)
+    lines += _listed("left to you: copies of such models in this project; delete them", [str(path) for path in found.fetched])
     for name, url in found.remotes.items():
         keys = [f"{url.rstrip('/')}/files/md5/{path.parent.name}/{path.name}" for path in found.cached]
         lines += _listed(f"left to you: delete from the DVC remote {name!r}, in all versions of the bucket", keys)

@@ -50,6 +50,7 @@ class Removal:
     cached: list[Path] = field(default_factory=list)  # files of DVC's cache
     published: list[str] = field(default_factory=list)  # keys in storage
     registered: list[str] = field(default_factory=list)  # keys of versions in the registry
+    fetched: list[Path] = field(default_factory=list)  # folders into which such versions were fetched
     remotes: dict[str, str] = field(default_factory=dict)  # name -> URL
     run: str | None = None  # the model in runs/train; None: there is none
     trained: dict[str, set[str]] | None = None  # set -> images that run was trained on; None: not known
@@ -76,6 +77,7 @@ def plan(targets: list[str]) -> Removal:
     store = open_store(load().storage.url)
     found.published = [*store.keys(PREFIX), *store.keys(IMAGES)]
     found.registered = list(_registered(store, found.images))
+    found.fetched = [folder for folder in _fetched() if _names(folder, found.images)]
     if MANIFEST.is_file():
         manifest = json.loads(MANIFEST.read_text())
         found.run = manifest["run_id"]
@@ -120,9 +122,22 @@ def _registered(store: Store, images: Collection[str]) -> Iterator[str]:
         with scratch.folder("remove") as temporary:
             folder = temporary / "version"
             store.get(key, folder)
-            tables = (pq.read_table(folder / name, columns=["id"]) for name in (PREDICTIONS, MISTAKES))
-            if any(not set(images).isdisjoint(table["id"].to_pylist()) for table in tables):
+            if _names(folder, images):
                 yield key
+
+
+def _fetched() -> Iterator[Path]:
+    """Folders of the project, but for hidden ones and those that are dealt with above, that hold a version's predictions."""
+    for depth in ("*", "*/*"):
+        for path in sorted(Path().glob(f"{depth}/{PREDICTIONS}")):
+            if path.parent not in MADE and not path.parts[0].startswith("."):
+                yield path.parent
+
+
+def _names(folder: Path, images: Collection[str]) -> bool:
+    """Whether a version's predictions or mistakes name one of the images."""
+    tables = (pq.read_table(path, columns=["id"]) for name in (PREDICTIONS, MISTAKES) if (path := folder / name).is_file())
+    return any(not set(images).isdisjoint(table["id"].to_pylist()) for table in tables)
 
 
 def _cached(cache: Path, images: set[str]) -> Iterator[Path]:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -118,6 +119,7 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
     )
     for name, ids in (("m-01", [image]), ("m-02", ["other"])):
         put_version(folder, name, ids)
+    shutil.copytree(folder.parent / "m-01", folder / "live")
     before = files_with(folder, content)
     assert len([name for name in before if name.startswith(".dvc/cache")]) >= 3  # a shard, a page, a sheet
 
@@ -137,6 +139,8 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
     assert f"  {row['path']}" in said.split("left to you: the raw files")[1]
     assert "  registry/versions/m-01" in said.split("left to you: models that were judged by them")[1]
     assert "m-02" not in said
+    assert "copies of such models in this project; delete them:\n  live\n" in said
+    shutil.rmtree(folder / "live")
     assert (folder / "reports/compare/verdict.json").exists()
     known = [name for name in files_with(folder, bytes.fromhex(image)) if not name.startswith("storage")]
     assert known == ["data/.ingest-index.parquet"]  # by hash alone, so that it is not read again
