@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ssgan.config import load
 from ssgan.data import classes, holdout
+from ssgan.data.ingested import examples
 from ssgan.data.split_summary import SplitSummary
 from ssgan.data.splits import split
 
@@ -40,11 +41,11 @@ def describe(summary: SplitSummary) -> str:
         spread = f"{min(per_class)} to {max(per_class)}" if per_class else "no labels stored"
         lines.append(f"{name:<10}{one.images:>9}  {spread}")
     notes = {
-        "new classes": ", ".join(summary.new_classes),
+        "new classes": examples(summary.new_classes),
         "WARNING: one class in several spellings": "; ".join(" = ".join(names) for names in classes.similar(summary.classes)),
-        "retired classes (merged into others)": ", ".join(summary.retired_classes),
-        "classes without a labeled image": ", ".join(summary.classes_without_label),
-        "classes without a test image": ", ".join(summary.classes_without_test),
+        "retired classes (merged into others)": examples(summary.retired_classes),
+        "classes without a labeled image": examples(summary.classes_without_label),
+        "classes without a test image": examples(summary.classes_without_test),
         "labeled images that are in the unlabeled set too": summary.labeled_in_unlabeled,
         "images without a label that wait for val or test": sum(summary.reserved.values()),
         "near-duplicates of test images, left out of training (leaks)": summary.leak_removed,
