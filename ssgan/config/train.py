@@ -27,6 +27,8 @@ class TrainConfig(Strict):
     precision: Precision = "float32"  # auto: bf16 where the CPU or GPU has instructions for it
     val_every: int = Field(default=500, gt=0)  # validation interval, in steps
     checkpoint_every: int = Field(default=500, gt=0)  # steps
+    # steps between two looks whether all numbers are finite, besides those before a validation or a checkpoint
+    check_every: int = Field(default=50, gt=0)
     keep_checkpoints: int = Field(default=2, ge=1)  # newest ones kept in storage, besides the best
     log_every_seconds: float = Field(default=10.0, gt=0)  # progress lines where there is no terminal
     # where its curves go besides runs/train; mlflow: to MLFLOW_TRACKING_URI, with the extra `mlflow` of ssgan

@@ -7,11 +7,12 @@ space that the run learns in has them (``Batches.space``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,42 +21,36 @@ from ssgan.core.augment import augment
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import fold, global_rand, rank, world_size
 from ssgan.data.files import SplitFiles
-from ssgan.data.sampler import Stream, part
+from ssgan.data.sampler import Indices, Stream, part
 from ssgan.data.streaming import StreamingImages
 
 INIT_IMAGES = 500  # images of the data-dependent initialization, as in the Improved GAN code
+AHEAD = 64  # steps whose indices go to the device at once
 
 
-class Unlabeled(Protocol):
-    """A stream of unlabeled images, this rank's part."""
-
-    def read(self, step: int) -> Tensor:
-        """(U, C, S, S) uint8 on the device."""
-        ...
+def on_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """The same numbers there. A GPU is not waited for: what it works on goes on meanwhile."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-@dataclass(frozen=True)
-class InMemory:
-    """A stream over images that lie on the device."""
+class Rows:
+    """This rank's rows of the global batches of some streams, on the device; those of many steps are copied there at once."""
 
-    images: Tensor  # (n, C, S, S) uint8
-    stream: Stream
-    rank: int
-    world: int
+    def __init__(self, streams: Sequence[Stream], rank: int, world: int, device: torch.device) -> None:
+        self._streams, self._rank, self._world, self._device = streams, rank, world, device
+        self._steps = range(0)
+        self._rows = torch.empty(0)
 
-    def read(self, step: int) -> Tensor:
-        return self.images.index_select(0, _index(self.stream, step, self.rank, self.world, self.images.device))
+    def at(self, step: int) -> Tensor:
+        """(rows,) int64: those of the first stream, then those of the next."""
+        if step not in self._steps:
+            self._steps = range(step, step + AHEAD)
+            self._rows = on_device(np.stack([self._of(one) for one in self._steps]), self._device)
+        return self._rows[step - self._steps.start]
 
-
-@dataclass(frozen=True)
-class Streamed:
-    """A stream over images that are read while training."""
-
-    images: StreamingImages
-    device: torch.device
-
-    def read(self, step: int) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(self.images.read(step))).to(self.device)
+    def _of(self, step: int) -> Indices:
+        return np.concatenate([part(stream.indices(step), self._rank, self._world) for stream in self._streams])
 
 
 @dataclass(frozen=True)
@@ -84,17 +79,23 @@ class Batches:
         self._spec = files.image_spec()
         self._x = self._read("labeled")
         self._y = torch.from_numpy(files.labels("labeled")).to(device)
-        self._labeled = Stream(len(self._y), request.labeled, request.seed, "labeled")
         self.num_labeled = len(self._y)
+        self._labeled = self._rows(self.num_labeled, request.labeled, "labeled")
         self.seen = torch.zeros(self.num_labeled, dtype=torch.bool, device=device)
         self.num_unlabeled = files.num_rows("unlabeled") if request.streams else 0
         self.streaming = files.features is None and self.num_unlabeled * self._spec.bytes > loader.memory_budget
         self._pool = self._read("unlabeled") if request.streams and not self.streaming else None
-        self._streams = self._make_streams()
+        names = ("unlabeled-1", "unlabeled-2")[: request.streams]
+        self._unlabeled = self._rows(self.num_unlabeled, request.unlabeled, *names)
+        self._streamed = [self._stream(name, request.unlabeled, rank(), world_size()) for name in names if self.streaming]
 
-    def _make_streams(self) -> list[Unlabeled]:
-        names = ("unlabeled-1", "unlabeled-2")[: self._request.streams]
-        return [self._unlabeled(name, self._request.unlabeled, rank(), world_size()) for name in names]
+    def _rows(self, n: int, batch: int, *names: str) -> Rows:
+        """This rank's of some streams over ``n`` images."""
+        return Rows([Stream(n, batch, self._request.seed, name) for name in names], rank(), world_size(), self._device)
+
+    def _stream(self, name: str, batch: int, rank: int, world: int) -> StreamingImages:
+        seed, loader = self._request.seed, self._loader
+        return StreamingImages(self._files, batch, seed, name, rank, world, loader.shuffle_row_groups, loader.prefetch_windows)
 
     def _read(self, name: str, space: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """A set on the device: (N, C, S, S) uint8 images; or (N, V, P) features, once there is a space, and nothing before."""
@@ -112,35 +113,27 @@ class Batches:
         with torch.no_grad():
             self._x = self._read("labeled", space)
             self._pool = self._read("unlabeled", space) if self._request.streams else None
-        self._streams = self._make_streams()
 
     def everything(self) -> tuple[Tensor, Tensor, Tensor]:
         """All labeled feature vectors (L, P), their classes (L,), and all unlabeled ones (U, P), plain views."""
         unlabeled = self._x[:0, 0] if self._pool is None else self._pool[:, 0]
         return self._x[:, 0], self._y, unlabeled
 
-    def _unlabeled(self, name: str, batch: int, rank: int, world: int) -> Unlabeled:
-        seed, loader = self._request.seed, self._loader
-        if self._pool is not None:
-            return InMemory(self._pool, Stream(len(self._pool), batch, seed, name), rank, world)
-        images = StreamingImages(
-            self._files, batch, seed, name, rank, world, loader.shuffle_row_groups, loader.prefetch_windows
-        )
-        return Streamed(images, self._device)
-
     def init_batch(self) -> Batch:
         """Up to 500 unlabeled images and all labeled ones (up to 500), the same on every rank."""
-        rows = self._labeled_order()
+        rows = self._first(self.num_labeled, "init-labeled")
         x_u = self._empty()
-        if self._request.streams:
-            x_u = self._unlabeled("init", min(INIT_IMAGES, self.num_unlabeled), 0, 1).read(0)
+        if self.streaming:
+            x_u = on_device(self._stream("init", min(INIT_IMAGES, self.num_unlabeled), 0, 1).read(0), self._device)
+        elif self._pool is not None:
+            x_u = self._pool.index_select(0, self._first(self.num_unlabeled, "init"))
         seed = fold(self._request.seed, "init")
         x_l, x_u, x_u2 = (_float(x) for x in (self._x[rows], x_u, self._empty()))
         return Batch(x_l, self._y[rows], x_u, x_u2, -1, seed)
 
-    def _labeled_order(self) -> Tensor:
-        stream = Stream(self.num_labeled, min(INIT_IMAGES, self.num_labeled), self._request.seed, "init-labeled")
-        return torch.from_numpy(stream.indices(0)).to(self._device)
+    def _first(self, n: int, name: str) -> Tensor:
+        """The first batch, of up to 500, of a stream over ``n`` images."""
+        return on_device(Stream(n, min(INIT_IMAGES, n), self._request.seed, name).indices(0), self._device)
 
     def iterate(self, start: int, stop: int) -> Iterator[Batch]:
         """The batches of steps ``start`` to ``stop`` - 1."""
@@ -149,9 +142,9 @@ class Batches:
 
     def _batch(self, step: int) -> Batch:
         seed = fold(self._request.seed, "step", step)
-        rows = _index(self._labeled, step, rank(), world_size(), self._device)
-        self.seen[rows] = True
-        x_u = [stream.read(step) for stream in self._streams]
+        rows = self._labeled.at(step)
+        self.seen.index_fill_(0, rows, True)
+        x_u = self._read_unlabeled(step)
         if self._request.second_view:
             x_u *= 2
         x_u += [self._empty()] * 2
@@ -164,12 +157,14 @@ class Batches:
             x_l, x_u1, x_u2 = (augment(_float(x), self._request.augment, fold(seed, i)) for i, x in enumerate(read))
         return Batch(x_l, self._y[rows], x_u1, x_u2, step, seed)
 
+    def _read_unlabeled(self, step: int) -> list[Tensor]:
+        """This rank's batch of every stream, in one read where they lie on the device."""
+        if self._pool is None:
+            return [on_device(images.read(step), self._device) for images in self._streamed]
+        return list(self._pool.index_select(0, self._unlabeled.at(step)).chunk(self._request.streams))
+
     def _empty(self) -> Tensor:
         return self._x[:0]
-
-
-def _index(stream: Stream, step: int, rank: int, world: int, device: torch.device) -> Tensor:
-    return torch.from_numpy(part(stream.indices(step), rank, world)).to(device)
 
 
 def _float(x: Tensor) -> Tensor:

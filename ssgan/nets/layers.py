@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -53,6 +54,13 @@ def _bank(device: torch.device) -> Tensor:
     return _banks[device]
 
 
+def _host_randint(below: int) -> int:
+    """From 0 to ``below`` - 1, by torch's default generator, drawn into memory of the host: no tensor is asked for it."""
+    number = np.empty(1, np.int64)
+    torch.from_numpy(number).random_(below)
+    return int(number[0])
+
+
 class GaussianNoise(nn.Module):
     """Adds N(0, sigma^2) noise in training mode, fresh for every forward pass; identity in evaluation mode.
 
@@ -69,7 +77,7 @@ class GaussianNoise(nn.Module):
             return x
         if x.device.type != "cpu" or x.numel() > _BANK_SIZE // 2:
             return x + self.sigma * torch.randn_like(x)
-        offset = int(torch.randint(_BANK_SIZE - x.numel(), ()))
+        offset = _host_randint(_BANK_SIZE - x.numel())
         noise = _bank(x.device)[offset : offset + x.numel()].view(x.shape)
         return torch.add(x, noise.to(x.dtype), alpha=self.sigma)
 
@@ -94,7 +102,7 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu" or x.numel() > _BANK_SIZE // 2:
             return F.dropout(x, self.p)
-        offset = int(torch.randint(_BANK_SIZE - x.numel(), ()))
+        offset = _host_randint(_BANK_SIZE - x.numel())
         strides = torch.empty_like(x).stride()  # of the layout of x (channels last, mostly), in which the product is fast
         normals = _bank(x.device).as_strided(x.shape, strides, offset)
         return x * ((normals < self.limit).to(x.dtype) / (1.0 - self.p))

@@ -93,7 +93,12 @@ class ThreePlayerMethod(SemiSupervisedMethod):
         z = self.latent(batch, phase)
         n = z.shape[0]
         y = self._classes(rank() * n, n, z.device)
-        return torch.cat([z, F.one_hot(y, self.problem.num_classes).to(z.dtype)], dim=1), y
+        return self._with_classes(z, y), y
+
+    def _with_classes(self, z: Tensor, y: Tensor) -> Tensor:
+        """(N, Z) latents and (N,) classes -> (N, Z + K). Not by ``F.one_hot``, which asks for the largest class on a CPU."""
+        one_hot = y.unsqueeze(1) == torch.arange(self.problem.num_classes, device=y.device)
+        return torch.cat([z, one_hot.to(z.dtype)], dim=1)
 
     def _classes(self, first: int, n: int, device: torch.device) -> Tensor:
         return torch.arange(first, first + n, device=device) % self.problem.num_classes
@@ -160,8 +165,7 @@ class ThreePlayerMethod(SemiSupervisedMethod):
     def sample(self, n: int) -> Tensor:
         device = next(self.generator.parameters()).device
         z = torch.rand(n, self.problem.net.latent_dim, device=device)
-        one_hot = F.one_hot(self._classes(0, n, device), self.problem.num_classes).to(z.dtype)
-        return self.generator(torch.cat([z, one_hot], dim=1))
+        return self.generator(self._with_classes(z, self._classes(0, n, device)))
 
 
 def pair(logits: Tensor, labels: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ CODE = (
 # start_from counts by the weights that it leads to, not by their name.
 EXECUTION = {
     "backend",
+    "check_every",
     "cpus_per_worker",
     "max_failures",
     "keep_checkpoints",

@@ -31,9 +31,9 @@ def request_of(config: Config, name: str, method_config: MethodConfig) -> BatchR
 
 
 def plan_of(config: Config, method_config: MethodConfig, bf16: bool) -> TrainingPlan:
-    """How long the run is, and when it validates and writes checkpoints."""
+    """How long the run is, and when it validates, writes checkpoints and looks whether its numbers are finite."""
     t = config.train
-    return TrainingPlan(t.steps, t.seed, t.val_every, t.checkpoint_every, method_config.lr_tail, bf16)
+    return TrainingPlan(t.steps, t.seed, t.val_every, t.checkpoint_every, t.check_every, method_config.lr_tail, bf16)
 
 
 def problem_of(config: Config, files: SplitFiles) -> Problem:

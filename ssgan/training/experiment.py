@@ -35,7 +35,7 @@ def train(run: Run, role: Role, context: RunContext) -> None:
     try:
         _train(run, role, context, ())
     except NonFiniteError as error:
-        summed(torch.zeros(()))  # no rank looks for a checkpoint before rank 0 has stored the last one
+        summed(torch.zeros((), device=context.device))  # no rank looks for a checkpoint before rank 0 has stored the last one
         # Once: a training that diverges does so again in the same step, for every random number is a function of the step.
         _train(run, role, context, (f"{error}; going back to the last checkpoint, once",))
 

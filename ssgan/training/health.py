@@ -1,7 +1,7 @@
 """Warnings in plain words about the two ways in which GANs die quietly.
 
 A method opts in by logging ``real_accuracy`` and ``fake_accuracy`` in one phase (shares of images called right). Diversity
-of generated images is measured on samples. A non-finite loss is no warning: ``step.py`` stops the run.
+of generated images is measured on samples. A non-finite loss is no warning: it stops the run (``finite.py``).
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from ssgan.players.fitted import FittedMethod
 from ssgan.training.checkpoint import Checkpoints, Trainer, evaluable
 from ssgan.training.context import ProgressEvent
 from ssgan.training.ema import Average
+from ssgan.training.finite import Watch
 from ssgan.training.health import Health, spread
 from ssgan.training.history import Record
 from ssgan.training.step import run_step
@@ -28,12 +29,13 @@ PROGRESS_SECONDS = 0.5  # shortest time between two progress events
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How long a run is, and how often it validates and writes a checkpoint."""
+    """How long a run is, and how often it validates, writes a checkpoint and looks whether its numbers are finite."""
 
     steps: int
     seed: int
     val_every: int  # validation interval, in steps
     checkpoint_every: int  # steps
+    check_every: int  # steps
     lr_tail: float
     bf16: bool
 
@@ -66,8 +68,10 @@ class Meter:
         self.images += images
         self.steps += 1
         for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, torch.zeros((), device=value.device)) + value.float()
-            self.counts[name] = self.counts.get(name, 0) + 1
+            if name not in self.sums:
+                self.sums[name], self.counts[name] = torch.zeros_like(value, dtype=torch.float32), 0
+            self.counts[name] += 1
+        torch._foreach_add_([self.sums[name] for name in terms], [value.float() for value in terms.values()])
 
     def means(self) -> dict[str, float]:
         """Means over the steps that had the term, and over ranks; collective."""
@@ -103,9 +107,13 @@ def fit(
     """Train from ``trainer.progress.step`` to ``plan.steps``; ``heartbeat`` is called after every step.
 
     Checkpoints are written by rank 0 (``checkpoints`` is None elsewhere); progress and records come on every rank.
+
+    Raises:
+        NonFiniteError: a term or a gradient was not finite, up to ``plan.check_every`` steps ago; no record and no checkpoint
+            has been made since.
     """
     health = Health(real_spread=spread(val.inputs(0, VAL_BATCH)) if len(val.images) > 1 else 0.0)
-    progress, meter, last_event = trainer.progress, Meter(), 0.0
+    progress, meter, watch, last_event = trainer.progress, Meter(), Watch(), 0.0
     iterator = batches.iterate(progress.step, plan.steps)
     trainer.method.nets.train()
     while True:
@@ -114,14 +122,18 @@ def fit(
         meter.waited += time.perf_counter() - before
         if batch is None:
             return
-        meter.add(one_step(trainer, plan, batch), (len(batch.x_u) or len(batch.x_l)) * world_size())
+        meter.add(one_step(trainer, plan, batch, watch), (len(batch.x_u) or len(batch.x_l)) * world_size())
         heartbeat()
         done = progress.step == plan.steps
-        if done or progress.step % plan.val_every == 0:
+        intervals = (plan.val_every, plan.checkpoint_every, plan.check_every)
+        validates, saves, checks = (done or progress.step % every == 0 for every in intervals)
+        if validates or saves or checks:
+            watch.look()
+        if validates:
             record = _record(trainer, plan, val, health, meter)
             on_record(record)
             meter = Meter()
-        if done or progress.step % plan.checkpoint_every == 0:
+        if saves:
             _share_seen(trainer)
             if checkpoints is not None:
                 checkpoints.save(trainer)
@@ -143,12 +155,12 @@ def fit_at_once(
     on_record(_record(trainer, plan, val, Health(0.0), meter))
 
 
-def one_step(trainer: Trainer, plan: TrainingPlan, batch: Batch) -> dict[str, Tensor]:
-    """Learn from one batch; the terms of all phases."""
+def one_step(trainer: Trainer, plan: TrainingPlan, batch: Batch, watch: Watch | None = None) -> dict[str, Tensor]:
+    """Learn from one batch; the terms of all phases. ``watch``: as for ``run_step``."""
     # Every random number of a step is a function of (seed, step, rank): a resumed run needs no saved random state.
     torch.manual_seed(fold(plan.seed, "noise", batch.step, rank()))
     lr_factor = linear_tail(batch.step, plan.steps, plan.lr_tail)
-    terms = run_step(trainer.method, trainer.optimizers, batch, lr_factor, bf16=plan.bf16)
+    terms = run_step(trainer.method, trainer.optimizers, batch, lr_factor, bf16=plan.bf16, watch=watch)
     trainer.average.update()
     trainer.progress.step += 1
     return terms
@@ -161,8 +173,8 @@ def _share_seen(trainer: Trainer) -> None:
 
 def _record(trainer: Trainer, plan: TrainingPlan, val: ValSet, health: Health, meter: Meter) -> Record:
     progress = trainer.progress
+    terms = meter.means()  # before the clock is read: it waits for a device that works behind
     progress.seconds += meter.seconds
-    terms = meter.means()
     speed, wait = meter.images_per_second, meter.data_wait_share
     torch.manual_seed(fold(plan.seed, "look", progress.step))  # the word is part of the seed: another one draws other samples
     trainer.method.nets.eval()

@@ -31,7 +31,14 @@ MOMENTUM = 0.6  # for runs of some thousand steps
 
 
 class EagerAdam(torch.optim.Adam):
-    """torch's Adam without torch's compiler, which its optimizers load on first use: a second of every start."""
+    """torch's Adam without torch's compiler, which its optimizers load on first use: a second of every start.
+
+    Attributes:
+        found_inf: () float32 on the device; where it is 1, ``step`` changes no parameter and no moment, without being asked
+            (the fused kernel reads it, as for ``torch.amp.GradScaler``). None: it always does.
+    """
+
+    found_inf: Tensor | None = None
 
     add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
     load_state_dict = inspect.unwrap(torch.optim.Adam.load_state_dict)
@@ -125,7 +132,8 @@ class MuonAdam(EagerAdam):
         matrix = v.flatten(outputs + 1)
         direction = orthogonalized(gradient.add(momentum, alpha=MOMENTUM).flatten(outputs + 1).float())
         norm = torch.linalg.matrix_norm(matrix, keepdim=True)
-        v.copy_((matrix * (matrix.shape[outputs] ** 0.5 / norm) - rate * direction).view_as(v))
+        updated = (matrix * (matrix.shape[outputs] ** 0.5 / norm) - rate * direction).view_as(v)
+        v.copy_(updated if self.found_inf is None else torch.where(self.found_inf > 0, v, updated))
 
 
 @torch.no_grad()

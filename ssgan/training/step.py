@@ -3,7 +3,8 @@
 For each phase: freeze everything that it does not train, compute its terms, differentiate the total, average the gradients
 over ranks, clip them if the method asks for it, update. Gradients are averaged explicitly, in one all-reduce per phase
 (decision 0001): a network may be run several times before one backward pass, in part, or not at all, which
-DistributedDataParallel does not allow.
+DistributedDataParallel does not allow. A step asks the device nothing and copies nothing to it, so that the device never waits
+for the next one (decision 0023).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import average_
 from ssgan.core.method import Phase, SemiSupervisedMethod
-from ssgan.errors import NonFiniteError
+from ssgan.training.finite import Watch
 from ssgan.training.optimizers import EagerAdam, Optimizers, clip_gradients_, trainable
 
 
@@ -35,24 +36,37 @@ def only(method: SemiSupervisedMethod, phase: Phase) -> Iterator[None]:
 
 
 def run_step(
-    method: SemiSupervisedMethod, optimizers: Optimizers, batch: Batch, lr_factor: float = 1.0, *, bf16: bool = False
+    method: SemiSupervisedMethod,
+    optimizers: Optimizers,
+    batch: Batch,
+    lr_factor: float = 1.0,
+    *,
+    bf16: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """Run all phases that are due at ``batch.step``.
+
+    A phase whose total or gradient is not finite updates no parameter, and neither do those after it.
+
+    Args:
+        watch: where phases note whether their numbers are finite, for a look later on. None: it is looked at in this step.
 
     Returns:
         Every term as ``PHASE/TERM`` (0-dimensional, detached, of this rank).
 
     Raises:
-        NonFiniteError: a term or a gradient is not finite; names step, phase and term. Parameters of that phase are not
-            updated then.
+        NonFiniteError: without ``watch``: a term or a gradient is not finite; names step, phase and term.
     """
+    noted = watch or Watch()
     logged: dict[str, Tensor] = {}
     for phase in method.phases():
         if not phase.due(batch.step):
             continue
-        terms = _run_phase(method, phase, optimizers[phase.name], batch, lr_factor, bf16)
+        terms = _run_phase(method, phase, optimizers[phase.name], batch, lr_factor, bf16, noted)
         logged |= {f"{phase.name}/{name}": value for name, value in terms.items()}
     method.after_step(batch)
+    if watch is None:
+        noted.look()
     return logged
 
 
@@ -63,6 +77,7 @@ def _run_phase(
     batch: Batch,
     lr_factor: float,
     bf16: bool,
+    watch: Watch,
 ) -> dict[str, Tensor]:
     parameters = trainable(method, phase)
     device = batch.x_l.device.type
@@ -73,7 +88,7 @@ def _run_phase(
     used = [(p, g) for p, g in zip(parameters, gradients, strict=True) if g is not None]
     average_([g for _, g in used])
     detached = {name: value.detach() for name, value in terms.items()}
-    _check_finite(phase, batch.step, detached, [g for _, g in used])
+    optimizer.found_inf = watch.note(batch.step, phase.name, detached, [g for _, g in used])
     if method.gradient_clip:
         clip_gradients_([p for p, _ in used], [g for _, g in used], optimizer, method.gradient_clip)
     for p, g in used:
@@ -83,16 +98,3 @@ def _run_phase(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return detached
-
-
-def _check_finite(phase: Phase, step: int, terms: dict[str, Tensor], gradients: list[Tensor]) -> None:
-    """Averaged gradients are non-finite on every rank if they are on one, so that all ranks stop together."""
-    norms = torch.stack(torch._foreach_norm(gradients))
-    if bool(torch.isfinite(torch.stack([norms.sum(), terms["total"].float()])).all()):
-        return
-    bad = [name for name, value in terms.items() if not bool(torch.isfinite(value).all())]
-    what = f"the term {' and '.join(repr(b) for b in bad)}" if bad else "a gradient (of this worker or of another one)"
-    raise NonFiniteError(
-        f"step {step}: {what} of phase {phase.name!r} is not finite (NaN or infinite); lower method.options.learning_rate, "
-        "or use train.precision float32 if it is bf16 or auto"
-    )

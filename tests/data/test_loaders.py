@@ -18,12 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssgan.config import AugmentConfig, ImageSpec, LoaderConfig
+from ssgan.core.distributed import solo
 from ssgan.data.files import SplitFiles
 from ssgan.data.loaders import Batches, BatchRequest
 from ssgan.data.sampler import Stream, part
 from ssgan.data.streaming import StreamingImages
 from ssgan.errors import ConfigError, DataError
-from tests.support.data import copied, write_data
+from tests.support.data import copied, on_features, write_data
 from tests.support.ranks import run_ranks
 
 CPU = torch.device("cpu")
@@ -109,6 +110,19 @@ def test_in_memory_one_rank_sees_the_batches_of_two(splits: SplitFiles, tmp_path
     two = run_ranks(epoch_on_rank, 2, tmp_path, splits.root, MEMORY, True)
     for i, batch in enumerate(one):
         assert torch.equal(batch, torch.cat([two[0][i], two[1][i]]))
+
+
+def first_features_of_rank(root: str) -> torch.Tensor:
+    """Unlabeled features of the first step, whose space is entered by every rank alone, as where a run starts from another."""
+    batches = Batches(on_features(SplitFiles(root)), request(), MEMORY, CPU)
+    with solo():
+        batches.enter(lambda raw: raw.float())
+    return next(batches.iterate(0, 1)).x_u
+
+
+def test_ranks_share_a_batch_of_features_whatever_entered_their_space(splits: SplitFiles, tmp_path: Path) -> None:
+    two = run_ranks(first_features_of_rank, 2, tmp_path, splits.root)
+    assert torch.equal(first_features_of_rank(splits.root), torch.cat(two))
 
 
 def test_streaming_shuffles_over_row_groups(splits: SplitFiles) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import random
 import threading
 from dataclasses import replace
@@ -177,6 +178,29 @@ def test_a_passing_fault_goes_back_once_and_changes_no_bit(
     experiment.train(run_of(config(), splits), "main", noting)
     assert steps == [*range(16), *range(10, 30)], "back to the checkpoint of step 10"
     assert any("is not finite" in w and "going back to the last checkpoint, once" in w for w in warnings)
+    assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
+
+
+@pytest.mark.parametrize(("check_every", "noticed"), [(4, 16), (6, 18), (50, 20)])
+def test_what_is_not_finite_is_noticed_at_the_next_look_and_changes_no_bit(
+    check_every: int, noticed: int, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks come every so many steps, and before every validation and checkpoint (here every 10)."""
+    c = config(train={"check_every": check_every})
+    experiment.train(run_of(config(), splits), "main", context(tmp_path / "a"))
+    steps, real, warnings = list[int](), step.run_step, list[str]()
+
+    def run_step(method: Any, optimizers: Any, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        steps.append(batch.step)
+        if batch.step == 15 and steps.count(15) == 1:
+            batch.x_l.fill_(math.nan)
+        return real(method, optimizers, batch, *args, **kwargs)
+
+    monkeypatch.setattr(loop, "run_step", run_step)
+    noting = replace(context(tmp_path / "b"), on_progress=lambda role, event: warnings.extend(event.warnings))
+    experiment.train(run_of(c, splits), "main", noting)
+    assert steps == [*range(noticed), *range(10, 30)], "back to the checkpoint of step 10"
+    assert any(w.startswith("step 15: the term 'labeled'") and "phase 'discriminator'" in w for w in warnings)
     assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
 
 

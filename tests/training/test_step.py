@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from ssgan.config import ImageSpec, MethodConfig, NetConfig, Problem
 from ssgan.core.batch import Batch
+from ssgan.core.distributed import rank
 from ssgan.core.method import Adam, Phase, SemiSupervisedMethod
-from ssgan.errors import TrainingError
-from ssgan.training.optimizers import make_optimizers
+from ssgan.errors import NonFiniteError, TrainingError
+from ssgan.nets.weight_norm import WeightNormLinear
+from ssgan.training import finite
+from ssgan.training.finite import Watch
+from ssgan.training.optimizers import MuonAdam, make_optimizers
 from ssgan.training.step import only, run_step
+from tests.support.ranks import run_ranks
 
 
 class Toy(SemiSupervisedMethod):
@@ -142,3 +150,74 @@ def test_stops_at_a_number_that_is_not_finite(poison: str, word: str) -> None:
         run_step(toy, make_optimizers(toy), batch(7))
     assert word in str(caught.value)
     assert torch.equal(before, toy.a.weight), "parameters must stay as they were"
+
+
+def test_a_watch_is_not_asked_until_it_is_looked_at() -> None:
+    toy, watch = Toy(), Watch()
+    optimizers = make_optimizers(toy)
+    run_step(toy, optimizers, batch(6), watch=watch)
+    watch.look()
+    before = [p.detach().clone() for p in toy.nets.parameters()]
+    toy.poison = "term"
+    run_step(toy, optimizers, batch(7), watch=watch)
+    toy.poison = ""
+    for step in (8, 9):  # 8: phase two, which nothing ails
+        run_step(toy, optimizers, batch(step), watch=watch)
+    after = list(toy.nets.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True)), "the last good parameters stay"
+    with pytest.raises(NonFiniteError, match=r"^step 7: the term 'distance' and 'total' of phase 'one' is not finite"):
+        watch.look()
+
+
+def test_a_good_look_forgets_what_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy, watch, asked = Toy(), Watch(), list[int]()
+    optimizers = make_optimizers(toy)
+
+    def summed(flags: torch.Tensor) -> torch.Tensor:
+        asked.append(len(flags))
+        return flags
+
+    monkeypatch.setattr(finite, "summed", summed)
+    for step in range(4):  # phase two in every other step
+        run_step(toy, optimizers, batch(step), watch=watch)
+        if step % 2:
+            watch.look()
+    watch.look()
+    assert asked == [3, 3]
+
+
+@pytest.mark.parametrize("poison", [False, True])
+def test_muon_keeps_the_last_good_weights_too(poison: bool) -> None:
+    layer = WeightNormLinear(3, 2)
+    muon = MuonAdam([layer], [layer.bias], lr=0.1, rate=0.02, fused=True)
+    muon.found_inf = torch.tensor(float(poison))
+    before = [layer.weight.detach().clone(), layer.bias.detach().clone()]
+    for p in (layer.weight, layer.bias):
+        p.grad = torch.full_like(p, float("nan") if poison else 1.0)
+    muon.step()
+    stayed = [torch.equal(a, b) for a, b in zip((layer.weight, layer.bias), before, strict=True)]
+    assert stayed == [poison, poison]
+
+
+def words_of_a_rank(poisoned: int) -> str:
+    """Run on every rank; on one of them a term is not finite, and no gradient."""
+    toy, watch = Toy(), Watch()
+    b = batch(1)
+    optimizers = make_optimizers(toy)
+    real = toy.one
+
+    def one(b: Batch) -> dict[str, torch.Tensor]:
+        infinite = math.inf if rank() == poisoned else 0.0
+        return {name: value + infinite for name, value in real(b).items()}
+
+    toy.one = one  # type: ignore[method-assign,assignment]
+    run_step(toy, optimizers, b, watch=watch)
+    with pytest.raises(NonFiniteError) as caught:
+        watch.look()
+    return str(caught.value)
+
+
+def test_all_ranks_stop_where_one_has_to(tmp_path: Path) -> None:
+    words = run_ranks(words_of_a_rank, 2, tmp_path, 1)
+    assert words[0].startswith("step 1: a gradient (of this worker or of another one) of phase 'one' is not finite")
+    assert words[1].startswith("step 1: the term 'distance' and 'total' of phase 'one' is not finite")
