@@ -40,5 +40,5 @@ def audit(
     if found.suspects:
         queue = out / sheet.TABLE
         typer.echo(
-            f"{out / sheet.SHEET} to look at, {queue} for the rest; go through them: ssgan label --again --queue {queue}"
+            f"{out / sheet.SHEET} shows them, {queue} lists them; relabel them: ssgan label --again --queue {queue}"
         )
