@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ssgan.config import Config, load
 from ssgan.project.stage_times import RUNS, note
@@ -32,5 +33,10 @@ def train_with(config: Config, verbose: bool = False) -> None:
     note(manifest["run_id"], sum(manifest["seconds"].values()), RUNS)
     print(describe(manifest), flush=True)
     METRICS.parent.mkdir(exist_ok=True)
-    METRICS.write_text(json.dumps({key: manifest[key] for key in KEPT}, indent=1, sort_keys=True) + "\n")
+    METRICS.write_text(json.dumps(kept(manifest), indent=1, sort_keys=True) + "\n")
     print("\n".join([f"results in {OUT}", *where_to_look(config)]))
+
+
+def kept(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What metrics/train.json holds: no steps where the model was fitted at once, for it took none."""
+    return {key: manifest[key] for key in KEPT if key != "steps" or "main" not in manifest["fitted"]}

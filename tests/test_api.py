@@ -101,7 +101,7 @@ def test_a_project_a_run_and_a_model_are_the_same_model(project: Path, tmp_path:
     monkeypatch.chdir(tmp_path / "elsewhere")
     found = {ssgan.load(tmp_path / name).published for name in (".", "runs/train", "runs/train/main/last")}
     assert len(found) == 1
-    assert found.pop().calibrated
+    assert found.pop().evaluated
     numbers = json.loads((tmp_path / "metrics/evaluate.json").read_text()) | {"checkpoint": "best"}
     (tmp_path / "metrics/evaluate.json").write_text(json.dumps(numbers))
     assert "/main/best@" in ssgan.load(tmp_path).published.model_id
@@ -116,7 +116,7 @@ def test_a_name_of_the_registry(trained: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.chdir(tmp_path)
     for name in ("champion", version.id):
         model = ssgan.load(name)
-        assert model.published.calibrated
+        assert model.published.evaluated
         assert model.published.model_id == ssgan.load(trained).published.model_id
         assert len(model.predict(np.zeros((5, 20, 30, 3), np.uint8))) == 5
     with pytest.raises(ConfigError, match="no model is named 'challenger'"):

@@ -57,11 +57,11 @@ def label(
             typer.echo(f"{len(set(wanted) - done)} of {len(wanted)} images to label{as_sheets}, as {who}: {server.url}")
             if not is_loopback(host):
                 typer.echo("  plain HTTP: who can read this network can read the address and the images", err=True)
-            typer.echo("Ctrl-C ends it and writes the batch")
             if browser:
                 typer.launch(server.url)
             _serve(server)
-        _fold(journal, into.folder, queue.name, "this session")
+        if not _fold(journal, into.folder, queue.name, "this session"):
+            typer.echo("no image was labeled in this session")
         if hint := pipeline_hint(into.folder, config.split):
             typer.echo(hint)
         for why, count in images.small().items():
@@ -73,20 +73,22 @@ def label(
 def _serve(server: Server) -> None:
     """Until Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts it in the background ignores Ctrl-C
-    try:
+    try:  # from the moment on that the terminal offers it
+        typer.echo("Ctrl-C ends it and writes the batch")
         server.serve_forever(poll_interval=0.1)
     except KeyboardInterrupt:
         typer.echo("")
 
 
-def _fold(journal: Journal, ledger: Path, queue: str, session: str) -> None:
-    """What the journal holds becomes a batch."""
+def _fold(journal: Journal, ledger: Path, queue: str, session: str) -> bool:
+    """What the journal holds becomes a batch. Returns whether it held anything."""
     aside = sum(act.do == "aside" for act in journal.standing())
     done = journal.fold(queue)
     if aside:
         typer.echo(f"{aside} images of {session} were set aside without a class (`ssgan labels aside` lists them)")
     if done:
         typer.echo(f"{done[1]} labels of {session} -> {ledger}, batch {done[0]} (`ssgan labels undo {done[0]}` takes it back)")
+    return bool(aside or done)
 
 
 def _classes(ledger: Ledger, config: Config) -> list[str]:

@@ -28,7 +28,7 @@ def describe(steps: list[Step]) -> str:
         return "nothing to run: everything is up to date"
     lines = ["`dvc repro` would run"]
     for step in steps:
-        time = f"about {clock(step.seconds)}" if step.seconds is not None else "for an unknown time"
+        time = f"about {clock(step.seconds)}" if step.seconds is not None else "time unknown"
         lines.append(f"  {step.stage:<9} {step.reasons[0]}; {time}{_pushed(step.bytes)}")
         lines += [f"  {'':<9} {reason}" for reason in step.reasons[1:]]
     known = [step.seconds for step in steps if step.seconds is not None]
@@ -40,7 +40,7 @@ def describe(steps: list[Step]) -> str:
 
 
 def _pushed(count: int | None) -> str:
-    return ", an unknown size to push" if count is None else f", up to {size(count)} to push" if count else ""
+    return ", push size unknown" if count is None else f", up to {size(count)} to push" if count else ""
 
 
 def size(count: int) -> str:

@@ -22,7 +22,7 @@ class Published:
         model_id: run, role, checkpoint and the beginning of the sha256 of the weights.
         temperature: what logits are divided by.
         threshold: answer where the calibrated probability is above it; None: nothing is left to a person.
-        calibrated: whether evaluation judged this very model.
+        evaluated: whether evaluation judged this very model; it may have had too few validation images for a temperature.
         note: where the temperature comes from, or why there is none.
         abstention: the same for the threshold.
     """
@@ -30,7 +30,7 @@ class Published:
     model_id: str
     temperature: float
     threshold: float | None
-    calibrated: bool
+    evaluated: bool
     note: str
     abstention: str
 

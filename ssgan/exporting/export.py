@@ -73,7 +73,7 @@ def export_model(
     """
     facts, loaded = published(model, metrics), load_model(model)
     license = _accepted(loaded.backbone, allowed.license_by)
-    if not facts.calibrated and not allowed.uncalibrated:
+    if not facts.evaluated and not allowed.uncalibrated:
         raise CheckpointError(
             f"the probabilities would be {facts.note}; evaluate the model first, or add --uncalibrated to export it as it is"
         )

@@ -14,8 +14,8 @@ EXAMPLES = 3  # shown of each kind
 def describe(found: Import, name: str) -> str:
     """A table of what is in the file: each kind with its count, a few examples, and what to do about it."""
     items = found.review.items
-    total = sum(map(len, items.values()))
-    lines = [f"{name}: {total} labels ({found.parsed.kind})"]
+    total = sum(len(members) for kind, members in items.items() if kind is not Kind.problem)
+    lines = [f"{name}: {_labels(total)} ({found.parsed.kind})"]
     for kind, members in items.items():
         if members:
             shown = "; ".join(f"{one.text} ({one.where})" if one.where else one.text for one in members[:EXAMPLES])
@@ -24,8 +24,12 @@ def describe(found: Import, name: str) -> str:
     lines += [f"  new class: {name}" for name in found.new_classes]
     lines += [f"  {note}" for note in found.review.notes]
     remedies = [f"  {kind.value}: {remedy}" for kind, remedy in REMEDY.items() if items[kind]]
-    remedies += [f"  {hint}" for hint in found.review.hints]
-    return "\n".join([*lines, *(["what to do:", *remedies, *_suggestions(found.review)] if remedies else [])])
+    remedies += [*_suggestions(found.review), *(f"  {hint}" for hint in found.review.hints)]  # those of classes: the last kind
+    return "\n".join([*lines, *(["what to do:", *remedies] if remedies else [])])
+
+
+def _labels(count: int) -> str:
+    return f"{count or 'no'} label{'s' * (count > 1)}"
 
 
 def _suggestions(review: Review) -> list[str]:
@@ -33,7 +37,7 @@ def _suggestions(review: Review) -> list[str]:
     for item in review.items[Kind.unknown_class]:
         if item.vote:
             counts[item.vote.label] = counts.get(item.vote.label, 0) + 1
-    return [f"    {name!r}, {counts[name]} labels{_meant(name, meant)}" for name, meant in review.suggestions.items()]
+    return [f"    {name!r}, {_labels(counts[name])}{_meant(name, meant)}" for name, meant in review.suggestions.items()]
 
 
 def _meant(name: str, known: list[str]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from ssgan.intake.addresses import below_host, cleaned, key, notations, own_beginnings, tails, uploaded_names
@@ -154,7 +155,7 @@ def _plain(path: str) -> str:
 
 def _bare(path: str) -> str:
     """The name of a file without folders, case and extension."""
-    return path.rpartition("/")[2].partition(".")[0].casefold()
+    return PurePosixPath(path).stem.casefold()
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

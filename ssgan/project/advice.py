@@ -44,11 +44,10 @@ class Seen:
     def describe(self) -> str:
         """One line."""
         more = " or more" if self.listed == LISTED else ""
+        folders = f"{self.classes} class folder{'s' * (self.classes != 1)}"
+        labeled = f"{self.labeled:,} of them in {folders}" if self.labeled else "none of them in a class folder"
         kind = "gray" if self.gray else "color"
-        return (
-            f"{self.listed:,} files{more}, {self.labeled:,} of them in {self.classes} class folders; {kind}, the shorter side "
-            f"about {self.side:.0f} pixels"
-        )
+        return f"{self.listed:,} files{more}, {labeled}; {kind}, the shorter side about {self.side:.0f} pixels"
 
 
 def look(source: ImageSource) -> Seen | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ssgan.config import Config, ImageSpec, Problem, TorchvisionSource
-from ssgan.project.first_labels import FIRST_LABELS
+from ssgan.project.first_labels import BY_CLUSTERS
 
 Level = Literal["ok", "note", "fail"]
 MORE = "a classifier needs two classes at least: label images of another one"
@@ -79,7 +79,7 @@ def _ledger(config: Config, table: str) -> Check:
     state = Ledger(Path(table)).state(config.split.label_policy)
     begins = config.features.backbone is not None  # on features, a project may begin without labels
     if not state.votes:
-        begin = f", or begin without: {FIRST_LABELS}" if begins else ""
+        begin = f", or begin without: {BY_CLUSTERS}" if begins else ""
         return Check(
             "labels", "note" if begins else "fail", f"the ledger {table} has no votes", f"ssgan labels import FILE{begin}"
         )

@@ -15,7 +15,8 @@ from ssgan.project.advice import Seen
 from ssgan.storage import is_s3
 from ssgan.storage.retries import RetryLimits
 
-FIRST_LABELS = "`ssgan next --clusters 20`, then `ssgan label`, then `dvc repro`"
+BY_CLUSTERS = "`ssgan next --clusters 20`, then `ssgan label`, then `dvc repro`"
+FIRST_LABELS = f"`ssgan labels import FILE`, or without any: {BY_CLUSTERS}"
 
 
 LOOK_LIMITS = RetryLimits(connect_timeout_s=3.0, read_timeout_s=10.0)  # a new project should not wait for a storage

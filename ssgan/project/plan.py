@@ -117,7 +117,7 @@ def _ordered(graph: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 def _reasons(entries: list[Any], locked: dict[str, Any] | None, params: dict[str, Any], count: Count) -> list[str]:
     if locked is None:
-        return ["it never ran to its end"]
+        return ["has not run yet"]
     found: list[str] = []
     for entry in entries:
         if entry == "changed command":

@@ -20,6 +20,7 @@ from ssgan.report.runs import RunRow
 
 METRICS, TRAIN, PARAMS = "metrics/evaluate.json", "metrics/train.json", "params.yaml"
 EXPERIMENTS = "refs/exps/"
+INTERNAL = "refs/exps/exec/"  # where DVC notes what a running experiment started from
 WORKSPACE = "workspace"
 
 
@@ -83,7 +84,8 @@ def _workspace(root: Path) -> list[_Snapshot]:
 def _committed(root: Path) -> Iterator[_Snapshot]:
     """Commits that changed the metrics, of all branches and experiments; none where there is no git."""
     refs = _git(root, "for-each-ref", "--format=%(objectname)%09%(refname)", EXPERIMENTS)
-    experiments = {commit: ref.rsplit("/", 1)[1] for commit, ref in (line.split("\t") for line in refs.splitlines())}
+    named = (line.split("\t") for line in refs.splitlines())
+    experiments = {commit: ref.rsplit("/", 1)[1] for commit, ref in named if not ref.startswith(INTERNAL)}
     for line in _git(root, "log", "--all", "--format=%H%x09%cI", "--", METRICS).splitlines():
         commit, when = line.split("\t")
         texts = {name: _git(root, "show", f"{commit}:./{name}") for name in (METRICS, TRAIN, PARAMS)}

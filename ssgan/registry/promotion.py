@@ -134,6 +134,10 @@ def promote(config: Config, request: PromotionRequest, scratch: Path) -> Promoti
         raise ConfigError(f"{PREVIOUS} follows the champion by itself; name another alias")
     registry = Registry(config.storage.url)
     challenger = load(registry, request.run, scratch / "challenger")
+    if challenger is None and request.run == PREVIOUS:
+        raise ConfigError(
+            "there is no champion before the current one to roll back to (`ssgan models history`); promote a run or a version"
+        )
     if challenger is None:
         raise ConfigError(f"no model is named {request.run!r} in {registry.url}; name a run or a version to promote")
     moves = registry.history()

@@ -14,6 +14,7 @@ from ssgan.errors import TrainingError
 from ssgan.provenance import file_sha256
 from ssgan.runs.curves import OnRecord, recorded
 from ssgan.runs.identity import labeled_ids_sha256, run_of
+from ssgan.runs.progress import LABELS
 from ssgan.runs.publish import locate_splits
 from ssgan.runs.start_from import publish_start
 from ssgan.storage.store import open_store
@@ -102,7 +103,7 @@ def collect(run: Run, store: FolderStore, out: Path) -> dict[str, Any]:
 
 def describe(manifest: dict[str, Any]) -> str:
     """One line for people."""
-    seconds = ", ".join(f"{role} {value:.0f} s" for role, value in manifest["seconds"].items())
+    seconds = ", ".join(f"{LABELS[role]} {value:.0f} s" for role, value in manifest["seconds"].items())
     how = "fitted at once" if "main" in manifest["fitted"] else f"{manifest['steps']:,} steps"
     return f"trained {manifest['run_id']}: {how} ({seconds})"
 

@@ -227,7 +227,9 @@ def test_photos_without_any_label_begin_with_a_ledger_and_clusters(tmp_path: Pat
     photos(tmp_path / "photos")
     assert run(["init", str(tmp_path / "p"), "--images", "../photos"]) == 0
     said = capsys.readouterr().out
-    assert "ssgan doctor && dvc repro features\nno image has a label yet; after that: `ssgan next --clusters 20`" in said
+    assert "seen: 3 files, none of them in a class folder; color, " in said
+    assert "ssgan doctor && dvc repro features\n" in said
+    assert "no image has a label yet; after that: `ssgan labels import FILE`, or without any: `ssgan next --clusters" in said
     assert load(tmp_path / "p/params.yaml").split.labels == "labels"
     assert "${split.labels}" in stages(tmp_path / "p")["split"]["deps"]
     assert (tmp_path / "p/labels/batches").is_dir()

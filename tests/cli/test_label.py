@@ -92,6 +92,14 @@ def test_a_killed_session_loses_nothing_and_the_next_one_goes_on(queue: list[str
     assert not Path("labels/journal").exists()
 
 
+def test_a_session_without_a_label_says_so(queue: list[str]) -> None:
+    with started("--annotator", "eva") as (process, _, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stdout
+        assert "no image was labeled in this session" in process.stdout.read()
+
+
 def test_what_was_set_aside_does_not_come_again_and_is_counted_at_the_end(queue: list[str]) -> None:
     with started("--annotator", "eva") as (process, url, _):
         act(url, "aside", queue[0], "none of these:a fox")

@@ -132,6 +132,19 @@ def test_many_prefixes_are_few_lines(here: Path, capsys: pytest.CaptureFixture[s
     assert "2 images were found by stripping 'images/' from their path" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("rows", "head"), [(1, "1 label (csv)"), (2, "2 labels (csv)"), (0, "no label (csv)")])
+def test_labels_are_counted_and_problems_are_none(here: Path, rows: int, head: str, capsys: pytest.CaptureFixture[str]) -> None:
+    imported(csv(*(("flat/0000.png", "cat"), ("flat/0001.png", "dog"))[:rows], *[("flat/0002.png", "")] * 2), name="b.csv")
+    assert capsys.readouterr().out.startswith(f"b.csv: {head}\n")
+
+
+def test_unknown_classes_are_listed_below_their_remedy(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert imported(csv(("flat/0000.png", "catt"), ("nowhere.png", "cat"))) == 3
+    lines = capsys.readouterr().out.splitlines()
+    below = lines.index("    'catt', 1 label: did you mean 'cat'?") - 1
+    assert lines[below].startswith("  unknown class: fix the spelling")
+
+
 def test_an_import_of_nothing_adds_no_class(here: Path) -> None:
     assert imported(csv(), "--partial") == 3
     assert not Path("labels").exists()

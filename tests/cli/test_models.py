@@ -84,7 +84,7 @@ def test_a_rollback_takes_no_run(project: Path, capsys: Captured) -> None:
     assert run(["promote", "../bad", "--rollback"]) == 2
     assert "leave out '../bad'" in capsys.readouterr().err
     assert run(["promote", "--rollback", "--why", "x"]) == 2
-    assert "no model is named 'previous'" in capsys.readouterr().err
+    assert "there is no champion before the current one to roll back to" in capsys.readouterr().err
 
 
 def test_who_decides_is_never_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,7 +216,7 @@ def test_after_features_a_project_without_labels_hears_of_the_next_step(
     new: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("pipelines.features.run", write_features)
-    hint = "no image has a label yet; next: `ssgan next --clusters 20`, then `ssgan label`"
+    hint = "no image has a label yet; next: `ssgan labels import FILE`, or without any: `ssgan next --clusters 20`"
     assert run(["features"]) == 0
     assert hint in capsys.readouterr().out
     parameters({"backbone": "efficientnet_lite0"}, labels=None)  # the digits lie in class folders

@@ -94,7 +94,7 @@ def test_a_lost_result_and_a_stage_that_never_ran(project: Path, capsys: pytest.
     (project / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
     report, last = planned(capsys)
     assert report["reasons"] == ["c.txt is missing"]
-    assert (last["stage"], last["reasons"]) == ("last", ["it never ran to its end"])
+    assert (last["stage"], last["reasons"]) == ("last", ["has not run yet"])
 
 
 def test_the_time_is_that_of_the_last_run_for_the_steps_of_this_one(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +126,7 @@ def test_bytes_to_push_are_those_of_the_outputs_that_are_written_anew(
     assert bytes_to_push(capsys) == {"store": None}
     assert run(["plan"]) == 0
     said = capsys.readouterr().out
-    assert "  store     it never ran to its end; for an unknown time, an unknown size to push\n" in said
+    assert "  store     has not run yet; time unknown, push size unknown\n" in said
     assert "in all" not in said
     (project / "raw/a").write_text("a" * 3000)
     (project / "raw/b").write_text("b" * 1000)
@@ -141,7 +141,7 @@ def test_bytes_to_push_are_those_of_the_outputs_that_are_written_anew(
     pipeline["stages"]["store"]["cmd"] += " "
     (project / "dvc.yaml").write_text(yaml.safe_dump(pipeline | {"stages": pipeline["stages"]}))
     assert run(["plan"]) == 0
-    assert "for an unknown time, up to " in capsys.readouterr().out
+    assert "time unknown, up to " in capsys.readouterr().out
 
 
 def test_no_project_is_an_error_with_a_remedy(

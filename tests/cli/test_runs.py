@@ -94,6 +94,14 @@ def test_an_experiment_has_its_name(repository: Repository) -> None:
     assert [row.name for row in runs(Path())][1:] == ["wider-net"]
 
 
+def test_refs_of_a_running_experiment_are_no_experiments(repository: Repository) -> None:
+    """While `dvc exp run` runs, and afterward, refs/exps/exec/ names the commit that it started from."""
+    repository.commit(metrics("run-a", 0.2))
+    repository.git("update-ref", "refs/exps/exec/EXEC_HEAD", "HEAD")
+    commit = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], capture_output=True, text=True, check=True).stdout
+    assert [row.name for row in runs(Path())] == [commit.strip()]
+
+
 def test_steps_of_another_training_are_not_claimed(repository: Repository) -> None:
     repository.write(metrics("run-a", 0.2))
     Path("metrics/train.json").write_text(json.dumps({"run_id": "run-b", "steps": 7}))

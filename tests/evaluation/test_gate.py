@@ -131,7 +131,10 @@ def test_gain_over_the_twin(gain: float | None, limit: float | None, passed: boo
     challenger = {**MODEL, "gain": None if gain is None else {"error_rate": gain, "low": gain - 0.02, "high": gain + 0.02}}
     found = rule("gain over the baseline", numbers(), GateConfig(min_ssl_gain=limit), challenger)
     assert found.passed is passed
-    assert ("added 0.1 points of error" in found.said) == (gain == -0.001)
+    if gain == -0.001:
+        assert found.said == "the gain is -0.1 points (-2.1 to 1.9), not measurably below 0.0"
+    if gain == -0.021:
+        assert found.said == "the gain is -2.1 points (-4.1 to -0.1), measurably below 0.0"
 
 
 def test_without_a_champion_the_rules_that_compare_are_skipped_and_say_so() -> None:

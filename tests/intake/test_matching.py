@@ -215,6 +215,11 @@ def test_an_unknown_path_says_what_it_is_like(address: str, hint: str, cut: str)
     assert match(NUMBERED, address) == [Match(None, "", cut, "", hint)]
 
 
+def test_an_unknown_name_with_dots_is_compared_without_its_extension_alone() -> None:
+    project = index(*(f"cat.{number}.jpg" for number in (1, 10, 19)))
+    assert [one.hint for one in match(project, "CAT.19.JPG", "cat.7.jpg")] == ["is it 'cat.19.jpg'?", ""]
+
+
 def test_a_source_that_is_a_link_is_known_by_both_names(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "images").symlink_to(tmp_path / "disk")

@@ -7,15 +7,17 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipelines.train import KEPT, kept
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.errors import ConfigError, TrainingError
 from ssgan.evaluation.proofs import verify_run
 from ssgan.runs import identity
-from ssgan.runs.launch import train
+from ssgan.runs.launch import describe, train
 from ssgan.runs.lock import only_training
 from ssgan.runs.progress import ProgressLine, progress_of
 from ssgan.training.context import ProgressEvent
@@ -39,6 +41,14 @@ def test_results_arrive_with_a_manifest_that_vouches_for_them(splits: SplitFiles
     assert manifest["steps"] == 20
     assert {"main/last/model.safetensors", "twin/best/model.safetensors", "main/history.jsonl"} <= manifest["files"].keys()
     assert list((out / "main/tensorboard").glob("events.*"))
+
+
+def test_what_was_fitted_at_once_took_no_steps() -> None:
+    manifest: dict[str, Any] = dict.fromkeys(KEPT, 1) | {"run_id": "run-a", "steps": 2000, "fitted": {"main": "linear_probe"}}
+    manifest["seconds"] = {"main": 6.0, "twin": 0.2}
+    assert describe(manifest) == "trained run-a: fitted at once (semi-supervised model 6 s, supervised baseline 0 s)"
+    assert "steps" not in kept(manifest)
+    assert kept({**manifest, "fitted": {"twin": "linear_probe"}})["steps"] == 2000
 
 
 def test_a_finished_run_is_only_fetched(splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
