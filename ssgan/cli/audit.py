@@ -39,6 +39,4 @@ def audit(
     typer.echo(f"{sheet.title(found)}. {sheet.lead(found)}")
     if found.suspects:
         queue = out / sheet.TABLE
-        typer.echo(
-            f"{out / sheet.SHEET} shows them, {queue} lists them; relabel them: ssgan label --again --queue {queue}"
-        )
+        typer.echo(f"{out / sheet.SHEET} shows them, {queue} lists them; relabel them: ssgan label --again --queue {queue}")
