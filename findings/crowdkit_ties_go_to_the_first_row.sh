@@ -8,7 +8,7 @@
 # Behavior: six images, annotator a says dog, b says cat. If the first row of the table is a dog, all six are dogs,
 #   with MajorityVote and with DawidSkene; with the same votes in another order all six are cats. Even an unrelated
 #   image in the first row decides the ties of all others.
-# Why it matters: two votes per image are the usual budget, and disagreements are the hard images. All of them go to
+# Why it matters: two votes per image are a common budget, and disagreements are the hard images. All of them go to
 #   one class, which depends on how the export was sorted, so that class shares of the training set shift without a
 #   trace.
 #

@@ -7,9 +7,9 @@
 # Behavior: in Python 1 == True and nan != nan. After `flips: 1` became `flips: true`, `dvc repro` says that the
 #   pipeline is up to date, and the model of `1` stays; `dvc params diff` and `dvc status` are silent. A stage with a
 #   parameter .nan is "modified" in each `dvc status`, right after it ran. 0 and false are alike.
-# Why it matters: augmentations are switched by a count in one version and by a boolean in the next, and .nan is how
-#   YAML writes "no threshold" for floats. The first leaves a model that does not belong to its parameters, the second
-#   is never done.
+# Why it matters: augmentations are switched by a count in one version and by a boolean in the next, and .nan may
+#   stand for "no threshold". The first leaves a model that does not belong to its parameters, the second is never
+#   done.
 #
 # Seen:
 #   set to flips: 1, the model has flips: 1

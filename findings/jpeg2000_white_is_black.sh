@@ -7,9 +7,8 @@
 #   result in a byte without a bound (j2ku_srgb_rgb).
 # Behavior: there is no 16-bit color mode, so samples are rounded to 8 bits. Whatever rounds up to 256 is stored as 0:
 #   the brightest 128 of 65,536 values turn black. No warning, and no other value is affected.
-# Why it matters: slide scanners, satellites and archives write such files, and their background is white. A
-#   classifier learns from photos whose background is black, one value away from nearly white; saturated spots become
-#   holes.
+# Why it matters: scans of slides and documents have a white background. A classifier learns from images whose
+#   background is black where it was whitest; saturated spots of a photo become holes.
 #
 # Seen:
 #   16 bits:     0 is read as   0

@@ -9,7 +9,7 @@
 #   all are right. With 64 or 512 each exp(-20 d^2) between two images is 0: the distribution of each unlabeled one is
 #   (0, 0), its class the first. fit() warns of nothing. predict_proba() of new images is NaN with NumPy's warning;
 #   predict() answers class 0. gamma = 1 / number of features is right again.
-# Why it matters: it is the first semi-supervised classifier that people try on features. Chance accuracy on balanced
+# Why it matters: it is the semi-supervised classifier next to every probe of features. Chance accuracy on balanced
 #   classes reads as "unlabeled images do not help here", and on rare defects as a very good model.
 #
 # Seen:

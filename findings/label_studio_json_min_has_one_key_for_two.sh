@@ -9,9 +9,9 @@
 #   the person's choice where there is one, and the guess, under the same key, where the annotation was submitted
 #   empty or there is none. CSV gives an empty cell there. If the control is named "image" as the column is, the
 #   choice is written over the address.
-# Why it matters: "label" and "image" are what everybody calls both. An importer takes the guesses of a model for
-#   votes, or finds images named "dog". Only the keys annotator and annotation_id tell tasks without an annotation; a
-#   submitted empty one has both.
+# Why it matters: "label" and "image" are common names of both. An importer takes the guesses of a model for votes, or
+#   finds images named "dog". Only the keys annotator and annotation_id tell tasks without an annotation; a submitted
+#   empty one has both.
 #
 # Seen:
 #   choice named label, JSON-MIN: ['dog', 'cat', 'cat'], CSV: ['dog', '', '']
