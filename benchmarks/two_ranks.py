@@ -1,6 +1,6 @@
 """Why is the same batch slower on two workers of one machine? A step of feature matching in gloo processes, without Ray.
 
-Counts the all-reduces of a step and times them; times single all-reduces too.
+Counts the messages of a step (all-reduces and all-gathers) and times them; times single all-reduces too.
 
     python -m benchmarks.two_ranks
 """
@@ -11,6 +11,8 @@ import argparse
 import os
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ssgan  # noqa: F401 - before torch: sets how OpenMP threads wait
@@ -23,6 +25,7 @@ from infra.cluster.nodes import free_port
 from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.core.batch import Batch
+from ssgan.training.finite import Watch
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.step import run_step
 
@@ -32,14 +35,24 @@ WIDTHS = (0.02, 1.0)
 
 
 class Counted:
-    """``all_reduce`` that counts its calls and the seconds spent in them."""
+    """Inside, the calls of ``all_reduce`` and ``all_gather`` are counted, and the seconds spent in them."""
 
     def __init__(self) -> None:
-        self.calls, self.seconds, self._original = 0, 0.0, dist.all_reduce
+        self.calls, self.seconds = 0, 0.0
+        self._originals = {name: getattr(dist, name) for name in ("all_reduce", "all_gather")}
 
-    def __call__(self, *positional: Any, **named: Any) -> Any:
+    def __enter__(self) -> Counted:
+        for name, original in self._originals.items():
+            setattr(dist, name, partial(self._call, original))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for name, original in self._originals.items():
+            setattr(dist, name, original)
+
+    def _call(self, original: Callable[..., Any], *positional: Any, **named: Any) -> Any:
         began = time.perf_counter()
-        result = self._original(*positional, **named)
+        result = original(*positional, **named)
         self.calls, self.seconds = self.calls + 1, self.seconds + time.perf_counter() - began
         return result
 
@@ -63,16 +76,16 @@ def step(width: float, world: int) -> str:
     x = torch.rand(3, n, 1, 28, 28)
     batch = Batch(x[0], torch.randint(0, 10, (n,)), x[1], x[2], 0, 0)
     method.init(batch)
-    optimizers, times, counted = make_optimizers(method), [], Counted()
-    run_step(method, optimizers, batch)
-    original, dist.all_reduce = dist.all_reduce, counted
-    for _ in range(STEPS):
-        began = time.perf_counter()
-        run_step(method, optimizers, batch)
-        times.append(time.perf_counter() - began)
-    dist.all_reduce = original
+    optimizers, times, watch = make_optimizers(method), [], Watch()
+    run_step(method, optimizers, batch, watch=watch)
+    with Counted() as counted:
+        for _ in range(STEPS):
+            began = time.perf_counter()
+            run_step(method, optimizers, batch, watch=watch)
+            times.append(time.perf_counter() - began)
+    watch.look()
     milliseconds, within = 1e3 * statistics.median(times), 1e3 * counted.seconds / STEPS
-    return f"width {width}: {milliseconds:.1f} ms a step, {counted.calls / STEPS:.0f} all-reduces, {within:.1f} ms in them"
+    return f"width {width}: {milliseconds:.1f} ms a step, {counted.calls / STEPS:.0f} messages, {within:.1f} ms in them"
 
 
 def main_of_rank(rank: int, world: int, port: int) -> None:

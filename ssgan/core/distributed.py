@@ -81,6 +81,15 @@ def batch_mean(x: Tensor) -> Tensor:
     return mean if world_size() == 1 else sum_over_ranks(mean) / world_size()
 
 
+def batch_means(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """``batch_mean`` of several (N, F) tensors, (F,) each, with one all-reduce."""
+    means = [x.mean(0) for x in tensors]
+    if world_size() == 1:
+        return tuple(means)
+    total = sum_over_ranks(torch.cat(means)) / world_size()
+    return torch.split(total, [len(mean) for mean in means])
+
+
 @torch.no_grad()
 def gathered(x: Tensor) -> Tensor:
     """Rows of all ranks, in the order of ranks: (N, ...) on each -> (N * world size, ...). No gradient passes."""

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssgan.core.distributed import batch_mean, gathered, sum_over_ranks, world_size
+from ssgan.core.distributed import batch_mean, batch_means, gathered, sum_over_ranks, world_size
 
 
 def _check(x: Tensor, dims: int, name: str) -> Tensor:
@@ -112,15 +112,13 @@ def feature_matching(features_fake: Tensor, features_real: Tensor) -> Tensor:
 
     Salimans et al. 2016, section 3.1, divided by F as in the authors' MNIST code. The means are over the global batch.
     """
-    fake_mean = batch_mean(_check(features_fake, 2, "features_fake"))
-    real_mean = batch_mean(_check(features_real, 2, "features_real"))
+    fake_mean, real_mean = batch_means(_check(features_fake, 2, "features_fake"), _check(features_real, 2, "features_real"))
     return (fake_mean - real_mean).square().mean()
 
 
 def feature_matching_l1(features_fake: Tensor, features_real: Tensor) -> Tensor:
     """Mean over F of the absolute difference of batch means, as in the authors' SVHN and CIFAR-10 code."""
-    fake_mean = batch_mean(_check(features_fake, 2, "features_fake"))
-    real_mean = batch_mean(_check(features_real, 2, "features_real"))
+    fake_mean, real_mean = batch_means(_check(features_fake, 2, "features_fake"), _check(features_real, 2, "features_real"))
     return (fake_mean - real_mean).abs().mean()
 
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssgan.core.distributed import batch_mean, world_size
+from ssgan.core.distributed import rows_of_all_ranks, world_size
 
 
 class Out(NamedTuple):
@@ -176,8 +176,10 @@ class BatchNorm(nn.Module):
 
     def _global(self, x: Tensor) -> Tensor:
         per_unit = x.float().movedim(1, -1).reshape(-1, x.shape[1])  # (N*H*W, O)
-        mean = batch_mean(per_unit)
-        var = batch_mean((per_unit - mean).square())
+        var_here, mean_here = torch.var_mean(per_unit, 0, correction=0)
+        of_ranks = rows_of_all_ranks(torch.stack([mean_here, var_here]).unsqueeze(0))  # (ranks, 2, O), equally many rows behind
+        between, mean = torch.var_mean(of_ranks[:, 0], 0, correction=0)
+        var = of_ranks[:, 1].mean(0) + between
         if self.running_mean is not None and self.running_var is not None and self.training:
             with torch.no_grad():
                 count = per_unit.shape[0] * world_size()
