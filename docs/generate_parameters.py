@@ -28,8 +28,8 @@ Generated from `ssgan/config` by `python docs/generate_parameters.py`; do not ed
 
 Every key of `params.yaml`, with its default. A key that is left out has the default; an unknown key, a wrong type or a value
 out of range is an error that names the key, and the command ends with exit code 2 before any work is done. Change one for a
-single run without editing the file: `dvc exp run -S train.steps=20000`; back with `git checkout . && dvc checkout`. What goes
-into `method.options` stands in [Methods](methods.md).
+single run without editing the file: `dvc exp run -S train.steps=20000`; undo it with `git checkout . && dvc checkout`. The keys
+of `method.options` are in [Methods](methods.md).
 
 Editors show this while you type: `ssgan init` writes a JSON schema, `params.schema.json`, and `params.yaml` names it for those
 with a YAML language server (such as VS Code with Red Hat's extension).
@@ -39,11 +39,11 @@ METHODS_HEAD = """# Methods
 Generated from `ssgan/methods/*.py` by `python docs/generate_parameters.py`; do not edit.
 
 What `method.name` can be, and `method.options` of each. One is tried with `dvc exp run -S method.name=fixmatch`; an option is
-changed with `-S ++method.options.learning_rate=0.001`: `++` sets what stands in `params.yaml` and what does not. The way back
-from `dvc exp run` is `git checkout . && dvc checkout`. Letters: l(x) logits of the K classes, G the generator, z its input, E a
-mean.
+changed with `-S ++method.options.learning_rate=0.001`: `++` works whether or not `params.yaml` has the key. Undo
+`dvc exp run` with `git checkout . && dvc checkout`. Notation: l(x) logits of the K classes, G the generator, z its input, E an
+average.
 
-Expected errors are those of the papers, with their schedules; what was seen here stands in [Results](results/README.md).
+Expected errors are those of the papers, with their schedules; our own measurements are in [Results](results/README.md).
 """
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of"}
 
@@ -89,7 +89,7 @@ def methods_page() -> str:
 def _phases(name: str) -> str:
     """Phases of a step in their order, with the optimiser of each."""
     if issubclass(methods.module(name).Method, FittedMethod):
-        return "Fitted at once, on features only (`features.backbone`); `train.steps` does not count."
+        return "Fitted at once, on features only (`features.backbone`); `train.steps` has no effect."
     problem = Problem(ImageSpec(1, 28, "fit"), 10, NetConfig(width=0.01))
     config = methods.resolve_config(name, {})
     method = methods.build(name, config, problem)

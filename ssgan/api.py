@@ -99,7 +99,7 @@ class Classifier:
             return from_pixels(_checked(image), spec)
         except (Rejected, OSError) as why:
             name = f" ({os.fspath(image)!r})" if isinstance(image, str | os.PathLike) else ""
-            raise DataError(f"images[{number}]{name} is no image that can be read: {why}; leave it out, or mend it") from None
+            raise DataError(f"images[{number}]{name} is not a readable image: {why}; leave it out, or fix it") from None
 
 
 def load(path: str | os.PathLike[str] = ".", metrics: str | os.PathLike[str] | None = None) -> Classifier:

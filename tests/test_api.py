@@ -83,7 +83,7 @@ def test_a_photo_in_memory_is_turned_upright(project: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ("new/notes.txt", r"images\[1\] \('new/notes.txt'\) is no image that can be read: not_an_image"),
+        ("new/notes.txt", r"images\[1\] \('new/notes.txt'\) is not a readable image: not_an_image"),
         ("nowhere.png", r"images\[1\] \('nowhere.png'\) .* No such file"),
         (np.zeros((4, 4)), r"images\[1\] .* uint8 .* not float64 \(4, 4\)"),
         (np.zeros((3, 4, 5), np.uint8), r"images\[1\] .* not uint8 \(3, 4, 5\)"),

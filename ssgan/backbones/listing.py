@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 def lines() -> Iterator[str]:
     """One for each backbone whose weights are here: name, size of an image, dimension, megabytes, license, speed."""
-    yield f"{'backbone':32} {'pixels':>6} {'numbers':>7} {'MB':>6}  {'license':14} images/s here"
+    yield f"{'backbone':32} {'pixels':>6} {'dims':>7} {'MB':>6}  {'license':14} images/s here"
     for name, backbone, weights in here():
         speed = f"{images_per_second(backbone, weights):,.0f}"
         flag = " (restricted)" if backbone.restricted else ""

@@ -90,8 +90,8 @@ app = typer.Typer(
 )
 
 INTERRUPTED = (
-    "interrupted; the same command (`dvc repro`, where DVC ran this one) goes on from what is finished, and a training from "
-    "its last checkpoint"
+    "interrupted; the same command (`dvc repro`, where DVC ran this one) resumes after the finished stages, and training "
+    "resumes from its last checkpoint"
 )
 
 

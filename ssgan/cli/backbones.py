@@ -45,7 +45,7 @@ def tune(
     passes: Annotated[int, typer.Option(min=1, help="Over these images.")] = 1,
     size: Annotated[int, typer.Option(min=32, help="Pixels that the network sees, from then on; large photos want 224.")] = 128,
 ) -> None:
-    """Fine-tune the backbone of params.yaml on the labels and the surest answers on the unlabeled images."""
+    """Fine-tune the backbone of params.yaml on the labels and the most confident predictions for the unlabeled images."""
     from ssgan.config import load
     from ssgan.features.fine_tuning import Settings, fine_tune
     from ssgan.runs.publish import local_splits

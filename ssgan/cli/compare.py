@@ -77,8 +77,8 @@ def _images(images: dict[str, int]) -> list[str]:
     lines = []
     if images["only_champion"] or images["only_challenger"]:
         lines.append(
-            f"judged on the {images['shared']} test images that both know; {images['only_challenger']} are known to the "
-            f"challenger only, {images['only_champion']} to the champion only"
+            f"compared on the {images['shared']} test images that both were evaluated on; "
+            f"{images['only_challenger']} are known to the challenger only, {images['only_champion']} to the champion only"
         )
     if images["relabeled"]:
         lines.append(

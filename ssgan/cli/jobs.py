@@ -40,7 +40,7 @@ def logs(job_id: str, follow: Annotated[bool, typer.Option("--follow", "-f", hel
 
 @jobs.command("stop")
 def stop(job_id: str) -> None:
-    """End a job. Its checkpoints stay: the same training goes on from them when it is submitted again."""
+    """End a job. Its checkpoints stay: the same training resumes from them when it is submitted again."""
     client = _jobs()
     job = client.get(job_id)
     typer.echo(f"{job.id} had {job.status.lower()}" if not job.live else f"{job.id} is {client.stop(job.id).status.lower()}")

@@ -67,7 +67,7 @@ def import_(
 ) -> None:
     """Look at every label of a file; if none needs a person, add them to the ledger. Importing twice changes nothing.
 
-    Ends with 3 if a person is needed; then nothing is written, unless --partial.
+    Ends with 3 if a decision is needed; then nothing is written, unless --partial.
     """
     from ssgan.intake import import_report
     from ssgan.intake import queue as queues
@@ -99,9 +99,7 @@ def import_(
         if to_queue:
             typer.echo(f"{len(found.queue)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
             if left := import_report.not_recorded(found):
-                typer.echo(
-                    f"{left} of their votes contradict others and are not recorded; import {path} again behind the queue"
-                )
+                typer.echo(f"{left} of their votes contradict others and are not recorded; import {path} again after the queue")
         if batch and (hint := pipeline_hint(into.folder, config)):
             typer.echo(hint)
     if not clear:
@@ -126,7 +124,7 @@ def _outcome(batch: str | None, votes: int, clear: bool, partial: bool, dry_run:
         return f"dry run, nothing was written; {votes} votes are clear" + ("" if clear else ", the rest needs a person")
     if clear or partial:
         return "nothing to write"
-    return f"nothing was written: a person is needed; {votes} votes are clear (--partial imports these)"
+    return f"nothing was written: a decision is needed; {votes} votes are clear (--partial imports these)"
 
 
 @labels.command()

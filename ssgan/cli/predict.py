@@ -44,7 +44,7 @@ def predict(
 ) -> None:
     """Classify every image. Files that are not images are listed with the reason, never lost.
 
-    A folder (--out NAME without a suffix) may be killed at any time: the same command goes on with what is missing.
+    A folder (--out NAME without a suffix) may be killed at any time: the same command resumes it.
     """
     from ssgan.prediction.classify import PredictionRequest, classify
     from ssgan.prediction.inputs import FileInputs, PoolInputs

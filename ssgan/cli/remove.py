@@ -44,15 +44,15 @@ def describe(found: Removal) -> list[str]:
         lines += _listed(title, [str(thing) for thing in things])
     lines.append(_lineage(found))
     raw = sorted(path for paths in found.images.values() for path in paths)
-    lines += _listed("left to you: the raw files (ssgan only ever reads them)", raw)
-    title = "left to you: models that were judged by them; promote a new one, then delete these from storage"
+    lines += _listed("left for you to do: the raw files (ssgan never modifies them)", raw)
+    title = "left for you to do: models that were evaluated on them; promote a new one, then delete these from storage"
     lines += _listed(title, found.registered)
     lines += _listed("left to you: copies of such models in this project; delete them", [str(path) for path in found.fetched])
     for name, url in found.remotes.items():
         keys = [f"{url.rstrip('/')}/files/md5/{path.parent.name}/{path.name}" for path in found.cached]
-        lines += _listed(f"left to you: delete from the DVC remote {name!r}, in all versions of the bucket", keys)
+        lines += _listed(f"left for you to do: delete from the DVC remote {name!r}, in all versions of the bucket", keys)
     if found.cached or found.made:
-        lines.append("left to you: other clones of this project (run the same command there), and backups")
+        lines.append("left for you to do: other clones of this project (run the same command there), and backups")
     return lines
 
 

@@ -18,7 +18,7 @@ tune = typer.Typer(rich_markup_mode=None)
 
 @tune.callback(invoke_without_command=True)
 def search(context: typer.Context) -> None:
-    """SearchSpec tune.space of params.yaml with Ray Tune -> reports/tune. Started again, it goes on where it was."""
+    """Search tune.space of params.yaml with Ray Tune -> reports/tune. Run it again to resume."""
     if context.invoked_subcommand is None:
         from pipelines.tune import run
 
@@ -59,7 +59,7 @@ def _yes() -> bool:
 
 def _message(found: dict[str, object]) -> str:
     return (
-        f"Apply trial {found['trial']} of the search: {100 * float(str(found['score'])):.2f} % wrong on val\n\n"
+        f"Apply trial {found['trial']} of the search: validation error {100 * float(str(found['score'])):.2f} %\n\n"
         f"Run {found['run']}, {found['val_images']} val images, {found['checkpoint']} weights.\n"
     )
 

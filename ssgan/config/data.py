@@ -55,13 +55,15 @@ class DataConfig(Strict):
     channels: Literal[1, 3] = 1
     # fit: whole image, padded with black; crop: fill the square, cut the rest; stretch: ignore the aspect ratio
     resize: Literal["fit", "crop", "stretch"] = "fit"
-    # of files of 16 bits, so many are used, and larger values are rejected; null: the range that the file declares
+    # significant bits of 16-bit files, larger values are rejected; null: the range that the file declares
     deep_bits: int | None = Field(default=None, ge=9, le=15)
     damaged: Literal["reject", "accept"] = "reject"  # files that decode, though a checksum or the decoder finds damage
     max_file_bytes: int = Field(default=64 * MIB, gt=0)  # larger files are rejected before they are read
     max_pixels: int = Field(default=100_000_000, gt=0)  # larger images are rejected before they are decoded
     shard_bytes: int = Field(default=64 * MIB, ge=MIB)  # size of one Parquet file, in bytes of pixels
-    workers: Literal["local", "ray"] = "local"  # who decodes: this machine, or tasks of the cluster at RAY_ADDRESS; same result
+    workers: Literal["local", "ray"] = (
+        "local"  # where images are decoded: this machine, or tasks of the cluster at RAY_ADDRESS; same result
+    )
 
     @property
     def image(self) -> ImageSpec:
@@ -100,7 +102,7 @@ class SplitConfig(Strict):
     split_seed: int = Field(default=0, ge=0)  # which labels are kept; benchmark mode only
     val_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
     test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)  # ignored where the source has an official test set
-    # of all images, so many are held back for a set at most, with and without a label; null: the whole fraction
+    # largest number of images of the set, labeled and reserved; null: the whole fraction
     val_target: int | None = Field(default=None, ge=1)
     test_target: int | None = Field(default=None, ge=1)
     near_duplicate_bits: int = Field(default=4, ge=0, le=8)  # of 64 bits of perceptual hash: distance that proposes a pair

@@ -1,4 +1,4 @@
-"""Section ``features``: what methods learn on in the place of pixels."""
+"""Section ``features``: what methods train on instead of pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FeaturesConfig(Strict):
     weights: str | None = None  # local file of its weights; null: embedded, or from the cache of Hugging Face
     views: int = Field(default=1, ge=1, le=16)  # of every image: the first is plain, the others are randomly augmented
     dimensions: int = Field(default=128, ge=2, le=4096)  # principal components of the unlabeled set that are kept
-    # who computes: this machine (on a CPU a process for each core), or tasks of the cluster at RAY_ADDRESS
+    # where they are computed: this machine (on a CPU a process per core), or tasks of the cluster at RAY_ADDRESS
     workers: Literal["local", "ray"] = "local"
     batch_size: int | None = Field(default=None, ge=1)  # views in a forward pass; null: 4 on a CPU, 64 on a GPU
 

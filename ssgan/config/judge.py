@@ -1,4 +1,4 @@
-"""Sections ``evaluate``, ``gate`` and ``report``: how finished models are judged and shown."""
+"""Sections ``evaluate``, ``gate`` and ``report``: how finished models are evaluated and shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ssgan.config.base import Strict
 
 
 class EvaluateConfig(Strict):
-    """How the finished models are judged."""
+    """How the finished models are evaluated."""
 
     checkpoint: Literal["last", "best"] = "last"  # best is chosen on val
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
@@ -24,10 +24,12 @@ class GateConfig(Strict):
 
     # fractions of test images: 0.01 is one percentage point
     min_gain: float = Field(default=0.0, ge=-1, le=1)  # the interval of the gain over the champion has to lie above it
-    max_class_fall: float | None = Field(default=0.1, ge=0, le=1)  # largest fall of a class's recall; null: any
+    max_class_fall: float | None = Field(default=0.1, ge=0, le=1)  # largest drop of a class's recall; null: any
     max_ece: float | None = Field(default=0.1, ge=0, le=1)  # largest calibration error, after the temperature; null: any
     min_ssl_gain: float | None = Field(default=0.0, ge=-1, le=1)  # the interval of the gain over the baseline reaches it
-    min_shared: float = Field(default=0.5, gt=0, le=1)  # least share of the test images that the champion was judged on too
+    min_shared: float = Field(
+        default=0.5, gt=0, le=1
+    )  # smallest share of the test images on which the champion was evaluated too
 
 
 class ReportConfig(Strict):

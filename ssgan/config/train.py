@@ -17,13 +17,15 @@ class TrainConfig(Strict):
 
     backend: Literal["ray", "inline"] = "ray"  # inline: the same experiment in this process, without Ray
     num_workers: int = Field(default=1, ge=1)
-    min_workers: int | None = Field(default=None, ge=1)  # Ray: go on with as few where nodes are lost; null: always num_workers
+    min_workers: int | None = Field(
+        default=None, ge=1
+    )  # Ray: continue with as few after losing nodes; null: always num_workers
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cpus_per_worker: int | None = Field(default=None, ge=1)  # null: share the machine's (or the cluster's) CPUs evenly
     max_failures: int = Field(default=3, ge=0)  # lost workers that Ray Train replaces before it gives up
     step_timeout_s: float = Field(default=900.0, gt=0)  # a worker that finishes no step for so long is ended and replaced
     steps: int = Field(default=6000, gt=0)
-    seed: int = Field(default=0, ge=0)  # everything random but the choice of labels (split.split_seed)
+    seed: int = Field(default=0, ge=0)  # everything random except the choice of labels (split.split_seed)
     precision: Precision = "float32"  # auto: bf16 where the CPU or GPU has instructions for it
     val_every: int = Field(default=500, gt=0)  # validation interval, in steps
     checkpoint_every: int = Field(default=500, gt=0)  # steps
@@ -34,7 +36,7 @@ class TrainConfig(Strict):
     # where its curves go besides runs/train; mlflow: to MLFLOW_TRACKING_URI, with the extra `mlflow` of ssgan
     loggers: list[Literal["tensorboard", "mlflow"]] = Field(default=["tensorboard"])
     twin: bool = True  # also train the supervised baseline: same classifier, same labels, no unlabeled images
-    # null: random weights; previous: the model in runs/train; or a model folder (RUN/main/last, its twin beside it)
+    # null: random weights; previous: the model in runs/train; or a model folder (RUN/main/last, its baseline beside it)
     start_from: str | None = None
 
     @property
@@ -70,7 +72,7 @@ class StorageConfig(Strict):
 
 
 class ClusterConfig(Strict):
-    """A Ray cluster that trains in the place of this machine; both must reach ``storage.url``."""
+    """A Ray cluster that trains instead of this machine; both must reach ``storage.url``."""
 
     address: str | None = None  # of the head's dashboard, http://HOST:8265; null: train on this machine
     insecure: bool = False  # submit to a cluster without authentication that others can reach too

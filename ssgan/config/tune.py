@@ -34,7 +34,7 @@ class TuneConfig(Strict):
     """The search for better parameters, ``ssgan tune``; no stage of the pipeline reads it."""
 
     space: dict[str, Draw] = Field(default={})  # dotted key of a parameter -> how its values are drawn; see docs/tuning.md
-    trials: int = Field(default=20, ge=1)  # in total; a search that is started again goes on up to this number
+    trials: int = Field(default=20, ge=1)  # in total; a search that is run again continues up to this number
     search: Literal["optuna", "random"] = "optuna"  # optuna: proposals that learn from the trials before (TPE)
     seed: int = Field(default=0, ge=0)  # of the proposals; a trial trains with train.seed
     scheduler: Literal["asha", "median", "none"] = "median"  # which trials are stopped early; none: every one runs to its end

@@ -85,7 +85,7 @@ class Conspicuous:
             found.append(f"{self.dim.count} files of 16 bits are {_of_low_contrast(self.dim)}; {self._remedy(deep_bits)}")
         if self.plain_blank.count:
             told = f"{self.plain_blank.count} images are blank, such as {self.plain_blank.describe()}"
-            found.append(f"{told}; look at these files")
+            found.append(f"{told}; check these files")
         if self.plain_low.count:
             told = f"{self.plain_low.count} images are {_of_low_contrast(self.plain_low)}"
             found.append(f"{told}; they are learned from as they are")
@@ -98,7 +98,7 @@ class Conspicuous:
         peak = (1 << deep_bits) - 1 if deep_bits else HIGHEST
         bits = max(LEAST_BITS, int((self.dim.highest + 0.5) * peak / 255).bit_length())
         if bits >= (deep_bits or MOST_BITS + 1):
-            return "look at these files"
+            return "check these files"
         return f"their values fit {bits} bits: set data.deep_bits to what the camera or scanner records, {bits} or more"
 
 

@@ -68,6 +68,6 @@ class IngestSummary:
             f"ingest: {self.source}; {' '.join(self.notes)}\n"
             f"  {self.seen} files seen = {self.accepted} accepted + {self.rejected.total()} rejected ({reasons})"
             f" + {self.duplicates} duplicates ({crossing}){removed}\n"
-            f"  {self.read} files read, {self.decoded} images decoded, {self.shards_kept} of {self.shards} shards as they were,"
+            f"  {self.read} files read, {self.decoded} images decoded, {self.shards_kept} of {self.shards} shards unchanged,"
             f" {self.seen / seconds:,.0f} files/s" + "".join(f"\n  note: {note}" for note in notes)
         )

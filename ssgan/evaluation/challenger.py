@@ -123,8 +123,8 @@ def pair(champion: Predictions, challenger: Predictions) -> Pairs:
     _, first, second = np.intersect1d(champion.ids.astype(str), challenger.ids.astype(str), return_indices=True)
     if not len(first):
         raise DataError(
-            f"the champion was judged on {len(champion.ids)} test images and the challenger on {len(challenger.ids)}, none of "
-            "them the same; evaluate the champion's training on today's test set, or promote with --force and a reason"
+            f"the champion was evaluated on {len(champion.ids)} test images and the challenger on {len(challenger.ids)}, none "
+            "of them the same; evaluate the champion's training on today's test set, or promote with --force and a reason"
         )
     left, right = len(champion.ids) - len(first), len(challenger.ids) - len(second)
     return Pairs(champion.take(first), challenger.take(second), left, right)

@@ -144,7 +144,10 @@ def compare(main_right: npt.NDArray[np.bool_], twin_right: npt.NDArray[np.bool_]
         DataError: different lengths or no images.
     """
     if main_right.shape != twin_right.shape or main_right.ndim != 1:
-        raise DataError(f"the model judged {main_right.shape} images, its twin {twin_right.shape}; judge both on one test set")
+        raise DataError(
+            f"the model was evaluated on {main_right.shape} images, its baseline on {twin_right.shape}; use "
+            "one test set for both"
+        )
     n = len(main_right)
     first, second = int((main_right & ~twin_right).sum()), int((~main_right & twin_right).sum())
     low, high = score_interval(first, second, n, confidence)

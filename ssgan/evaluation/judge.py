@@ -129,7 +129,7 @@ def describe(results: dict[str, Any]) -> str:
 
     def line(role: str) -> str:
         error, low, high = (100 * results[role][key] for key in ("error_rate", "error_rate_low", "error_rate_high"))
-        return f"  {NAMES[role]}: {error:.1f}% wrong ({low:.1f} to {high:.1f})"
+        return f"  {NAMES[role]}: test error {error:.1f}% ({low:.1f} to {high:.1f})"
 
     interval = f"{100 * results['confidence']:.0f}% intervals"
     lines = [f"evaluate: {results['images']['test']} test images opened, by this stage only; {interval}", line("main")]

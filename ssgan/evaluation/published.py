@@ -62,7 +62,7 @@ def published(model: Path, metrics: Path) -> Published:
         results = json.loads(metrics.read_text(encoding="utf-8"))
         judged = (results["run_id"], results["checkpoint"]) == (manifest["run_id"], checkpoint)
         if not judged or not results.get(role):
-            return _uncalibrated(model_id, f"{metrics} judged another model; run `dvc repro evaluate`")
+            return _uncalibrated(model_id, f"{metrics} is about another model; run `dvc repro evaluate`")
         return _judged(model_id, results[role], metrics)
     except FileNotFoundError:
         return _uncalibrated(model_id, f"{metrics} does not exist; run `dvc repro evaluate`")
@@ -77,7 +77,7 @@ def _registered(model: Path, digest: str) -> Published:
         manifest, results = (json.loads(path.read_text(encoding="utf-8")) for path in (training, metrics))
         run, name = (manifest["run_id"], f"main/{results['checkpoint']}")
         if results["run_id"] != run or manifest["files"][f"{name}/model.safetensors"]["sha256"] != digest:
-            raise CheckpointError(f"{metrics} judged other weights than those in {model}; fetch that version again")
+            raise CheckpointError(f"{metrics} is about other weights than those in {model}; fetch that version again")
         return _judged(f"{run}/{name}@{digest[:12]}", results["main"], metrics)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{model} is damaged ({error!r}); fetch that version again (`ssgan models fetch`)") from None

@@ -47,7 +47,7 @@ class FeatureSummary(NamedTuple):
     def describe(self) -> str:
         """For people."""
         speed = f", {self.computed / self.seconds:,.0f} images/s" if self.computed else ""
-        kept = f"{self.kept} of {self.shards} shards as they were"
+        kept = f"{self.kept} of {self.shards} shards unchanged"
         return f"of {self.images:,} images; {self.computed:,} new{speed}; {kept}"
 
 

@@ -88,7 +88,8 @@ def fine_tune(config: Config, files: SplitFiles, index: Path, settings: Settings
     ids = list(dict.fromkeys([*files.ids("labeled"), *unlabeled]))
     answers, vectors, space = surest_answers(config, files, ids, settings.share)
     rows = np.flatnonzero(answers >= 0)
-    yield f"learning from {len(files.ids('labeled'))} labels and the surest answers on {len(rows):,} of {len(ids):,} images"
+    confident = f"the most confident predictions for {len(rows):,} of {len(ids):,} images"
+    yield f"learning from {len(files.ids('labeled'))} labels and {confident}"
     size = settings.size if len(backbone.parts) > 1 else backbone.size  # a transformer's positions are bound to their number
     smaller = replace(backbone, size=size)
     images = torch.from_numpy(np.stack(list(originals(config, smaller, index, [ids[row] for row in rows]))))

@@ -52,7 +52,8 @@ REMEDY = {
     Kind.test: "models were evaluated with the old label; if that label is wrong: --allow-test",
     Kind.unknown_image: "add the images, run `dvc repro ingest` and import again, or fix the file (sha256 is safest)",
     Kind.unclear_image: "write the path of the image as it was ingested, or its sha256, and import again",
-    Kind.unclear_annotator: "another file said otherwise, and nothing in this one says who labeled; say it with --annotator",
+    Kind.unclear_annotator: "another file of this name has other labels, and this one does not say who labeled; "
+    "name the person with --annotator",
     Kind.unknown_class: "fix the spelling; if it is new, --new-class NAME, or --new-classes all for those that look like no "
     "other; `ssgan labels rename OLD NEW` if it was renamed",
 }

@@ -1,13 +1,13 @@
-"""Auto: of linear probe, label spreading and self-training, the one that folds of the labels favor; the default on features.
+"""Auto: linear probe, label spreading or self-training, selected by cross-validation on the labels; the default on features.
 
-Paper: none. Each candidate is fitted to the unlabeled images and all labels but those of a fold, and judged on that fold. Of
-equal ones self-training wins, then label spreading. Where a class has one label there are no folds: it is label spreading if
-every class has one, else the probe. Shares of the classes among unlabeled images are estimated (`ssgan/fitting/shares.py`).
+Paper: none. Each candidate is fitted to the unlabeled images and all labels but those of a fold, and scored on that fold. Of
+equal ones self-training wins, then label spreading. With a single label in a class there are no folds: label spreading is used
+if every class has one, else the probe. Shares of the classes among unlabeled images are estimated (`ssgan/fitting/shares.py`).
 
-Objective:  max over candidates of  the share of held-out labels that it gets right, over five folds
+Objective:  max over candidates of  accuracy on held-out labels, over five folds
 
 Deviations:
-    1. None, for there is no paper.
+    1. None: there is no paper.
 
 Expected error: docs/results/photos.md.
 Cost: five times that of its candidates, some seconds.

@@ -5,8 +5,8 @@ arXiv:2001.07685, eq. 3 and 4.
 
 Objective, with w(x) the augmentation of the `augment` section, s(x) = strong(w(x)), q = softmax(l(w(x))) without gradient:
     min  E_labeled CE(l(w(x)), y)  +  lambda E_unlabeled 1[max q >= tau] CE(l(s(x)), argmax q)
-`thresholds: freematch` and `softmatch` put the threshold per class of FreeMatch (Wang et al. 2023) or the weight of SoftMatch
-(Chen et al. 2023) in the place of 1[max q >= tau]; both follow running means of q (ssgan/players/confidence.py).
+`thresholds: freematch` and `softmatch` replace 1[max q >= tau] by FreeMatch's threshold per class (Wang et al. 2023) or
+SoftMatch's weight (Chen et al. 2023); both follow running means of q (ssgan/players/confidence.py).
 
 Deviations:
     1. Adam; the paper has SGD with Nesterov momentum and a cosine rate.

@@ -1,4 +1,4 @@
-"""GAN: trained without any label; the labels only teach a linear layer on the discriminator's features.
+"""GAN: trained without labels; the labels only train a linear layer on the discriminator's features.
 
 Paper: Goodfellow et al.: Generative Adversarial Nets (NIPS 2014), arXiv:1406.2661, eq. 1 and algorithm 1; the linear layer on
 features as in Radford, Metz, Chintala: DCGAN (ICLR 2016), arXiv:1511.06434, section 5.1. It is the line that shows what

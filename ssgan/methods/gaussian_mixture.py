@@ -5,7 +5,7 @@ Paper: Nigam et al. 2000 (EM with few labels); on features of frozen networks: S
 Objective:  max  sum over all images of  log sum_k pi_k N(f(x); mu_k, Sigma),  EM begun at the means of the labels
 
 Deviations:
-    1. Labels say where the Gaussians begin, and count no more than other images after that.
+    1. Labels only initialize the Gaussians; after that labeled images count like all others.
     2. One Gaussian per class; SemiOccam has more.
 
 Expected error: docs/results/photos.md.

@@ -13,7 +13,7 @@ Deviations:
     2. With convolutions, gradient norms above twice their running RMS are clipped (decision 0015).
 
 Expected: little over supervised-only on MNIST (the paper finds that matching features, not this cost, makes
-semi-supervised learning work). It is here as the deck's baseline. Cost: as feature matching.
+semi-supervised learning work). It is here as the baseline of the slide deck. Cost: as feature matching.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Label spreading on features: labels walk along a graph of nearest neighbors; a linear classifier learns what came out.
+"""Label spreading on features: labels propagate along a graph of nearest neighbors; a linear classifier learns the result.
 
 Paper: Zhou, Bousquet, Lal, Weston, Schoelkopf: Learning with Local and Global Consistency (NIPS 2003); class mass normalization
 as in Zhu, Ghahramani, Lafferty (ICML 2003).
@@ -6,7 +6,7 @@ as in Zhu, Ghahramani, Lafferty (ICML 2003).
 Objective, with S the normalized adjacency of ten nearest neighbors:  F = (1 - alpha) (I - alpha S)^-1 Y
 
 Deviations:
-    1. Fifty steps of the iteration in the place of the inverse.
+    1. Fifty steps of the iteration instead of the inverse.
     2. New images are classified by logistic regression on the result, weighted by its certainty, not by the graph.
     3. The graph has at most 20,000 images.
     4. Class mass is brought to estimated shares (`ssgan/fitting/shares.py`), and the last classifier to those of the labels.

@@ -1,4 +1,4 @@
-"""Linear probe: logistic regression on the features of the labeled images alone; the baseline of what learns on features.
+"""Linear probe: logistic regression on the features of the labeled images alone; the baseline of all methods on features.
 
 Paper: none; Alain & Bengio 2016, arXiv:1610.01644, for the name. The strength of the L2 penalty is the one with the lowest log
 loss on five folds of the labels. Unlabeled images count only in the space of the features (``features.dimensions``).
@@ -6,7 +6,7 @@ loss on five folds of the labels. Unlabeled images count only in the space of th
 Objective:  min_W  E_labeled CE(W f(x), y) + |W|^2 / (2 C L)
 
 Deviations:
-    1. None, for there is no paper.
+    1. None: there is no paper.
 
 Expected error: docs/results/photos.md.
 Cost: under a second.

@@ -1,9 +1,9 @@
-"""Self-training on features: a linear classifier learns from its own surest answers, in ten rounds.
+"""Self-training on features: a linear classifier is trained on its own most confident predictions, in ten rounds.
 
 Paper: Lee: Pseudo-Label (ICML workshop 2013), with a linear classifier; shares of classes as in Berthelot et al. 2020
 (ReMixMatch), arXiv:1911.09785, section 3.1.
 
-Objective, round t of T:  the probe on the labels and on the surest t/T of every class of
+Objective, round t of T:  the probe on the labels and on the most confident t/T of every class of
     y'(x) = argmax softmax(W f(x) - c),  c such that the mean of the softmax over unlabeled images has the given shares
 
 The shares are estimated (`ssgan/fitting/shares.py`) unless given.

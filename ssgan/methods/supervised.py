@@ -1,4 +1,4 @@
-"""Supervised classifier: the baseline, and the twin of every other method.
+"""Supervised classifier: the baseline of every other method.
 
 Paper: none; Adam (Kingma & Ba 2015) on the cross-entropy of the labeled images alone. It sees no unlabeled image, not even
 in the data-dependent initialization.

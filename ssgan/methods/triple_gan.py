@@ -16,7 +16,7 @@ Deviations:
     2. The label enters the generator beside z only, not in every layer.
     3. The expectation over the classifier's classes is exact (`integrate` in the code; its default takes the likeliest one).
     4. The networks of `net.family`; with `mlp` it is not comparable with the paper's rows, whose classifier is convolutional.
-    5. The labeled pairs have a weight, `labeled_pair_share`, in the place of a count per batch.
+    5. The labeled pairs have a weight, `labeled_pair_share`, instead of a count per batch.
     6. No L2 term on the last layer; schedules are in steps.
     7. The classifier is trained alone first at any number of labels; the authors' with 100 or fewer. It keeps its rate and
        beta1 then; theirs takes those of the other players, with which this one, without batch norm, failed (docs/results/log).

@@ -4,7 +4,7 @@ Paper: Miyato, Maeda, Koyama, Ishii: Virtual adversarial training (TPAMI 2018), 
 
 Objective, with p = softmax(l) and r_adv = eps g / |g|, no gradient through the first p, g and r_adv:
     min  E_labeled CE(l(x), y)  +  alpha E_all KL( p(x) || p(x + r_adv) )  +  beta E_unlabeled H(p(x))  +  gamma B
-    g = grad_r KL( p(x) || p(x + r) ) at r = xi d, d uniform on the sphere; more power iterations put g / |g| in the place of d.
+    g = grad_r KL( p(x) || p(x + r) ) at r = xi d, d uniform on the sphere; more power iterations replace d by g / |g|.
     B = -1/K sum_k log of the mean of p_k over the unlabeled images (Li et al. 2017).
 
 Deviations:

@@ -219,12 +219,12 @@ def _files(config: Config, project: Path) -> Check:
     found = dvc_files.look_through(str(project / folder), project)
     bad, links = found.unhashable, dvc_files.unwatched(found.linked, project)
     if bad:
-        count = f"{len(bad)} that DVC cannot hash, so `dvc repro` stops or waits for ever: "
+        count = f"{len(bad)} that DVC cannot hash, so `dvc repro` stops or waits forever: "
         mend = dvc_files.listed([one.mend for one in bad], "; ")
         told = dvc_files.listed([one.describe() for one in bad], ", ")
         return Check("files", "fail", count + told, f"{mend}; or, where they lie in the project, name them in .dvcignore")
     if links:
-        count = f"{len(links)} links to folders, behind which DVC sees no change: "
+        count = f"{len(links)} links to folders, whose content DVC does not watch: "
         deps = dvc_files.listed(sorted({target for _, target in links}), ", ")
         remedy = f"add {deps} to the `deps` of `ingest` in dvc.yaml, or run `ssgan ingest` yourself"
         return Check("files", "note", count + dvc_files.listed([f"{a} -> {b}" for a, b in links], ", "), remedy)
@@ -241,7 +241,8 @@ def _backbone(config: Config) -> Check:
     if config.net.family != "head":
         found = f"{backbone.name}, but net.family is {config.net.family}, which learns from pixels"
         return Check("backbone", "fail", found, "set net.family to head, or features.backbone to null")
-    found = f"{backbone.name}, {backbone.size} pixels, {backbone.dimension} numbers, license {backbone.license}; {weights.name}"
+    shape = f"{backbone.size} pixels, {backbone.dimension:,} dimensions"
+    found = f"{backbone.name}, {shape}, license {backbone.license}; {weights.name}"
     if backbone.restricted:
         return Check("backbone", "note", found, "read the license before you use the model outside of research")
     return Check("backbone", "ok", found)

@@ -74,7 +74,7 @@ def require_hashable(folder: str, project: Path) -> None:
     bad = look_through(folder, project).unhashable if os.path.isdir(folder) else []
     if bad:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        raise DataError(f"DVC cannot hash {bad[0].describe()}{more}; `{bad[0].mend}`, and `ssgan doctor` says what else")
+        raise DataError(f"DVC cannot hash {bad[0].describe()}{more}; `{bad[0].mend}`, and `ssgan doctor` lists all of them")
 
 
 def unwatched(linked: list[tuple[str, str]], project: Path) -> list[tuple[str, str]]:

@@ -101,7 +101,7 @@ def _opened(folder: Path, name: str) -> Version:
 def _metrics(path: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     metrics = _read(_present(path))
     if metrics["run_id"] != manifest["run_id"]:
-        raise DataError(f"{path} judged {metrics['run_id']}, but {manifest['run_id']} is trained; {AGAIN}")
+        raise DataError(f"{path} is about {metrics['run_id']}, but {manifest['run_id']} is trained; {AGAIN}")
     return metrics
 
 

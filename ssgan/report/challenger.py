@@ -115,12 +115,12 @@ def scope(c: dict[str, Any]) -> str:
     images_ = c["images"]
     if images_["only_champion"] or images_["only_challenger"]:
         text = (
-            "The test set changed between the two, so the images that both were judged on decide; "
+            "The test set changed between the two, so only the images on which both were evaluated count; "
             f"{story.number(images_['only_challenger'])} are known to the challenger only, "
             f"{story.number(images_['only_champion'])} to the champion only."
         )
     else:
-        text = "Both were judged on exactly the same test images."
+        text = "Both were evaluated on exactly the same test images."
     if images_["relabeled"]:
         text += f" {story.number(images_['relabeled'])} of them have another label than before; the label of today counts."
     return text
@@ -144,7 +144,7 @@ def cost(verdict: dict[str, Any]) -> list[tuple[str, str, str]]:
         row("Steps of training", lambda one: story.number(one["steps"])),
         row("Time of training", lambda one: story.duration(one["seconds"]) if one["seconds"] else "not recorded"),
         row("Device", lambda one: one["device"] or "not recorded"),
-        row("Test images it was judged on", lambda one: story.number(one["test_images"])),
+        row("Test images it was evaluated on", lambda one: story.number(one["test_images"])),
     ]
 
 

@@ -101,7 +101,7 @@ def over_time(rows: Sequence[RunRow]) -> Draw:
         if twin:
             errors.plot(*zip(*twin, strict=True), "s--", color=p.twin, markersize=3.5, linewidth=1.2, label="labels alone")
         errors.set_ylim(bottom=0)
-        errors.set_ylabel("wrong on test, %")
+        errors.set_ylabel("test error, %")
         errors.grid(axis="y")
         labels.step(when, [row.labels for row in rows], where="post", color=p.muted, marker="o", markersize=3)
         labels.set_ylim(bottom=0)

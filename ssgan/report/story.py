@@ -187,7 +187,7 @@ def ran(facts: Facts) -> list[tuple[str, str]]:
         ("Backbone", f"{m['backbone']['name']}, {m['backbone']['license']}" if m.get("backbone") else ""),
         ("Method", str(known.get("method.name") or "").replace("_", " ")),
         ("Networks", NETWORKS.get(str(known.get("net.family")), str(known.get("net.family") or ""))),
-        ("Steps", number(m["steps"]) if "steps" in m else ""),
+        ("Steps", number(m["steps"]) if "steps" in m and "main" not in m.get("fitted", {}) else ""),
         ("Device", f"{m.get('device', '')}, {m.get('world_size', 1)} worker{'s' if m.get('world_size', 1) != 1 else ''}"),
         ("Training time, model", duration(seconds["main"]) if seconds.get("main") else ""),
         ("Training time, baseline", duration(seconds["twin"]) if seconds.get("twin") else ""),

@@ -148,7 +148,7 @@ class MlflowLog:
 
     def _give_up(self, error: Exception) -> None:
         self._client = None
-        sys.stderr.write(f"warning: MLflow failed ({str(error).splitlines()[0]}); the training goes on without it\n")
+        sys.stderr.write(f"warning: MLflow failed ({str(error).splitlines()[0]}); training continues without it\n")
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

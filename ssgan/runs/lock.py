@@ -29,7 +29,7 @@ def only_training(path: Path = LOCK) -> Iterator[None]:
             file.seek(0)
             raise TrainingError(
                 f"another training runs in this project ({file.read().strip()}); wait until it has ended, or end it by Ctrl-C: "
-                "the next one goes on from its last checkpoint"
+                "the next one resumes from its last checkpoint"
             ) from None
         file.truncate(0)
         file.write(f"process {os.getpid()}, since {time.strftime('%H:%M')}")

@@ -147,7 +147,7 @@ def explained(error: Exception, place: str) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"the disk is full where {place} keeps its temporary files ({tempfile.gettempdir()}); free space there, or set "
-            "TMPDIR, then run the same command again: it goes on from the last checkpoint"
+            "TMPDIR, then run the same command again: it resumes from the last checkpoint"
         )
     return f"{type(error).__name__}: {error} ({place}; `ssgan train --debug` with train.backend inline shows where)"
 

@@ -51,7 +51,7 @@ class ProgressLine:
             self._print(f"warning ({LABELS[role]}, step {event.step:,}): {warning}")
         now = time.monotonic()
         if role not in self._started and 1 < event.step < event.steps:
-            self._print(f"{LABELS[role]}: goes on at step {event.step:,} of {event.steps:,}")
+            self._print(f"{LABELS[role]}: resumes at step {event.step:,} of {event.steps:,}")
         started, first = self._started.setdefault(role, (now, event.step))
         self._now = role, event
         each = (now - started) / (event.step - first) if event.step > first else None
@@ -75,7 +75,7 @@ class ProgressLine:
         if event.step >= event.steps:
             return ""
         kept = event.step // self._checkpoint_every * self._checkpoint_every
-        on = f"goes on at step {kept:,}" if kept else "begins anew: there is no checkpoint of it yet"
+        on = f"resumes at step {kept:,}" if kept else "starts over: there is no checkpoint of it yet"
         return f"{LABELS[role]}: stopped at step {event.step:,} of {event.steps:,}; it {on}"
 
     def _title(self, role: Role) -> str:

@@ -66,7 +66,7 @@ def submit_and_wait(run: Run, splits: Path, say: Say = say_line, entrypoint: str
         job = follow(jobs, job, run.config.cluster.pending_timeout_s, say)
     except KeyboardInterrupt:
         sys.stderr.write(
-            f"{job.id} goes on without this process; run the same command again to come back to it, "
+            f"{job.id} keeps running without this process; run the same command again to reattach, "
             f"or end it with `ssgan jobs stop {job.id}`\n"
         )
         raise
@@ -99,7 +99,7 @@ def require_success(jobs: Jobs, job: Job) -> None:
     if job.status == "SUCCEEDED":
         return
     if job.status == "STOPPED":
-        raise TrainingError(f"{job.id} was stopped; run the same command again to go on from its last checkpoint")
+        raise TrainingError(f"{job.id} was stopped; run the same command again to resume from its last checkpoint")
     raise explained(job, jobs.logs(job.id))
 
 

@@ -100,7 +100,7 @@ def audit(labeled: Labeled, classes: Sequence[str], group: I64) -> Audit:
     probability, judged = out_of_sample(labeled.features, labeled.label, group, len(classes))
     rows = np.flatnonzero(judged)
     if not len(rows):
-        raise DataError("no class has two images with a label, so nothing can be judged; label more images first")
+        raise DataError("no class has two images with a label, so nothing can be checked; label more images first")
     _require_better_than_guessing(probability[rows], labeled.label[rows])
     noise = confident_learning(probability[rows], labeled.label[rows])
     found = [_suspect(labeled, classes, probability, noise, rows, i) for i in noise.suspects(labeled.label[rows]).tolist()]

@@ -75,9 +75,9 @@ def title(found: Audit) -> str:
 def lead(found: Audit) -> str:
     """Of how many, and how many wrong ones there may be in all."""
     of_sets = ", ".join(f"{found.judged[name]:,} of {WORDS[name]}" for name in SETS)
-    parts = [f"Judged: {sum(found.judged.values()):,} labels ({of_sets})."]
+    parts = [f"Checked: {sum(found.judged.values()):,} labels ({of_sets})."]
     if found.share is not None:
         parts.append(f"Confident learning estimates that {found.share:.1%} of them are wrong.")
     if found.unjudged:
-        parts.append(f"{found.unjudged:,} more could not be judged: their class has too few images.")
+        parts.append(f"{found.unjudged:,} more could not be checked: their class has too few images.")
     return " ".join(parts)

@@ -106,7 +106,7 @@ def require_whole(log: TrialLog, trials: list[Trial], spec: SearchSpec) -> None:
     if missing:
         raise TrainingError(
             f"the search ended without an error, but {', '.join(sorted(missing))} is not complete in "
-            f"{spec.config.storage.url}; nothing is trusted before it is: run `ssgan tune` again, it goes on where it was"
+            f"{spec.config.storage.url}; nothing is trusted before it is: run `ssgan tune` again to resume"
         )
 
 
@@ -129,7 +129,7 @@ def search(spec: SearchSpec, say: Callable[[str], None]) -> list[Trial]:
         if errors:
             raise TrainingError(
                 f"{len(errors)} trials lost their process more than {config.train.max_failures} times (train.max_failures), "
-                f"the first one: {str(errors[0]).strip().splitlines()[-1]}; run `ssgan tune` again, it goes on with them"
+                f"the first one: {str(errors[0]).strip().splitlines()[-1]}; run `ssgan tune` again to resume them"
             )
     trials = log.read()
     if all(trial.state == "failed" for trial in trials):
@@ -143,8 +143,8 @@ def search(spec: SearchSpec, say: Callable[[str], None]) -> list[Trial]:
 def _plan(config: Config) -> str:
     tune, grace, longest = config.tune, space.grace_steps(config), space.longest(config)
     if space.fitted_at_once(config):
-        return "judged by the error on val; every trial is fitted at once"
-    judged = f"judged by the error on val of the {config.evaluate.checkpoint} averaged weights"
+        return "ranked by validation error; every trial is fitted at once"
+    judged = f"ranked by validation error of the {config.evaluate.checkpoint} averaged weights"
     if tune.scheduler == "none":
         return f"{judged}; every trial runs to its end"
     comparable = space.first_comparable_step(config)

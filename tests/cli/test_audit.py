@@ -37,8 +37,8 @@ def test_wrong_labels_come_first_and_test_is_never_opened(swapped: list[str], ca
     Ledger(Path("labels")).append([Vote(swapped[0], "6", "eva", "2026-01-01", "cluster:queue.csv")])
     assert run(["audit"]) == 0
     said = capsys.readouterr().out
-    assert "Judged: 218 labels (40 of the labeled set, 178 of validation)" in said
-    assert "go through them: ssgan label --again --queue audit/suspects.csv" in said
+    assert "Checked: 218 labels (40 of the labeled set, 178 of validation)" in said
+    assert "relabel them: ssgan label --again --queue audit/suspects.csv" in said
     with open("audit/suspects.csv", newline="") as file:
         votes = {row["sha256"]: row["votes"] for row in csv.DictReader(file)}
     assert set(swapped) <= set(list(votes)[:6])

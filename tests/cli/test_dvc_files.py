@@ -58,7 +58,7 @@ def test_doctor_names_every_file_that_dvc_cannot_hash_and_its_commands_mend_them
     spoil(project / "images")
     found = files()
     assert found.level == "fail"
-    assert found.found.startswith("3 that DVC cannot hash, so `dvc repro` stops or waits for ever: ")
+    assert found.found.startswith("3 that DVC cannot hash, so `dvc repro` stops or waits forever: ")
     assert "images/a/.pipe (a pipe, a socket or a device)" in found.found
     assert "images/a/x.png (a link to nothing)" in found.found
     assert r"images/b/L\xf6we 'n' 3.png (its name is not UTF-8)" in found.found
@@ -115,7 +115,7 @@ def test_a_linked_class_folder_is_named_until_its_target_is_a_dep(project: Path,
     (project / "images/dog").symlink_to(elsewhere)
     found = files()
     assert found.level == "note"
-    assert found.found == f"1 links to folders, behind which DVC sees no change: images/dog -> {elsewhere}"
+    assert found.found == f"1 links to folders, whose content DVC does not watch: images/dog -> {elsewhere}"
     assert f"add {elsewhere} to the `deps` of `ingest`" in found.remedy
     stage = {"cmd": "true", "deps": ["${data.source.path}", str(elsewhere)]}
     (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"ingest": stage}}))

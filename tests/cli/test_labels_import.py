@@ -95,7 +95,7 @@ ASKED = [
 def test_what_nobody_can_know_is_asked(here: Path, content: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert imported(content) == 3
     assert not Path("labels").exists()
-    assert "nothing was written: a person is needed" in capsys.readouterr().out
+    assert "nothing was written: a decision is needed" in capsys.readouterr().out
 
 
 CLEAR = [

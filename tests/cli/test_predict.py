@@ -85,7 +85,7 @@ def test_a_temperature_of_another_model_is_not_used(key: str, project: Path, cap
     path = Path("metrics/evaluate.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: "other"}))
     assert run(["predict", "new"]) == 0
-    assert "not calibrated (metrics/evaluate.json judged another model" in capsys.readouterr().out
+    assert "not calibrated (metrics/evaluate.json is about another model" in capsys.readouterr().out
 
 
 def test_without_an_evaluation_it_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

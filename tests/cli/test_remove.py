@@ -136,8 +136,8 @@ def test_no_pixel_is_left_and_the_image_does_not_come_back(
         if name.startswith(".dvc/cache"):
             assert name in said
             assert f"s3://bucket/dvc/files/md5/{'/'.join(name.split('/')[-2:])}" in said
-    assert f"  {row['path']}" in said.split("left to you: the raw files")[1]
-    assert "  registry/versions/m-01" in said.split("left to you: models that were judged by them")[1]
+    assert f"  {row['path']}" in said.split("left for you to do: the raw files")[1]
+    assert "  registry/versions/m-01" in said.split("left for you to do: models that were evaluated on them")[1]
     assert "m-02" not in said
     assert "copies of such models in this project; delete them:\n  live\n" in said
     shutil.rmtree(folder / "live")

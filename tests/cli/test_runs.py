@@ -129,7 +129,7 @@ def test_the_table_and_the_page(repository: Repository, capsys: pytest.CaptureFi
     assert [line.split()[0] for line in out.splitlines() if "%" in line][1:] == [HOSTILE]
     assert "10.0% (5.0% to 20.0%)" in out
     page = Path("reports/runs/index.html").read_text(encoding="utf-8")
-    assert "2 runs; the newest gets 10.0% wrong" in page
+    assert "2 runs; the newest has a test error of 10.0%" in page
     assert page.index("red&lt;b&gt;</bdi></td>") < page.index("20.0% (10.0% to 40.0%)"), "the newest first"
     assert HOSTILE not in page
     assert "<svg" in page

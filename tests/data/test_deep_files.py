@@ -126,7 +126,7 @@ def test_where_no_number_of_bits_helps_none_is_advised(tmp_path: Path) -> None:
     bright = {f"a/{i}.png": gray16(np.random.default_rng(i).integers(64000, 65535, (8, 8))) for i in range(3)}
     summary, config = ingested(tmp_path, bright)
     assert "data.deep_bits to" not in summary.describe(1.0, config.deep_bits)
-    assert "look at these files" in summary.describe(1.0, config.deep_bits)
+    assert "check these files" in summary.describe(1.0, config.deep_bits)
 
 
 def test_blank_and_faint_pictures_of_eight_bits_are_counted_and_padding_is_not_looked_at(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_blank_and_faint_pictures_of_eight_bits_are_counted_and_padding_is_not_l
     summary, _ = ingested(tmp_path, files)
     told = summary.describe(1.0)
     assert (summary.metrics()["blank"], summary.metrics()["low_contrast"], summary.metrics()["deep"]) == (2, 2, 0)
-    assert "2 images are blank, such as a/blank.png (77 to 77), a/wide-blank.png (99 to 99); look at these files" in told
+    assert "2 images are blank, such as a/blank.png (77 to 77), a/wide-blank.png (99 to 99); check these files" in told
     assert "a/faint.png (100 to 114), b/31.png (10 to 41); they are learned from as they are" in told
 
 

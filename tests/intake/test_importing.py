@@ -95,7 +95,7 @@ def test_each_label_is_of_one_kind(project: Project) -> None:
     assert {(row.sha256, row.reason) for row in found.queue} == {(C.id, "conflicting"), (IMAGES[6].id, "unknown class")}
     text = import_report.describe(found, "week.csv")
     assert "week.csv: 10 labels (csv)" in text
-    assert "'catt', 1 labels: did you mean 'cat'?" in text
+    assert "'catt', 1 label: did you mean 'cat'?" in text
     assert all(f"  {kind.value}: " in text for kind in (Kind.undone, Kind.conflict, Kind.unknown_image, Kind.unknown_class))
     assert "test image" not in text
 

@@ -50,7 +50,7 @@ def test_a_placeholder_is_a_class_only_by_name(tmp_path: Path, name: str) -> Non
     assert found.review.needs_a_person
     assert clearly_new(found.review) == ["cow"]
     shown = import_report.describe(found, "x")
-    assert f"{name!r}, 1 labels: no label? Then leave it empty; if it is a class: --new-class {name}" in shown
+    assert f"{name!r}, 1 label: no label? Then leave it empty; if it is a class: --new-class {name}" in shown
 
 
 def test_a_class_in_either_form_is_that_class(tmp_path: Path) -> None:

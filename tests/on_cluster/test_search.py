@@ -34,7 +34,7 @@ def test_a_search_is_a_job_that_can_be_left_and_its_reports_come_home(project: P
         submitter.interrupt()
         code, output = submitter.finish()
         assert code == 130, output
-        job = re.search(r"(tune-\w+-1) goes on without this process; run the same command again", output)
+        job = re.search(r"(tune-\w+-1) keeps running without this process; run the same command again", output)
         assert job, output
         assert not (project.folder / "reports/tune").exists()
         back = project.start("ssgan", "tune")

@@ -74,7 +74,7 @@ def left_and_found_again(project: Project, submitter: Command, run: str) -> Comm
     submitter.interrupt()
     code, output = submitter.finish()
     assert code == 130, output
-    advice = rf"{run}-1 goes on without this process; run the same command again .* `ssgan jobs stop {run}-1`"
+    advice = rf"{run}-1 keeps running without this process; run the same command again .* `ssgan jobs stop {run}-1`"
     assert re.search(advice, output), output
     assert project.jobs(run) == [("1", "RUNNING")]
 
@@ -94,7 +94,7 @@ def stopped(project: Project, run: str, waiting: list[tuple[Project, Command]]) 
     for where, command in waiting:
         code, output = command.finish()
         assert code == 1, output
-        assert f"error: {run}-1 was stopped; run the same command again to go on from its last checkpoint" in output
+        assert f"error: {run}-1 was stopped; run the same command again to resume from its last checkpoint" in output
         assert not (where.folder / "runs/train").exists()
 
 

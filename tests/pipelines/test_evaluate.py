@@ -54,7 +54,7 @@ def test_the_stage_says_what_it_found(tmp_path: Path, monkeypatch: pytest.Monkey
     numbers = Fake(tmp_path, twin=twin).write().evaluate(monkeypatch)
     said = capsys.readouterr().out
     assert "120 test images opened, by this stage only; 95% intervals" in said
-    assert f"semi-supervised model: {100 * numbers['main']['error_rate']:.1f}% wrong" in said
+    assert f"semi-supervised model: test error {100 * numbers['main']['error_rate']:.1f}%" in said
     assert ("a measured gain" in said) == twin
     assert ("no gain is reported" in said) != twin
 

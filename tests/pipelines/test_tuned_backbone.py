@@ -61,7 +61,7 @@ def test_the_answers_are_the_labels_and_some_of_every_class_and_nothing_of_val_o
     assert set(files.ids("labeled")) <= set(ids)
     assert not set(ids) & {*files.ids("val"), *files.ids("test")}
     assert len(ids) <= len({*files.ids("labeled"), *files.ids("unlabeled")[:12]})
-    assert lines[0].startswith("learning from 8 labels and the surest answers on ")
+    assert lines[0].startswith("learning from 8 labels and the most confident predictions for ")
     answers, _, _ = fine_tuning.surest_answers(config, files, files.ids("unlabeled"), 0.5)
     labels = dict(zip(files.ids("labeled"), files.labels("labeled").tolist(), strict=True))
     given = dict(zip(files.ids("unlabeled"), answers.tolist(), strict=True))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ssgan.registry.version import Version, assemble
-from ssgan.report.card import approvals, plain
+from ssgan.report.card import approvals, card, plain
 from tests.support.finished_project import finished
 
 
@@ -46,6 +46,13 @@ def test_it_tells_data_labels_seeds_numbers_and_limits(tmp_path: Path, monkeypat
     ):
         assert part in body
     assert body.count("\n| ant |") == 1
+
+
+def test_what_was_fitted_at_once_took_no_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    version, _, body = made(tmp_path, monkeypatch)
+    fitted = card(version.metrics, {**version.training, "fitted": {"main": "linear_probe"}}, version.split)
+    assert [" steps" in text for text in (body, fitted)] == [True, False]
+    assert "fitted at once" in fitted
 
 
 def test_a_run_without_twin_says_what_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

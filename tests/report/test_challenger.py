@@ -51,7 +51,7 @@ def test_the_first_screen_in_words() -> None:
 
 
 def test_which_images_decided() -> None:
-    assert scope(BASE) == "Both were judged on exactly the same test images."
+    assert scope(BASE) == "Both were evaluated on exactly the same test images."
     grown = {**BASE, "images": {"shared": 100, "only_champion": 2, "only_challenger": 1500, "relabeled": 3}}
     assert "1,500 are known to the challenger only, 2 to the champion only" in scope(grown)
     assert scope(grown).endswith("3 of them have another label than before; the label of today counts.")

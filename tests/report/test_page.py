@@ -244,7 +244,7 @@ def test_a_supervised_run_shows_no_unlabeled_images(tmp_path: Path, monkeypatch:
 def test_without_a_generator_no_figure_and_no_word_of_it_stays(
     usual: Path, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "second network invents" in " ".join(read(usual).text.split())
+    assert "a second network, the generator" in " ".join(read(usual).text.split())
     assert (copied / "report/generated.png").exists()
     assert "second network" not in page(Fake(copied, generator=False), monkeypatch).text
     assert not (copied / "report/generated.png").exists()
@@ -302,7 +302,7 @@ def test_a_missing_file_names_the_stage(copied: Path, name: str, stage: str) -> 
 @pytest.mark.parametrize(
     ("max_risk", "num_val", "words"),
     [
-        ("null", 40, "No threshold was asked for"),
+        ("null", 40, "No threshold was requested"),
         (0.05, 40, "No threshold: validation holds 40 images, at least 117 are needed to guarantee 0.05"),
         (0.05, 400, "Accepted were 5.0% wrong among the answered images. The validation images gave the threshold"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ def test_a_gain_is_told_in_one_sentence(facts: Facts) -> None:
         "With 40 labels and 1,203 unlabeled images, the model gets 4.2% of unseen images wrong; "
         "the same network trained on the 40 labels alone gets 13.1% wrong."
     )
+
+
+def test_what_was_fitted_at_once_took_no_steps(facts: Facts) -> None:
+    manifest = {**facts.manifest, "steps": 2000}
+    shown = [
+        dict(story.ran(replace(facts, manifest={**manifest, "fitted": fitted}))).get("Steps") for fitted in ({}, {"main": "x"})
+    ]
+    assert shown == ["2,000", None]
 
 
 def test_no_gain_is_not_dressed_up(facts: Facts) -> None:

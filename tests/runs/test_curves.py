@@ -136,7 +136,7 @@ def test_a_server_that_goes_away_ends_no_training(
 
     monkeypatch.setattr(MlflowClient, "log_batch", fail)
     assert trained(splits, tmp_path, "mlflow")["steps"] == 30
-    assert capsys.readouterr().err.count("warning: MLflow failed (gone); the training goes on without it") == 1
+    assert capsys.readouterr().err.count("warning: MLflow failed (gone); training continues without it") == 1
 
 
 def test_a_missing_package_is_named_with_what_installs_it(

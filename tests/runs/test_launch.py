@@ -160,8 +160,8 @@ def test_the_time_left_is_that_of_all_models(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        (170, "supervised baseline: stopped at step 170 of 200; it goes on at step 150"),
-        (49, "supervised baseline: stopped at step 49 of 200; it begins anew: there is no checkpoint of it yet"),
+        (170, "supervised baseline: stopped at step 170 of 200; it resumes at step 150"),
+        (49, "supervised baseline: stopped at step 49 of 200; it starts over: there is no checkpoint of it yet"),
         (200, ""),
     ],
 )
@@ -189,7 +189,7 @@ def test_a_training_that_goes_on_says_where() -> None:
     line = ProgressLine(3600, ["main"], 50, out)
     for step in (150, 151, 200):
         line("main", ProgressEvent(step, 200, 1.0, 0.0, None))
-    assert out.getvalue().splitlines()[0] == "semi-supervised model: goes on at step 150 of 200"
+    assert out.getvalue().splitlines()[0] == "semi-supervised model: resumes at step 150 of 200"
     assert out.getvalue().count("goes on") == 1
 
 

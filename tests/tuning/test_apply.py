@@ -105,7 +105,7 @@ def test_commit_holds_the_parameters_and_nothing_else(project: Path, capsys: pyt
     git("add", "other.txt")
     assert run(["tune", "apply", "--commit"]) == 0
     assert load(project / "params.yaml").train.steps == 5000
-    assert git("show", "--stat", "--format=%s").split("\n")[0] == "Apply trial 3 of the search: 25.00 % wrong on val"
+    assert git("show", "--stat", "--format=%s").split("\n")[0] == "Apply trial 3 of the search: validation error 25.00 %"
     assert git("show", "--name-only", "--format=").split() == ["params.yaml"]
     assert git("status", "--porcelain").splitlines() == ["M  other.txt", "?? reports/"]
     out = capsys.readouterr().out
