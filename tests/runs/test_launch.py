@@ -190,7 +190,7 @@ def test_a_training_that_goes_on_says_where() -> None:
     for step in (150, 151, 200):
         line("main", ProgressEvent(step, 200, 1.0, 0.0, None))
     assert out.getvalue().splitlines()[0] == "semi-supervised model: resumes at step 150 of 200"
-    assert out.getvalue().count("goes on") == 1
+    assert out.getvalue().count("resumes") == 1
 
 
 def test_a_second_training_in_a_project_is_refused_with_the_process_of_the_first(tmp_path: Path) -> None:
