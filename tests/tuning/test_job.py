@@ -86,7 +86,8 @@ def test_a_job_that_ended_well_but_left_too_little_is_an_error(
     found: SearchSpec, splits: SplitFiles, monkeypatch: pytest.MonkeyPatch, job: Played, missing: str
 ) -> None:
     played(found, monkeypatch, job)
-    with pytest.raises(TrainingError, match=rf"the search ended without an error, but {missing} is not complete in .* to resume"):
+    said = rf"the search ended without an error, but {missing} is not complete in .* to resume"
+    with pytest.raises(TrainingError, match=said):
         search.trials_of(found, Path(splits.root), print)
 
 
