@@ -52,7 +52,7 @@ def test_the_name_is_the_same_from_everywhere_and_changes_with_every_file(
 def test_an_evaluation_of_another_run_is_refused(project: Path, tmp_path: Path) -> None:
     path = project / "metrics/evaluate.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "run_id": "run-b"}))
-    with pytest.raises(DataError, match="judged run-b, but run-a is trained; run `dvc repro evaluate`"):
+    with pytest.raises(DataError, match="is about run-b, but run-a is trained; run `dvc repro evaluate`"):
         assemble(project, tmp_path / "version")
 
 
