@@ -48,7 +48,7 @@ def a_hung_rank_is_told_with_the_stacks_of_the_others_and_replaced(
     hung.suspend()
     begin, clock = time.monotonic(), Clock("hung rank")
     submitter.wait_for_text(r"has not finished a step for 6 s \(train\.step_timeout_s\) and is ended; it is here:", 120)
-    submitter.wait_for_text("all_reduce", 30)  # the stack says that it waited for another rank
+    submitter.wait_for_text(r"dist\.all_(gather|reduce)", 30)  # the stack says that it waited for another rank
     known = project.keys(f"checkpoints/{known[0].split('/')[1]}/main")
     known = project.wait_for_another_checkpoint(submitter, known)
     clock.note("the next checkpoint")
