@@ -94,15 +94,7 @@ def init(
     texts["params.yaml"] = _with_sections(texts["params.yaml"], advice.sections if advice else templates.recipe(recipe), own)
     config = parse(Config, yaml12.read(texts["params.yaml"], "params.yaml"), "ssgan init")  # before anything is written
     texts[SCHEMA] = params_schema.text()
-    folder.mkdir(parents=True, exist_ok=True)
-    git, new = _set_up_dvc(folder)
-    for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    if labels and is_ledger(folder / labels):
-        _start_ledger(folder / labels)
-    ours = [name for name in (*texts, *DVC_FILES, f"{labels}/README.md") if (folder / name).is_file()]
-    committed = new and _commit(folder, ours)
+    git, uncommitted = _write(folder, texts, labels if labels and is_ledger(folder / labels) else None)
     typer.echo(f"project written to {folder.resolve()}" + ("" if git else " (without git: `dvc exp` needs it)"))
     for line in advice.why if advice else ():
         typer.echo(line)
@@ -116,12 +108,27 @@ def init(
         )
     put = "" if is_s3(images) or _holds_files(folder / images) else f"put images into {images}, "
     ready = f"next: {put}change params.yaml to your needs, then: ssgan doctor && dvc repro"
-    if git and not committed:
-        typer.echo(
-            f"commit these files, `dvc exp run` and `dvc metrics diff` ask for it: git add {' '.join(ours)} && git commit"
-        )
+    if uncommitted:
+        add = f"git add {' '.join(uncommitted)} && git commit"
+        typer.echo(f"commit these files, `dvc exp run` and `dvc metrics diff` ask for it: {add}")
     begin = f" features\nno image has a label yet; after that: {FIRST_LABELS}"
     typer.echo(ready + (begin if unlabeled and seen and config.features.backbone else ""))
+
+
+def _write(folder: Path, texts: dict[str, str], ledger: str | None) -> tuple[bool, list[str]]:
+    """Write the files, set DVC up, and commit where that is ours to do.
+
+    Returns whether git is used, and the files that are left to the user to commit.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    git, new = _set_up_dvc(folder)
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    if ledger:
+        _start_ledger(folder / ledger)
+    ours = [name for name in (*texts, *DVC_FILES, f"{ledger}/README.md") if (folder / name).is_file()]
+    return git, ours if git and not (new and _commit(folder, ours)) else []
 
 
 def _start_ledger(folder: Path) -> None:
