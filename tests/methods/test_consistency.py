@@ -7,6 +7,8 @@ import math
 import pytest
 import torch
 
+from ssgan.nets.layers import without_noise
+from ssgan.players.alignment import ClassAlignment, aligned
 from ssgan.players.confidence import WEIGHTS, RunningConfidence
 from ssgan.players.one import OnePlayerMethod
 from tests.support.methods import batch, build, terms
@@ -52,9 +54,10 @@ def test_thresholds_of_fixmatch_follow_the_classifier_by_steps() -> None:
     """In a step the thresholds know its predictions (FreeMatch, eq. 5 and 6); only its end lets them move on."""
     b = batch()
     for thresholds in ("freematch", "softmatch"):
-        method = build("fixmatch", thresholds=thresholds, threshold_decay=0.9)
+        method = build("fixmatch", thresholds=thresholds, threshold_decay=0.9, alignment_decay=None)
         assert isinstance(method, OnePlayerMethod)
-        q = method.net(b.x_u).logits.softmax(1)
+        with without_noise(method.net):
+            q = method.net(b.x_u).logits.softmax(1)
         first, again = terms(method, b), terms(method, b)
         assert first == again
         running = method.nets["confidence"]
@@ -66,6 +69,22 @@ def test_thresholds_of_fixmatch_follow_the_classifier_by_steps() -> None:
         method.after_step(b)
         torch.testing.assert_close(running.mean, after.mean)
     assert "confidence" not in build("fixmatch").nets
+
+
+def test_targets_of_fixmatch_are_free_of_noise_and_aligned_to_equal_shares() -> None:
+    """An image of a class that is predicted twice as often as it is there counts half as much for it."""
+    method, b = build("fixmatch", alignment_decay=0.5), batch()
+    assert isinstance(method, OnePlayerMethod)
+    with without_noise(method.net):
+        q = method.net(b.x_u).logits.softmax(1)
+    running = method.nets["alignment"]
+    assert isinstance(running, ClassAlignment)
+    expected = aligned(q, running.following(q, 0.5))
+    torch.testing.assert_close(method.targets(b.x_u), expected)  # type: ignore[attr-defined]
+    method.after_step(b)
+    torch.testing.assert_close(running.predicted, (0.5 / q.shape[1] + 0.5 * q.mean(0)).detach())
+    plain = build("fixmatch", alignment_decay=None)
+    assert "alignment" not in plain.nets
 
 
 def test_catgan_moves_entropies_the_right_way() -> None:
