@@ -108,9 +108,15 @@ def foreign(project: Path, of: Path, without: Sequence[str]) -> Tensor:
 
 def read(project: Path) -> tuple[dict[str, Any], Tensor]:
     """Columns of the index, and features (N, V, D) in its order."""
-    table = schema.read_set(project / "data/index", ["id", "folder_class", "official_split"]).to_pydict()
+    table = index_of(project)
     (folder,) = (path for path in (project / "data/features").iterdir() if path.is_dir())
     return table, torch.from_numpy(FeatureFiles(str(folder)).read(table["id"]))
+
+
+def index_of(project: Path) -> dict[str, Any]:
+    """Columns of the index: id, class folder, official split."""
+    table: dict[str, Any] = schema.read_set(project / "data/index", ["id", "folder_class", "official_split"]).to_pydict()
+    return table
 
 
 def in_space(raw: Tensor, train: Tensor) -> Tensor:

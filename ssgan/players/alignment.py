@@ -1,8 +1,8 @@
 """Distribution alignment: predictions divided by how often each class has been predicted lately.
 
 Berthelot et al.: ReMixMatch (ICLR 2020), arXiv:1911.09785, section 3.1: q'(c) is proportional to q(c) p(c) / p_t(c), with p the
-shares of the classes (equal ones here) and p_t the running mean of the predictions. Without it a classifier that a few labels have
-made calls nearly everything one class, and learns to do so from its own pseudo-labels. Letters: N images, K classes.
+shares of the classes (equal ones here) and p_t the running mean of the predictions. Without it a classifier that was trained on
+few labels calls nearly everything one class, and learns to do so from its own pseudo-labels. Letters: N images, K classes.
 """
 
 from __future__ import annotations
