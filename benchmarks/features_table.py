@@ -28,7 +28,7 @@ from ssgan import methods
 from ssgan.config import FeatureSpec, NetConfig, Problem
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import fold
-from ssgan.core.method import Phase
+from ssgan.core.method import Phase, SemiSupervisedMethod
 from ssgan.data import schema
 from ssgan.data.sampler import Stream
 from ssgan.features.files import FeatureFiles
@@ -175,6 +175,16 @@ def answers(
     row: Row, data: Data, labels: npt.NDArray[np.int64], classes: npt.NDArray[np.int64], pool: Tensor, seed: int
 ) -> npt.NDArray[np.int64]:
     """What a method answers on the test images; ``classes`` are those that the labels name."""
+    method = trained(row, data, labels, classes, pool, seed)
+    with torch.no_grad():
+        found: npt.NDArray[np.int64] = method.predict(data.test[:, 0]).argmax(1).numpy()
+        return found
+
+
+def trained(
+    row: Row, data: Data, labels: npt.NDArray[np.int64], classes: npt.NDArray[np.int64], pool: Tensor, seed: int
+) -> SemiSupervisedMethod:
+    """A method, trained to its end."""
     torch.manual_seed(fold(seed, "weights"))
     problem = Problem(FeatureSpec(data.train.shape[2]), data.classes, NetConfig(family="head"))
     method = methods.build(row.method, methods.resolve_config(row.method, row.options), problem)
@@ -183,10 +193,8 @@ def answers(
         method.fit(x_l[:, 0], y_l, pool[:, 0], seed)
     else:
         _train(row, method, x_l, y_l, pool, seed)
-    with torch.no_grad():
-        method.nets.eval()
-        found: npt.NDArray[np.int64] = method.predict(data.test[:, 0]).argmax(1).numpy()
-        return found
+    method.nets.eval()
+    return method
 
 
 def _train(row: Row, method: Any, x_l: Tensor, y_l: Tensor, pool: Tensor, seed: int) -> None:

@@ -18,7 +18,7 @@ from ssgan.evaluation import KEPT_IMAGES
 from ssgan.evaluation.rows import three_rows
 from ssgan.features.files import stored
 from ssgan.model import Model, load_model
-from ssgan.prediction.by_id import inputs_of
+from ssgan.prediction.by_id import inputs_of, unlike_labeled
 from ssgan.prediction.nearest import nearest_images
 from ssgan.prediction.sets import judge_sets, labeled_images
 
@@ -45,7 +45,7 @@ def run() -> None:
     counts = {name: len(values) for name, values in ids.items()}
     about = {"run_id": manifest["run_id"], "classes": classes}
     numbers = evaluation.metrics(judged["main"], judged.get("twin"), proof, config, counts, about)
-    rows = three_rows(judged, manifest, config) if features else None
+    rows = three_rows(judged, manifest, config, unlike_labeled(models["main"], features, ids, config)) if features else None
     numbers |= {"rows": rows} if rows else {}
     generated = nearest_images(models["main"], inputs, files, KEPT_IMAGES) if features else models["main"].sample(KEPT_IMAGES)
     evaluation.write_all(test, judged["main"], judged.get("twin"), numbers, generated, TRAIN, previews_of(parameters.data))

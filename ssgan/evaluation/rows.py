@@ -14,6 +14,7 @@ from typing import Any
 
 from ssgan.config import EvaluateConfig
 from ssgan.evaluation.comparison import Gain, compare, p_text
+from ssgan.evaluation.foreign import Foreign
 from ssgan.evaluation.judge import ModelEvaluation, round_floats
 
 SKEWED = 2  # how many times as frequent as the rarest class the most frequent one is
@@ -30,13 +31,16 @@ GANS = (
 )
 
 
-def three_rows(judged: dict[str, ModelEvaluation], manifest: dict[str, Any], config: EvaluateConfig) -> dict[str, Any] | None:
+def three_rows(
+    judged: dict[str, ModelEvaluation], manifest: dict[str, Any], config: EvaluateConfig, foreign: Foreign
+) -> dict[str, Any] | None:
     """What the report says of the three: errors, paired gains, and the answer as sentences; None where one is missing.
 
     Args:
         judged: by role: main, twin (the probe), auto. Where main is one of the others, or ``train.twin`` is false, they are not
             there.
         manifest: of the training.
+        foreign: how many of the unlabeled images look like no class.
     """
     method, main = manifest["config"]["method"]["name"], judged["main"]
     probe, auto = (main if method == name else judged.get(role) for role, name in (("twin", "linear_probe"), ("auto", "auto")))
@@ -54,7 +58,8 @@ def three_rows(judged: dict[str, ModelEvaluation], manifest: dict[str, Any], con
     if shares := dict(zip((one["class"] for one in probe.metrics["per_class"]), fitted.get("shares", []), strict=False)):
         rows["auto"]["shares"] = shares
         said += _skew_sentences(shares)
-    found: dict[str, Any] = round_floats({**rows, "answer": " ".join(said)})
+    said += _foreign_sentences(foreign)
+    found: dict[str, Any] = round_floats({**rows, "foreign": foreign._asdict(), "answer": " ".join(said)})
     return found
 
 
@@ -101,6 +106,16 @@ def _skew_sentences(shares: dict[str, float]) -> list[str]:
     return [
         f"The unlabeled images seem skewed: an estimated {100 * shares[often]:.0f} % are {often}, {100 * shares[rarely]:.0f} % "
         f"{rarely}; a method that assumes equal shares does harm on such images."
+    ]
+
+
+def _foreign_sentences(foreign: Foreign) -> list[str]:
+    """Nothing where chance explains it."""
+    if foreign.at_least <= 0:
+        return []
+    return [
+        f"About {100 * foreign.share:.0f} % of the unlabeled images (at least {100 * foreign.at_least:.0f} %) look like no "
+        "class that has labels; such images can cost more than unlabeled images gain: remove them, or label their class."
     ]
 
 

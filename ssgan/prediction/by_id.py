@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ssgan.config import EvaluateConfig
 from ssgan.errors import ConfigError
+from ssgan.evaluation.foreign import LOOKED_AT, Foreign, foreign_share
 from ssgan.features.files import FeatureFiles
 
 if TYPE_CHECKING:
@@ -38,6 +40,15 @@ def predict_by_id(model: Model, features: FeatureFiles | None) -> PredictById:
     """All outputs of a model, from ids (N,) and stored pixels (N, C, S, S), N > 0. Raises ConfigError as ``inputs_of``."""
     inputs = inputs_of(model, features)
     return lambda ids, pixels: model.outputs(inputs(ids, pixels))
+
+
+def unlike_labeled(model: Model, features: FeatureFiles, ids: dict[str, list[str]], config: EvaluateConfig) -> Foreign:
+    """How many unlabeled images look like no class; ``ids`` of the sets of the split."""
+
+    def vectors(name: str) -> npt.NDArray[np.float32]:
+        return model.to_space(features.read(ids[name][:LOOKED_AT], views=1)[:, 0].astype(np.float32))
+
+    return foreign_share(vectors("labeled"), vectors("test"), vectors("unlabeled"), config.confidence)
 
 
 def require_same_backbone(model: Model, files: FeatureFiles) -> None:

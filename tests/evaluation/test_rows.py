@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from ssgan.config import EvaluateConfig
+from ssgan.evaluation.foreign import Foreign
 from ssgan.evaluation.judge import ModelEvaluation, judge
 from ssgan.evaluation.rows import three_rows
 
 CONFIG = EvaluateConfig()
+NONE = Foreign(0.04, 0.0)
 LABELS = np.arange(400) % 2
 
 
@@ -28,7 +30,7 @@ def manifest(method: str, **chosen: str) -> dict[str, Any]:
 
 def test_a_method_is_compared_with_both() -> None:
     judged = {"main": model(20), "twin": model(60), "auto": model(10)}
-    rows = three_rows(judged, manifest("bad_gan", auto="self_training"), CONFIG)
+    rows = three_rows(judged, manifest("bad_gan", auto="self_training"), CONFIG, NONE)
     assert rows is not None
     assert [rows[name]["errors"] for name in ("probe", "auto", "method")] == [60, 10, 20]
     assert rows["method"]["over_probe"]["error_rate"] == 0.1
@@ -39,18 +41,18 @@ def test_a_method_is_compared_with_both() -> None:
 
 
 def test_the_automatic_choice_and_the_probe_stand_for_themselves() -> None:
-    rows = three_rows({"main": model(10), "twin": model(60)}, manifest("auto", main="label_spreading"), CONFIG)
+    rows = three_rows({"main": model(10), "twin": model(60)}, manifest("auto", main="label_spreading"), CONFIG, NONE)
     assert rows is not None
     assert "method" not in rows
     assert rows["auto"]["over_probe"]["error_rate"] == 0.125
-    rows = three_rows({"main": model(60), "auto": model(60)}, manifest("linear_probe", auto="linear_probe"), CONFIG)
+    rows = three_rows({"main": model(60), "auto": model(60)}, manifest("linear_probe", auto="linear_probe"), CONFIG, NONE)
     assert rows is not None
     assert rows["answer"].startswith("Folds of the labels favor the probe")
 
 
 def test_no_gain_is_an_answer() -> None:
     judged = {"main": model(20), "twin": model(20), "auto": model(20)}
-    rows = three_rows(judged, manifest("fixmatch", auto="self_training"), CONFIG)
+    rows = three_rows(judged, manifest("fixmatch", auto="self_training"), CONFIG, NONE)
     assert rows is not None
     assert "make no measurable difference here (by self training)" in rows["answer"]
     assert "The method fixmatch is level with the probe" in rows["answer"]
@@ -59,7 +61,7 @@ def test_no_gain_is_an_answer() -> None:
 @pytest.mark.parametrize(("shares", "said"), [([0.83, 0.17], "an estimated 83 % are a, 17 % b"), ([0.6, 0.4], None)])
 def test_a_skewed_pool_is_named(shares: list[float], said: str | None) -> None:
     of = {"config": {"method": {"name": "auto"}}, "fitted": {"main": {"chosen": "self_training", "shares": shares}}}
-    rows = three_rows({"main": model(10), "twin": model(60)}, of, CONFIG)
+    rows = three_rows({"main": model(10), "twin": model(60)}, of, CONFIG, NONE)
     assert rows is not None
     assert rows["auto"]["shares"] == dict(zip("ab", shares, strict=True))
     assert said in rows["answer"] if said else "skewed" not in rows["answer"]
@@ -68,4 +70,15 @@ def test_a_skewed_pool_is_named(shares: list[float], said: str | None) -> None:
 @pytest.mark.parametrize("method", ["bad_gan", "auto", "linear_probe"])
 def test_without_the_others_nothing_is_said(method: str) -> None:
     """``train.twin: false``: a model compared with itself would look like an answer."""
-    assert three_rows({"main": model(20)}, manifest(method, main="self_training"), CONFIG) is None
+    assert three_rows({"main": model(20)}, manifest(method, main="self_training"), CONFIG, NONE) is None
+
+
+def test_foreign_images_are_named_where_chance_does_not_explain_them() -> None:
+    of = {"config": {"method": {"name": "auto"}}, "fitted": {"main": {"chosen": "self_training"}}}
+    judged = {"main": model(10), "twin": model(60)}
+    quiet, said = (three_rows(judged, of, CONFIG, foreign) for foreign in (NONE, Foreign(0.31, 0.22)))
+    assert quiet is not None
+    assert said is not None
+    assert quiet["foreign"] == {"share": 0.04, "at_least": 0.0}
+    assert "no class" not in quiet["answer"]
+    assert "About 31 % of the unlabeled images (at least 22 %) look like no class that has labels" in said["answer"]
