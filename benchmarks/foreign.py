@@ -48,7 +48,8 @@ def estimates(data: Data, strangers: Tensor, per_class: int, draws: range) -> li
                 pool, _ = mixed(data, strangers, share, random)
                 test = data.test[random.choice(len(data.test), min(tests, len(data.test)), replace=False)]
                 labeled = data.train[drawn(data.train_y, per_class, draw)]
-                found.append(foreign_share(*(x[:LOOKED_AT, 0].numpy() for x in (labeled, test, pool)), 0.95))
+                known, held_out, unlabeled = (x[:LOOKED_AT, 0].numpy() for x in (labeled, test, pool))
+                found.append(foreign_share(known, held_out, unlabeled, 0.95))
             each = [100 * one.share for one in found]
             above = sum(one.at_least > 0 for one in found)
             wrong = sum(one.at_least > share for one in found)
