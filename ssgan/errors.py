@@ -32,6 +32,10 @@ class UnusableError(StorageError):
     """A folder in storage is damaged or incomplete; storage itself works, and another folder may do."""
 
 
+class HeldError(StorageError):
+    """Another process trains this run, or has taken it over."""
+
+
 class TrainingError(SsganError):
     """Training cannot go on: too few resources, a lost worker, results that are not what was asked for."""
 

@@ -10,6 +10,7 @@ from ssgan.config import Config
 from ssgan.errors import ConfigError, TrainingError
 from ssgan.machine import cores
 from ssgan.runs.curves import OnRecord, board_for
+from ssgan.storage.lease import Guard, guarded
 from ssgan.storage.store import open_store
 from ssgan.training.context import ProgressEvent, Role, Run, RunContext
 from ssgan.training.experiment import train
@@ -21,8 +22,12 @@ def train_roles(
     roles: Sequence[Role],
     on_progress: Callable[[Role, ProgressEvent], None],
     on_record: OnRecord | None = None,
+    guard: Guard | None = None,
 ) -> None:
-    """Train the given roles, one after the other. Raises ConfigError where more than one worker is asked for."""
+    """Train the given roles, one after the other; ``guard``: the claim under which they are written.
+
+    Raises ConfigError where more than one worker is asked for.
+    """
     settings = run.config.train
     if settings.num_workers != 1:
         raise ConfigError(
@@ -31,7 +36,7 @@ def train_roles(
         )
     torch.set_num_threads(settings.cpus_per_worker or cores())
     with live_board(run.config.storage.url, run.id) as board:
-        shown, store = board_for(run.config, board), open_store(run.config.storage.url)
+        shown, store = board_for(run.config, board), guarded(open_store(run.config.storage.url), guard)
         context = RunContext(store, _device(run.config), on_progress, shown, on_record=on_record)
         for role in roles:
             train(run, role, context)

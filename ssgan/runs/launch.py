@@ -17,6 +17,8 @@ from ssgan.runs.identity import labeled_ids_sha256, run_of
 from ssgan.runs.progress import LABELS
 from ssgan.runs.publish import locate_splits
 from ssgan.runs.start_from import publish_start
+from ssgan.storage import lease
+from ssgan.storage.lease import Guard
 from ssgan.storage.store import open_store
 from ssgan.storage.write_once import open_once
 from ssgan.training.context import FolderStore, ProgressEvent, Role, Run, final_key
@@ -55,10 +57,14 @@ def requested_run(config: Config, splits: Path, out: Path) -> Run:
 
 
 def train_here(run: Run, store: FolderStore, on_progress: OnProgress) -> None:
-    """Train the roles that are not finished, by ``train.backend``. Raises TrainingError if they are not finished then."""
-    if todo := unfinished(run, store):
-        with recorded(run) as on_record:
-            _backend(run.config)(run, todo, on_progress, on_record)
+    """Train the roles that are not finished, by ``train.backend``, as the only process that writes this run.
+
+    Raises HeldError where another one does, TrainingError if they are not finished then.
+    """
+    if unfinished(run, store):
+        with lease.held(run.config.storage.url, run.id) as guard, recorded(run) as on_record:
+            if todo := unfinished(run, store):  # whoever held it before may have finished it
+                _backend(run.config)(run, todo, on_progress, on_record, guard)
     _require_finished(run, store)
 
 
@@ -75,7 +81,7 @@ def _require_finished(run: Run, store: FolderStore) -> None:
         )
 
 
-def _backend(config: Config) -> Callable[[Run, Sequence[Role], OnProgress, OnRecord | None], None]:
+def _backend(config: Config) -> Callable[[Run, Sequence[Role], OnProgress, OnRecord | None, Guard | None], None]:
     # Imported here: the inline backend must not import Ray.
     if config.train.backend == "inline":
         from ssgan.runs import inline

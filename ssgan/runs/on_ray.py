@@ -27,6 +27,7 @@ from ssgan.runs.curves import OnRecord, board_for
 from ssgan.runs.mailbox import mailbox_of, open_mailbox
 from ssgan.runs.watchdog import Watchdog
 from ssgan.storage import absolute
+from ssgan.storage.lease import Guard, guarded
 from ssgan.training.context import ProgressEvent, Role, Run, RunContext
 
 POLL_SECONDS = 0.5
@@ -43,10 +44,19 @@ class WorkerSettings(NamedTuple):
     threads: int
     versions: dict[str, str]
     records: bool  # whether the driver wants them
+    guard: Guard | None  # of the driver, for what they write
 
 
-def train_roles(run: Run, roles: Sequence[Role], on_progress: OnProgress, on_record: OnRecord | None = None) -> None:
+def train_roles(
+    run: Run,
+    roles: Sequence[Role],
+    on_progress: OnProgress,
+    on_record: OnRecord | None = None,
+    guard: Guard | None = None,
+) -> None:
     """Train the given roles, one after the other, in one launch of workers. Both callbacks are called in this process.
+
+    ``guard``: the claim under which they are written, which this process holds.
 
     Raises:
         TrainingError: fewer CPUs or GPUs than asked for; a worker lost more often than ``train.max_failures`` allows; or
@@ -57,7 +67,8 @@ def train_roles(run: Run, roles: Sequence[Role], on_progress: OnProgress, on_rec
         cpus, gpu = available(ray, config.train, config.cluster.room_timeout_s)
         mailbox = open_mailbox(ray, run.id)  # starts while the nodes answer
         require_nodes(ray)
-        assignment = WorkerSettings(run, list(roles), absolute(config.storage.url), cpus, versions(), on_record is not None)
+        storage, records = absolute(config.storage.url), on_record is not None
+        assignment = WorkerSettings(run, list(roles), storage, cpus, versions(), records, guard)
         with _printing(ray, mailbox, on_progress, on_record):
             lost = _fit(assignment, gpu)
         failure = ray.get(mailbox.failure.remote())
@@ -109,7 +120,7 @@ def _worker(settings: dict[str, WorkerSettings]) -> None:
     from ssgan.training.experiment import train
     from ssgan.training.history import live_board
 
-    run, roles, storage, threads, driver_versions, records = settings["assignment"]
+    run, roles, storage, threads, driver_versions, records, guard = settings["assignment"]
     mailbox = mailbox_of(ray, run.id)
     if ray.get(mailbox.failure.remote()):
         return  # started again after an error that trying again cannot fix; the driver raises it
@@ -122,7 +133,7 @@ def _worker(settings: dict[str, WorkerSettings]) -> None:
         require_versions(driver_versions, "as on the driver of the run")
         with live_board(storage, run.id) as board:
             context = RunContext(
-                open_store(storage),
+                guarded(open_store(storage), guard),
                 ray.train.torch.get_device(),
                 lambda role, event: mailbox.report.remote(role, event),
                 board_for(run.config, board),

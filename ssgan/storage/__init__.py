@@ -2,6 +2,7 @@
 
 store.py        whole folders under keys, complete or invisible; opens any storage URL
 write_once.py   keys that are written once, also by two writers at the same time
+lease.py        one writer per run: a lease that is renewed, runs out, and is looked at before each write
 manifest.py     names, sizes and hashes of a folder's files
 retries.py      which faults pass, how long to wait for them, and how to name those that do not
 local.py        objects in a folder

@@ -23,6 +23,7 @@ from ssgan.errors import ConfigError, TrainingError
 from ssgan.runs.identity import run_of
 from ssgan.runs.publish import locate_splits
 from ssgan.storage import absolute
+from ssgan.storage.lease import guarded, held
 from ssgan.storage.store import open_store
 from ssgan.training.context import Run
 from ssgan.tuning import space
@@ -114,10 +115,15 @@ def search(spec: SearchSpec, say: Callable[[str], None]) -> list[Trial]:
     """Run the trials that are missing. Returns all of them, also those of earlier attempts.
 
     Raises:
-        TrainingError: no trial fits the machines; or all of them failed.
+        TrainingError: no trial fits the machines; or all of them failed. HeldError: another process runs this search.
     """
+    url = spec.config.storage.url
+    with held(url, spec.name) as guard:
+        return _search(spec, TrialLog(guarded(open_store(url), guard), spec.name), say)
+
+
+def _search(spec: SearchSpec, log: TrialLog, say: Callable[[str], None]) -> list[Trial]:
     config = spec.config
-    log = TrialLog(open_store(config.storage.url), spec.name)
     known = log.read()
     ended = [trial for trial in known if trial.state != "running"]
     say(f"search {spec.name}: {len(ended)} of {config.tune.trials} trials are done, {len(known) - len(ended)} interrupted")

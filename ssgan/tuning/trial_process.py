@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
 from ssgan.errors import CheckpointError, StorageError, TrainingError
-from ssgan.training.context import FolderStore, Role, RunContext
+from ssgan.training.context import Role, RunContext
+
+if TYPE_CHECKING:
+    from ssgan.storage.store import Store
 
 Reporter = Callable[[dict[str, Any]], None]
 
@@ -73,10 +76,11 @@ def _train(task: TrialTask, run: str, point: dict[str, Any], report: Reporter) -
         report({"step": step, "val_error_rate": error, "seconds": done.seconds})
 
 
-def _fit(config: Config, task: TrialTask, store: FolderStore, report: Reporter) -> None:
+def _fit(config: Config, task: TrialTask, store: Store, report: Reporter) -> None:
     import torch
 
     from ssgan.runs.identity import run_of
+    from ssgan.storage.lease import guarded, held
     from ssgan.training.experiment import train
     from ssgan.training.history import live_board
 
@@ -90,5 +94,5 @@ def _fit(config: Config, task: TrialTask, store: FolderStore, report: Reporter) 
             report({key: record[key] for key in ("step", "val_error_rate", "seconds")})
 
     run = run_of(config, task.files, task.data)
-    with live_board(task.storage, run.id) as board:
-        train(run, "main", RunContext(store, device, lambda role, event: None, board, on_record=on_record))
+    with held(task.storage, run.id) as guard, live_board(task.storage, run.id) as board:
+        train(run, "main", RunContext(guarded(store, guard), device, lambda role, event: None, board, on_record=on_record))

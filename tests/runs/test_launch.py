@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from ssgan.errors import ConfigError, TrainingError
 from ssgan.evaluation.proofs import verify_run
 from ssgan.runs import identity
 from ssgan.runs.launch import describe, train
-from ssgan.runs.lock import only_training
 from ssgan.runs.progress import ProgressLine, progress_of
+from ssgan.storage.store import open_store
 from ssgan.training.context import ProgressEvent
 from tests.support.data import config, write_splits
 
@@ -82,8 +81,6 @@ def test_a_result_that_did_less_than_asked_is_refused(splits: SplitFiles, tmp_pa
     c = inline(tmp_path / "storage")
     train(c, Path(splits.root), tmp_path / "out", quiet)
     run = next((tmp_path / "storage").glob("run-*"))
-    from ssgan.storage.store import open_store
-
     store, folder = open_store(str(tmp_path / "storage")), tmp_path / "forged"
     store.get(f"{run.name}/main/final", folder)
     summary = json.loads((folder / "summary.json").read_text())
@@ -191,12 +188,3 @@ def test_a_training_that_goes_on_says_where() -> None:
         line("main", ProgressEvent(step, 200, 1.0, 0.0, None))
     assert out.getvalue().splitlines()[0] == "semi-supervised model: resumes at step 150 of 200"
     assert out.getvalue().count("resumes") == 1
-
-
-def test_a_second_training_in_a_project_is_refused_with_the_process_of_the_first(tmp_path: Path) -> None:
-    path = tmp_path / ".ssgan/training.lock"
-    refusal = pytest.raises(TrainingError, match=rf"another training .*process {os.getpid()}, since \d\d:\d\d")
-    with only_training(path), refusal, only_training(path):
-        pass
-    with only_training(path):
-        pass

@@ -13,8 +13,9 @@ import pytest
 from infra.cluster.nodes import Nodes
 from ssgan.config import Config
 from ssgan.data.files import SplitFiles
-from ssgan.errors import TrainingError
+from ssgan.errors import HeldError, TrainingError
 from ssgan.runs import on_ray as ray_train
+from ssgan.storage.lease import Guard
 from ssgan.training import experiment
 from ssgan.training.context import ProgressEvent, Role
 from tests.support.data import config, context, final_weights, run_of, same
@@ -104,6 +105,13 @@ def test_an_error_that_trying_again_cannot_mend_comes_back_as_itself(
     c = c.model_copy(update={"method": c.method.model_copy(update={"options": {"learning_rate": 1e30}})})
     with pytest.raises(TrainingError, match=r"step \d+: .* is not finite"):
         ray_train.train_roles(run_of(c, splits), ["main"], lambda role, event: None)
+
+
+def test_a_worker_whose_driver_lost_the_run_writes_nothing(ray_nodes: Nodes, splits: SplitFiles, tmp_path: Path) -> None:
+    run = run_of(ray_config(tmp_path), splits)
+    with pytest.raises(HeldError, match=f"{run.id} was taken over by another process"):
+        ray_train.train_roles(run, ["main"], lambda role, event: None, None, Guard(run.id, 1, "never made"))
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_no_cluster_at_ray_address(splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
