@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssgan.config import Config, load
+from ssgan.wording import counted
 
 if TYPE_CHECKING:
     from ssgan.backbones import Network
@@ -44,7 +45,7 @@ def features(config: Config) -> None:
     job = FeatureJob(make_source(config.data.source), backbone, c.views, limits, c.batch_size)
     line = ProgressLine(partial(print, flush=True))
     done = extract(job, Path("data/index"), OUT / backbone.key, _pool(config, partial(backbones.load, backbone, weights)), line)
-    print(f"features: {backbone.name}, {backbone.dimension:,} dimensions, views {c.views}, {done.describe()}")
+    print(f"features: {backbone.name}, {counted(backbone.dimension, 'dimension')}, views {c.views}, {done.describe()}")
 
 
 def _pool(config: Config, load: Callable[[], Network]) -> FeaturePool:

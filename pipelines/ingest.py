@@ -14,6 +14,7 @@ from ssgan.data import tombstones
 from ssgan.data.images import ingest
 from ssgan.data.sources import make_source
 from ssgan.data.workers import RemotePool
+from ssgan.wording import counted
 
 
 def run() -> None:
@@ -44,4 +45,4 @@ class _Progress:
         now = time.monotonic()
         if now - self.last >= 10:
             self.last = now
-            print(f"ingest: {seen} files, {seen / (now - self.start):,.0f}/s", flush=True)
+            print(f"ingest: {counted(seen, 'file')}, {seen / (now - self.start):,.0f}/s", flush=True)

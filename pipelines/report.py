@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ssgan.config import load
 from ssgan.report import ReportInputs, render
+from ssgan.wording import counted
 
 OUT = Path("report")
 
@@ -13,4 +14,4 @@ OUT = Path("report")
 def run() -> None:
     """Write report/index.html and report/*.png."""
     render(ReportInputs(), OUT, load().report)
-    print(f"report: {OUT}/index.html, and {len(list(OUT.glob('*.png')))} figures as PNG beside it")
+    print(f"report: {OUT}/index.html, and {counted(len(list(OUT.glob('*.png'))), 'figure')} as PNG beside it")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ssgan.wording import counted
+
 
 def circles(
     out: Annotated[Path, typer.Option(help="Folder for circles.png and circles.gif.")] = Path("circles"),
@@ -27,7 +29,8 @@ def circles(
     out.mkdir(parents=True, exist_ok=True)
     data = draw(labels, seed)
     typer.echo(
-        f"two circles, {TRAIN} points, {labels} of them labeled; wrong answers on {TEST} other points after {steps} steps:"
+        f"two circles, {TRAIN} points, {labels} of them labeled; wrong answers on {TEST} other points after "
+        f"{counted(steps, 'step')}:"
     )
     found = []
     for variant in runs.VARIANTS:

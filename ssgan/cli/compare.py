@@ -11,6 +11,7 @@ import typer
 from ssgan import scratch
 from ssgan.cli.models import Params
 from ssgan.errors import Exit
+from ssgan.wording import counted
 
 OUT = Path("reports/compare")
 MARKS = {True: "ok  ", False: "FAIL", None: "--  "}
@@ -65,7 +66,7 @@ def describe(verdict: dict[str, Any]) -> str:
 
 
 def _who(one: dict[str, Any]) -> str:
-    return f"{one['version']} ({one['run_id']}, {one['label_budget']} labels)"
+    return f"{one['version']} ({one['run_id']}, {counted(one['label_budget'], 'label')})"
 
 
 def _error(results: dict[str, Any], role: str) -> str:
@@ -77,7 +78,7 @@ def _images(images: dict[str, int]) -> list[str]:
     lines = []
     if images["only_champion"] or images["only_challenger"]:
         lines.append(
-            f"compared on the {images['shared']} test images that both were evaluated on; "
+            f"compared on the {counted(images['shared'], 'test image')} that both were evaluated on; "
             f"{images['only_challenger']} are known to the challenger only, {images['only_champion']} to the champion only"
         )
     if images["relabeled"]:

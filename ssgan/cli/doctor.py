@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ssgan.errors import Exit
+from ssgan.wording import counted
 
 MARKS = {"ok": "ok  ", "note": "note", "fail": "FAIL"}
 
@@ -30,6 +31,6 @@ def doctor(
             typer.echo(f"{MARKS[check.level]}  {check.name:<12} {check.found}")
             if check.remedy:
                 typer.echo(f"{'':18} -> {check.remedy}")
-        typer.echo(f"{failed} of {len(checks)} checks failed" if failed else "all checks passed")
+        typer.echo(f"{failed} of {counted(len(checks), 'check')} failed" if failed else "all checks passed")
     if failed:
         raise typer.Exit(Exit.FAILED)

@@ -11,6 +11,7 @@ import typer
 
 from ssgan.cli.labels import REGISTRY, LedgerOption, open_ledger, pipeline_hint
 from ssgan.errors import DataError
+from ssgan.wording import counted
 
 if TYPE_CHECKING:
     from ssgan.config import Config
@@ -53,8 +54,10 @@ def label(
         session = Session(wanted, classes, journal, done, into.taxonomy())
         with Server(session, images, host, port) as server:
             sheets = (session.state()["sheet"] or {}).get("of", 0)
-            as_sheets = f" ({sheets} sheets first)" if sheets else ""
-            typer.echo(f"{len(set(wanted) - done)} of {len(wanted)} images to label{as_sheets}, as {who}: {server.url}")
+            as_sheets = f" ({counted(sheets, 'sheet')} first)" if sheets else ""
+            typer.echo(
+                f"{len(set(wanted) - done)} of {counted(len(wanted), 'image')} to label{as_sheets}, as {who}: {server.url}"
+            )
             if not is_loopback(host):
                 typer.echo("  plain HTTP: who can read this network can read the address and the images", err=True)
             if browser:
@@ -65,7 +68,10 @@ def label(
         if hint := pipeline_hint(into.folder, config.split):
             typer.echo(hint)
         for why, count in images.small().items():
-            typer.echo(f"  only the small copy that ingest stored was there for {count} images; the original: {why}", err=True)
+            typer.echo(
+                f"  only the small copy that ingest stored was there for {counted(count, 'image')}; the original: {why}",
+                err=True,
+            )
     finally:
         journal.close()
 
@@ -85,9 +91,14 @@ def _fold(journal: Journal, ledger: Path, queue: str, session: str) -> bool:
     aside = sum(act.do == "aside" for act in journal.standing())
     done = journal.fold(queue)
     if aside:
-        typer.echo(f"{aside} images of {session} were set aside without a class (`ssgan labels aside` lists them)")
+        typer.echo(
+            f"{counted(aside, 'image of', 'images of')} {session} set aside without a class (`ssgan labels aside` lists them)"
+        )
     if done:
-        typer.echo(f"{done[1]} labels of {session} -> {ledger}, batch {done[0]} (`ssgan labels undo {done[0]}` takes it back)")
+        typer.echo(
+            f"{counted(done[1], 'label')} of {session} -> {ledger}, batch {done[0]} (`ssgan labels undo {done[0]}` takes "
+            "it back)"
+        )
     return bool(aside or done)
 
 

@@ -14,6 +14,7 @@ import typer
 from ssgan.cli.layouts import FolderLayout
 from ssgan.errors import ConfigError, Exit
 from ssgan.intake.raw_label import LabelFormat
+from ssgan.wording import counted
 
 if TYPE_CHECKING:
     from ssgan.config import SplitConfig
@@ -97,7 +98,10 @@ def import_(
         typer.echo(import_report.describe(found, str(path)))
         typer.echo(_outcome(batch, len(found.review.accepted), clear, partial, dry_run))
         if to_queue:
-            typer.echo(f"{len(found.queue)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
+            typer.echo(
+                f"{counted(len(found.queue), 'image is', 'images are')} in {queue}: fill in `label`, then `ssgan labels "
+                f"import {queue}`"
+            )
             if left := import_report.not_recorded(found):
                 typer.echo(f"{left} of their votes contradict others and are not recorded; import {path} again after the queue")
         if batch and (hint := pipeline_hint(into.folder, config)):
@@ -119,12 +123,16 @@ def _agreed(review: Review, new_classes: NewClasses, ask: bool) -> list[str]:
 
 def _outcome(batch: str | None, votes: int, clear: bool, partial: bool, dry_run: bool) -> str:
     if batch:
-        return f"written: batch {batch}, {votes} votes (`ssgan labels undo {batch}` takes it back)"
+        return f"written: batch {batch}, {counted(votes, 'vote')} (`ssgan labels undo {batch}` takes it back)"
     if dry_run:
-        return f"dry run, nothing was written; {votes} votes are clear" + ("" if clear else ", the rest needs a person")
+        return f"dry run, nothing was written; {counted(votes, 'vote is', 'votes are')} clear" + (
+            "" if clear else ", the rest needs a person"
+        )
     if clear or partial:
         return "nothing to write"
-    return f"nothing was written: a decision is needed; {votes} votes are clear (--partial imports these)"
+    return (
+        f"nothing was written: a decision is needed; {counted(votes, 'vote is', 'votes are')} clear (--partial imports these)"
+    )
 
 
 @labels.command()
@@ -141,7 +149,7 @@ def aside(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
         return
     for event in found:
         typer.echo(f"{event.time[:10]}  {project.display_name(event.name)}  {event.into}  ({event.by})")
-    typer.echo(f"{len(found)} images were set aside and have no class")
+    typer.echo(f"{counted(len(found), 'image was', 'images were')} set aside, without a class")
 
 
 @labels.command()
@@ -152,10 +160,13 @@ def conflicts(queue: Annotated[Path, typer.Option(help="The file to write.")] = 
     policy = _split_config().label_policy
     state = open_ledger(ledger).state(policy)
     if not state.conflicts:
-        typer.echo(f"no conflicts: {policy} decides on all {len(state.labels)} labeled images")
+        typer.echo(f"no conflicts: {policy} decides on all {counted(len(state.labels), 'labeled image')}")
         return
     queues.write(queue, queues.of_conflicts(state, _project_index()))
-    typer.echo(f"{len(state.conflicts)} images are in {queue}: fill in `label`, then `ssgan labels import {queue}`")
+    typer.echo(
+        f"{counted(len(state.conflicts), 'image is', 'images are')} in {queue}: fill in `label`, then `ssgan labels "
+        f"import {queue}`"
+    )
     raise typer.Exit(Exit.PERSON)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from ssgan.cli.labels import REGISTRY, JsonOption, LedgerOption, open_ledger
 from ssgan.errors import ConfigError
+from ssgan.wording import counted
 
 if TYPE_CHECKING:
     from ssgan.config import Config
@@ -175,7 +176,7 @@ def _tell(record: dict[str, Any], out: Path) -> None:
     """How many images of each slice, what fell short, and what to do with them."""
     chosen, pool = record["chosen"], record["pool"]["images"]
     by = f"probabilities {record['model']['calibration']}" if record["model"] else "chosen by features, without a model"
-    typer.echo(f"pool: {pool:,} images without a label; {by}")
+    typer.echo(f"pool: {counted(pool, 'image')} without a label; {by}")
     parts = ", ".join(f"{chosen[name]} {words}" for name, words in WORDS.items() if chosen[name])
     typer.echo(f"{sum(chosen.values())} to label: {parts}")
     for name, wanted in record["wanted"].items():
@@ -185,12 +186,16 @@ def _tell(record: dict[str, Any], out: Path) -> None:
             )
             typer.echo(f"  {name}: {chosen[name]} instead of {wanted}; {others}")
     if record["beyond_class_share"]:
-        typer.echo(f"  {record['beyond_class_share']} images are over the share of their class; others gave no more")
+        typer.echo(
+            f"  {counted(record['beyond_class_share'], 'image is', 'images are')} over the share of the class; others "
+            "gave no more"
+        )
     if not chosen["held_out"]:
         typer.echo("  none for val and test (--held-out, and images without a label that are reserved for them)")
     if record["clusters"]:
         typer.echo(
-            f"  as {record['clusters']} sheets of images that look alike: name each once, and take out what does not belong"
+            f"  as {counted(record['clusters'], 'sheet')} of images that look alike: name each once, and take out what "
+            "does not belong"
         )
     if record["model"] and not chosen["control"]:
         typer.echo("  no control group: `ssgan next status` will not be able to say whether choosing was worth it")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssgan.storage import is_s3
+from ssgan.wording import counted
 
 if TYPE_CHECKING:
     from ssgan.features.files import FeatureFiles
@@ -92,9 +93,13 @@ def _say(done: PredictionResult, out: Path) -> None:
 
     c = done.counts
     if done.resumed is not None:
-        typer.echo(f"went on with {out}: {done.resumed} parts were complete; files that came since it began are not in it")
+        typer.echo(
+            f"went on with {out}: {counted(done.resumed, 'part was', 'parts were')} complete; files that came since it "
+            "began are not in it"
+        )
     typer.echo(
-        f"{c['seen']} files = {c['predicted']} predicted + {c['duplicates']} duplicates + {c['rejected']} rejected -> {out}"
+        f"{counted(c['seen'], 'file')} = {c['predicted']} predicted + {counted(c['duplicates'], 'duplicate')} + "
+        f"{c['rejected']} rejected -> {out}"
     )
     typer.echo(f"model: {done.published.model_id}")
     typer.echo(f"probabilities: {done.published.note}")

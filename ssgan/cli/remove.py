@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssgan.errors import Exit
+from ssgan.wording import counted
 
 if TYPE_CHECKING:
     from ssgan.project.remove import Removal
@@ -27,7 +28,7 @@ def remove(
         typer.echo("nothing was changed (--dry-run)")
         return
     carry_out(found, reason)
-    typer.echo(f"removed {len(found.images)} images; removed.csv keeps them away: commit it, then run `dvc repro`")
+    typer.echo(f"removed {counted(len(found.images), 'image')}; removed.csv keeps them away: commit it, then run `dvc repro`")
     if (found.remotes and found.cached) or found.registered or found.fetched or any(found.images.values()):
         raise typer.Exit(Exit.PERSON)
 

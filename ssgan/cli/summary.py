@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from ssgan.wording import counted
+
 REPORT, METRICS = Path("report/index.html"), Path("metrics/evaluate.json")
 
 
@@ -28,7 +30,7 @@ def describe(metrics: dict[str, Any]) -> str:
 
     def error(role: str) -> str:
         one = metrics[role]
-        return f"{one['error_rate']:>6.1%} error, {one['errors']} of {metrics['images']['test']} test images"
+        return f"{one['error_rate']:>6.1%} error, {one['errors']} of {counted(metrics['images']['test'], 'test image')}"
 
     labels = metrics["budget"]["label_budget"]
     lines = ["", f"{'semi-supervised model':<25}{error('main')}"]
@@ -47,7 +49,7 @@ def describe(metrics: dict[str, Any]) -> str:
     return "\n".join(
         [
             *lines,
-            f"{'its supervised baseline':<25}{error('twin')} ({same}, same {labels} labels, no unlabeled images)",
+            f"{'its supervised baseline':<25}{error('twin')} ({same}, same {counted(labels, 'label')}, no unlabeled images)",
             f"{'difference':<25}{100 * gain['error_rate']:>5.1f} percentage points, {interval}: {verdict}",
             *([rows["answer"]] if rows else []),
             _report(),

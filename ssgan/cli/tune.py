@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ssgan.errors import ConfigError, SsganError
+from ssgan.wording import counted
 
 PARAMS, BEST = Path("params.yaml"), Path("reports/tune/best.yaml")
 
@@ -60,7 +61,7 @@ def _yes() -> bool:
 def _message(found: dict[str, object]) -> str:
     return (
         f"Apply trial {found['trial']} of the search: validation error {100 * float(str(found['score'])):.2f} %\n\n"
-        f"Run {found['run']}, {found['val_images']} val images, {found['checkpoint']} weights.\n"
+        f"Run {found['run']}, {counted(int(str(found['val_images'])), 'val image')}, {found['checkpoint']} weights.\n"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ssgan.config.base import Strict
+from ssgan.wording import counted
 
 
 class Draw(Strict):
@@ -21,7 +22,7 @@ class Draw(Strict):
     def _one(self) -> Draw:
         given = {kind: value for kind in Draw.model_fields if (value := getattr(self, kind)) is not None}
         if len(given) != 1:
-            raise ValueError(f"{len(given)} ways to draw it; give one of {', '.join(Draw.model_fields)}")
+            raise ValueError(f"{counted(len(given), 'way')} to draw it; give one of {', '.join(Draw.model_fields)}")
         ((kind, values),) = given.items()
         if kind != "choice" and not values[0] < values[1]:
             raise ValueError(f"{kind} is {values}; write the lower end first")

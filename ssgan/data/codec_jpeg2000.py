@@ -14,6 +14,7 @@ from ssgan.data import codec_pillow
 from ssgan.data.opencv import cv2
 from ssgan.data.raw import Raw, Request, check_pixels, to_eight_bits
 from ssgan.data.rejections import Rejected
+from ssgan.wording import counted
 
 _CODESTREAM = b"\xff\x4f\xff\x51"  # its first two markers: SOC, SIZ
 _END = b"\xff\xd9"
@@ -41,7 +42,8 @@ def decode(data: bytes, request: Request) -> Raw:
     deepest = max(header.bits)
     if header.signed or min(header.bits) < 8 or deepest > 16 or (deepest > 8 and not (header.plain and len(header.bits) == 1)):
         sign = " signed" if header.signed else ""
-        told = f"JPEG 2000 of {header.components} components of {' and '.join(map(str, sorted(header.bits)))}{sign} bits"
+        bits = " and ".join(map(str, sorted(header.bits)))
+        told = f"JPEG 2000 of {counted(header.components, 'component')} of {bits}{sign} bits"
         raise Rejected("unsupported_mode", f"{told}; convert it to PNG or TIFF")
     return codec_pillow.decode(data, "JPEG2000", request) if deepest == 8 else _opencv(data, header, deepest, request)
 

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ssgan.data.raw import HIGHEST, Raw, Request, check_pixels, to_eight_bits
 from ssgan.data.rejections import Rejected
+from ssgan.wording import counted
 
 # What Pillow has to say stands in the reason of a rejection, beside the file's name. On stderr no name would stand beside it.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -92,7 +93,7 @@ def decode_image(
     check_pixels(height, width, request.max_pixels)
     frames = getattr(image, "n_frames", 1)
     if page is None and frames > 1 and image.format != "MPO":
-        raise Rejected("animated", f"{frames} frames or pages")
+        raise Rejected("animated", f"{counted(frames, 'frame or page', 'frames or pages')}")
     mode = image.mode
     image.load()
     # exif_transpose and not our own: Pillow has already turned TIFF upright while loading it, and dropped the tag

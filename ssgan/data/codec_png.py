@@ -18,6 +18,7 @@ from ssgan.data.opencv import cv2
 from ssgan.data.png_stream import repacked
 from ssgan.data.raw import Pixels, Raw, Request, check_pixels, to_eight_bits
 from ssgan.data.rejections import Rejected
+from ssgan.wording import counted
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHUNK = struct.Struct(">I4s")
@@ -96,7 +97,7 @@ def _checked(data: bytes) -> _Png:
             elif kind == b"eXIf":
                 orientation = exif_orientation(data[position + 8 : end - 4])
             elif kind == b"acTL" and length >= 4 and _NUMBER.unpack_from(data, position + 8)[0] > 1:
-                raise Rejected("animated", f"an animated PNG of {_NUMBER.unpack_from(data, position + 8)[0]} frames")
+                raise Rejected("animated", f"an animated PNG of {counted(_NUMBER.unpack_from(data, position + 8)[0], 'frame')}")
         position = end
     raise Rejected("truncated", f"the PNG ends after {size} bytes, without its IEND chunk")
 

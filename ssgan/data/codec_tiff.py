@@ -18,6 +18,7 @@ from ssgan.data import codec_pillow
 from ssgan.data.opencv import cv2
 from ssgan.data.raw import Raw, Request, check_pixels, to_eight_bits
 from ssgan.data.rejections import Rejected
+from ssgan.wording import counted
 
 _libtiff = ctypes.CDLL(_imaging.__file__)  # Pillow's: what it writes to stderr of damage names no file
 for _name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
@@ -142,7 +143,7 @@ def _only(pages: list[_Page]) -> tuple[int, _Page]:
     """Number and tags of the one page that is neither a smaller copy nor a mask. Raises Rejected where there are several."""
     whole = [number for number, page in enumerate(pages) if not page.subfile & (_REDUCED | _MASK)] or [0]
     if len(whole) > 1:
-        raise Rejected("animated", f"{len(whole)} frames or pages")
+        raise Rejected("animated", f"{counted(len(whole), 'frame or page', 'frames or pages')}")
     return whole[0], next((page for page in pages if page.raw), pages[whole[0]])
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ssgan.data.raw import HIGHEST
 from ssgan.data.row_writer import numbers, values
 from ssgan.data.schema import fixed, shards
+from ssgan.wording import counted
 
 LOW_CONTRAST = 32  # gray levels, an eighth of the range
 SHOWN = 3  # examples
@@ -80,17 +81,19 @@ class Conspicuous:
         found = []
         if self.deep:
             how = f"{deep_bits} of 16 bits" if deep_bits else "the range that each file declares"
-            found.append(f"{self.deep} files of more than 8 bits: {how} became 0-255 (data.deep_bits)")
+            found.append(f"{counted(self.deep, 'file')} of more than 8 bits: {how} became 0-255 (data.deep_bits)")
         if self.dim.count:
-            found.append(f"{self.dim.count} files of 16 bits are {_of_low_contrast(self.dim)}; {self._remedy(deep_bits)}")
+            found.append(
+                f"{counted(self.dim.count, 'file')} of 16 bits are {_of_low_contrast(self.dim)}; {self._remedy(deep_bits)}"
+            )
         if self.plain_blank.count:
-            told = f"{self.plain_blank.count} images are blank, such as {self.plain_blank.describe()}"
+            told = f"{counted(self.plain_blank.count, 'image is', 'images are')} blank, such as {self.plain_blank.describe()}"
             found.append(f"{told}; check these files")
         if self.plain_low.count:
-            told = f"{self.plain_low.count} images are {_of_low_contrast(self.plain_low)}"
+            told = f"{counted(self.plain_low.count, 'image is', 'images are')} {_of_low_contrast(self.plain_low)}"
             found.append(f"{told}; they are learned from as they are")
         if self.damaged.count:
-            told = f"{self.damaged.count} images are damaged, such as {self.damaged.describe()}"
+            told = f"{counted(self.damaged.count, 'image is', 'images are')} damaged, such as {self.damaged.describe()}"
             found.append(f"{told}; data.damaged: reject leaves them out")
         return found
 

@@ -38,6 +38,7 @@ from ssgan.data.sources import ImageSource, Item, text
 from ssgan.data.sources.listing import I64
 from ssgan.data.workers import DecodeJob, Prepared, RemotePool, prepared_new
 from ssgan.errors import ConfigError, DataError
+from ssgan.wording import counted
 
 INDEX = ".ingest-index.parquet"  # a cache of this machine, which DVC does not see
 REMOVED = -2  # in place of a row
@@ -243,6 +244,6 @@ def _nothing_accepted(source: ImageSource, summary: IngestSummary) -> DataError:
     top = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common(3))
     removed = f", {summary.removed} removed" if summary.removed else ""
     return DataError(
-        f"none of the {summary.seen} files of {source.name} is an image that can be used ({top}{removed}); "
+        f"none of the {counted(summary.seen, 'file')} of {source.name} is an image that can be used ({top}{removed}); "
         "correct data.source or the limits"
     )

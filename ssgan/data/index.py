@@ -16,6 +16,7 @@ from ssgan.data.schema import ID, ROWS_KEY, fixed, ids_column, metadata_of, shar
 from ssgan.data.signatures import THUMB, Signatures
 from ssgan.data.store import ImageStore
 from ssgan.errors import DataError
+from ssgan.wording import counted
 
 
 def index_schema(spec: ImageSpec, made_by: dict[str, Any]) -> pa.Schema:
@@ -63,7 +64,9 @@ def paths_of(index: Path, ids: Sequence[str]) -> dict[str, str]:
             found.update(zip(map(bytes.hex, rows["id"].to_pylist()), rows["path"].to_pylist(), strict=True))
     missing = set(ids) - found.keys()
     if missing:
-        raise DataError(f"{index} lacks {len(missing)} images of data/splits, such as {min(missing)}; run `dvc repro split`")
+        raise DataError(
+            f"{index} lacks {counted(len(missing), 'image')} of data/splits, such as {min(missing)}; run `dvc repro split`"
+        )
     return found
 
 

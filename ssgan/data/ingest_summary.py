@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ssgan.data.conspicuous import Conspicuous
+from ssgan.wording import counted
 
 
 @dataclass
@@ -51,7 +52,7 @@ class IngestSummary:
         """Raise AssertionError where a file was lost."""
         found = self.accepted + self.rejected.total() + self.duplicates + self.removed
         if self.seen != found:
-            raise AssertionError(f"{self.seen} files seen, but {found} accounted for")
+            raise AssertionError(f"{counted(self.seen, 'file')} seen, but {found} accounted for")
 
     def describe(self, seconds: float, deep_bits: int | None = None) -> str:
         """A few lines for people; what this run had to do stands here, as metrics must not change from run to run.
@@ -63,11 +64,15 @@ class IngestSummary:
         removed = f" + {self.removed} removed" if self.removed else ""
         notes = self.pictures.notes(deep_bits)
         if self.rejected["damaged"]:
-            notes.append(f"{self.rejected['damaged']} files decode, but are damaged; data.damaged: accept takes them")
+            notes.append(
+                f"{counted(self.rejected['damaged'], 'damaged file decodes', 'damaged files decode')}; data.damaged: "
+                "accept takes them"
+            )
         return (
             f"ingest: {self.source}; {' '.join(self.notes)}\n"
-            f"  {self.seen} files seen = {self.accepted} accepted + {self.rejected.total()} rejected ({reasons})"
-            f" + {self.duplicates} duplicates ({crossing}){removed}\n"
-            f"  {self.read} files read, {self.decoded} images decoded, {self.shards_kept} of {self.shards} shards unchanged,"
+            f"  {counted(self.seen, 'file')} seen = {self.accepted} accepted + {self.rejected.total()} rejected ({reasons})"
+            f" + {counted(self.duplicates, 'duplicate')} ({crossing}){removed}\n"
+            f"  {counted(self.read, 'file')} read, {counted(self.decoded, 'image')} decoded, {self.shards_kept} of "
+            f"{counted(self.shards, 'shard')} unchanged,"
             f" {self.seen / seconds:,.0f} files/s" + "".join(f"\n  note: {note}" for note in notes)
         )

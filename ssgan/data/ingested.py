@@ -25,6 +25,7 @@ from ssgan.data.row_writer import column, numbers, values
 from ssgan.data.signatures import THUMB, Signatures
 from ssgan.data.store import I64, U8, ImageStore
 from ssgan.errors import DataError
+from ssgan.wording import counted
 
 NO_CLASS = -1
 OFFICIAL_TRAIN, OFFICIAL_TEST = 1, 2  # bits: official splits that a file lies in
@@ -173,7 +174,7 @@ def load_images(data: Path) -> IngestedImages:
     twice = [a for a, b in zip(ids[position[close]], ids[position[close + 1]], strict=True) if (a == b).all()]
     if twice:
         one = twice[0].tobytes().hex()
-        raise DataError(f"{store.root} holds {len(twice)} images twice, such as {one}; run `dvc repro ingest` again")
+        raise DataError(f"{store.root} holds {counted(len(twice), 'image')} twice, such as {one}; run `dvc repro ingest` again")
     del ids
     return IngestedImages(store, index, head, position, *_columns(store, index, inverse(position)))
 

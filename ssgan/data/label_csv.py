@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ssgan.errors import DataError
 from ssgan.names import class_name, is_placeholder, whole_number
+from ssgan.wording import counted
 
 _OTHER_NAMES = {
     "path": ("filename", "file_name", "file", "filepath", "file_path", "image", "image_path", "image_id", "imageid", "img"),
@@ -105,7 +106,7 @@ def _renaming(header: list[str]) -> str:
 def _line(where: str, header: list[str], number: int, row: list[str]) -> Line:
     if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
         raise DataError(
-            f"{where}, line {number} has {len(row)} values for {len(header)} columns; "
+            f"{where}, line {number} has {counted(len(row), 'value')} for {counted(len(header), 'column')}; "
             "put values that hold a comma in double quotes"
         )
     cells = dict(zip(header, (cell.strip() for cell in row), strict=False))

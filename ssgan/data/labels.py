@@ -24,6 +24,7 @@ from ssgan.data.tombstones import Removed
 from ssgan.errors import DataError
 from ssgan.ledger import Ledger
 from ssgan.ledger.taxonomy import Taxonomy
+from ssgan.wording import counted
 
 NO_LABEL = -1
 
@@ -99,8 +100,8 @@ def _from_ledger(ledger: Ledger, images: IngestedImages, removed: Removed, confi
     unknown = [image for image in state.votes if image not in rows and not removed.has(image)]
     if unknown and config.on_unknown_image == "error":
         raise DataError(
-            f"{ledger.folder} has votes for {len(unknown)} images that were not ingested: {examples(unknown)}; bring them "
-            "back, or set `split.on_unknown_image: report`"
+            f"{ledger.folder} has votes for {counted(len(unknown), 'image that was', 'images that were')} not ingested: "
+            f"{examples(unknown)}; bring them back, or set `split.on_unknown_image: report`"
         )
     conflicts = {rows[image]: votes for image, votes in state.conflicts.items() if image in rows}
     if conflicts and config.on_conflict == "error":
@@ -109,7 +110,8 @@ def _from_ledger(ledger: Ledger, images: IngestedImages, removed: Removed, confi
             for path, votes in zip(images.values(np.array([*conflicts][:EXAMPLES]), "path"), conflicts.values(), strict=False)
         ]
         raise DataError(
-            f"{len(conflicts)} images have votes that `split.label_policy: {config.label_policy}` cannot decide on: "
+            f"{counted(len(conflicts), 'image has', 'images have')} votes that `split.label_policy: "
+            f"{config.label_policy}` cannot decide on: "
             f"{examples(shown, len(conflicts))}; `ssgan labels conflicts` writes the list to fill in, or set "
             "`split.on_conflict: drop` to treat these images as unlabeled"
         )
@@ -156,7 +158,8 @@ def _csv_votes(
             rows.append(row)
     if unknown and config.on_unknown_image == "error":
         raise DataError(
-            f"split.labels: {config.labels} has {len(unknown)} labels for images that were not ingested: {examples(unknown)}; "
+            f"split.labels: {config.labels} has {counted(len(unknown), 'label')} for images that were not ingested: "
+            f"{examples(unknown)}; "
             f"ingested paths look like {images.values(np.zeros(1, np.int64), 'path')[0]!r}; fix the file, or set "
             "`split.on_unknown_image: report`"
         )
@@ -180,8 +183,8 @@ def resolve(votes: Votes, n: int, config: SplitConfig, counts: dict[str, int]) -
         pairs = [(int(first[row]), int(other[i])) for row, i in zip(dropped[:EXAMPLES], at[:EXAMPLES], strict=True)]
         shown = [" but ".join(f"{votes.names[codes[vote]]!r} ({votes.where(vote)})" for vote in pair) for pair in pairs]
         raise DataError(
-            f"{len(dropped)} images have two different labels: {examples(shown, len(dropped))}; fix the labels, or set "
-            "`split.on_conflict: drop` to treat these images as unlabeled"
+            f"{counted(len(dropped), 'image has', 'images have')} two different labels: {examples(shown, len(dropped))}; "
+            "fix the labels, or set `split.on_conflict: drop` to treat these images as unlabeled"
         )
     index = np.full(n, NO_LABEL, np.int32)
     index[rows] = codes

@@ -21,6 +21,7 @@ from ssgan.data.remote import RemoteJob, ray_ingest_task, remote_job
 from ssgan.data.sources import Item
 from ssgan.data.workers import BATCH_BYTES, IngestPool, RemotePool
 from ssgan.machine import cores
+from ssgan.wording import counted
 
 BATCH_FILES = 2048  # more than on one machine: Ray spends about a millisecond on a task
 
@@ -46,5 +47,5 @@ def _pool(remote: RemoteJob) -> Iterator[IngestPool]:
 
 def error_text(items: list[Item], workers: str = "data.workers") -> ErrorText:
     """How errors name a task of these files."""
-    named = f"the {len(items)} files from {items[0].path!r} to {items[-1].path!r}"
+    named = f"the {counted(len(items), 'file')} from {items[0].path!r} to {items[-1].path!r}"
     return ErrorText(named, f"set {workers} to local", "lower data.max_pixels")

@@ -21,6 +21,7 @@ from ssgan.data.ingested import IngestedImages
 from ssgan.data.labels import NO_LABEL, Labels
 from ssgan.data.store import I64
 from ssgan.errors import DataError
+from ssgan.wording import counted
 
 TRAIN, VAL, TEST, REMOVED = range(4)  # sides; REMOVED: near-duplicates of official test images
 
@@ -178,7 +179,7 @@ def verify(folder: Path, images: IngestedImages, ids: Digests, plan: SplitPlan, 
             _require(np.array_equal(beside, ids[rows]), f"ids of {name} are not those of the rows that they stand beside")
         if (name, summary.config["mode"]) != ("labeled", "benchmark"):
             times[rows] += 1
-    _require(times.max() <= 1, f"{int((times > 1).sum())} images are in two sets")
+    _require(times.max() <= 1, f"{counted(int((times > 1).sum()), 'image is', 'images are')} in two sets")
     if summary.config["mode"] == "benchmark":
         outside = int((plan.side[plan.rows["labeled"]] != TRAIN).sum())
         _require(
@@ -186,7 +187,7 @@ def verify(folder: Path, images: IngestedImages, ids: Digests, plan: SplitPlan, 
         )
     left_out = sum(summary.reserved.values()) + summary.leak_removed
     placed = int(times.sum())
-    _require(placed + left_out == summary.images, f"{summary.images} images came in, {placed} + {left_out} went out")
+    _require(placed + left_out == summary.images, f"{counted(summary.images, 'image')} came in, {placed} + {left_out} went out")
 
 
 def _require(holds: bool, found: str) -> None:

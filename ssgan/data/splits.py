@@ -38,6 +38,7 @@ from ssgan.data.split_summary import REMOVED, TEST, TRAIN, VAL, SplitPlan, Split
 from ssgan.data.store import I64
 from ssgan.data.tombstones import Removed
 from ssgan.errors import ConfigError, DataError
+from ssgan.wording import counted
 
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
@@ -148,8 +149,8 @@ def choose(
         )
     if len(registry.names) - len(registry.retired) < 2:
         raise DataError(
-            f"all {labeled.sum()} labels name one class, {registry.names[0]!r}, and there is no other to tell it from; label "
-            "images of another class too"
+            f"only {registry.names[0]!r} is used, by {counted(int(labeled.sum()), 'label')}, and there is no other class to "
+            "tell it from; label images of another class too"
         )
     if config.mode == "benchmark":
         rows = {"labeled": draw_labels(images, (side == TRAIN) & labeled, class_ids, registry, config)}
@@ -178,7 +179,8 @@ def _require_all_labeled(images: IngestedImages, labels: Labels) -> None:
     missing = np.setdiff1d(np.flatnonzero(labels.index == NO_LABEL), labels.dropped)
     if len(missing):
         raise DataError(
-            f"split.mode is benchmark, but {len(missing)} images have no label: {images.examples(missing)}; label them, or set "
+            f"split.mode is benchmark, but {counted(len(missing), 'image has', 'images have')} no label: "
+            f"{images.examples(missing)}; label them, or set "
             "`split.mode: team`"
         )
 
@@ -193,7 +195,8 @@ def draw_labels(
     present = sorted(set(class_ids[class_ids != NO_LABEL].tolist()), key=lambda c: registry.first[c])
     if config.num_labels < len(present):
         raise ConfigError(
-            f"split.num_labels is {config.num_labels}, less than the {len(present)} classes; raise it to {len(present)} or more"
+            f"split.num_labels is {config.num_labels}, less than the {counted(len(present), 'class')}; raise it to "
+            f"{len(present)} or more"
         )
     rank = np.random.default_rng([config.split_seed]).permutation(len(present))  # who gets the remainder first
     each, rest = divmod(config.num_labels, len(present))
@@ -202,8 +205,8 @@ def draw_labels(
         rows, quota = np.flatnonzero(allowed & (class_ids == c)), each + (place < rest)
         if len(rows) < quota:
             raise DataError(
-                f"class {registry.names[c]!r} has {len(rows)} training images, but `split.num_labels: {config.num_labels}` "
-                f"takes {quota} of it; lower `split.num_labels` or add images of this class"
+                f"class {registry.names[c]!r} has {counted(len(rows), 'training image')}, but `split.num_labels: "
+                f"{config.num_labels}` takes {quota} of it; lower `split.num_labels` or add images of this class"
             )
         # the seed depends on the first name of the class, not on its id: neither other classes nor a renaming change the draw
         seed = int.from_bytes(hashlib.sha256(registry.first[c].encode()).digest()[:8], "big")
@@ -217,7 +220,8 @@ def _taken_along(sides: Sides, labeled: Mask) -> str:
     if 2 * moved <= count:
         return ""
     return (
-        f"{moved} of {count} labeled images follow near-duplicates to val or test (the largest group of similar images has "
+        f"{moved} of {counted(count, 'labeled image follows', 'labeled images follow')} near-duplicates to val or test "
+        "(the largest group of similar images has "
         f"{sides.found.counts['largest_group']}); if they are different things before one camera, lower "
         "`split.near_duplicate_rmse` and `split.near_duplicate_bits` (0 and 0: equal pixels only)"
     )
@@ -234,6 +238,6 @@ def _require_every_class(rows: I64, sides: Sides, class_ids: I32, registry: Clas
             "classes.json)"
         )
         raise DataError(
-            f"{len(missing)} classes of classes.json have no labeled training image: "
+            f"{counted(len(missing), 'class of classes.json has', 'classes of classes.json have')} no labeled training image: "
             f"{examples([registry.names[c] for c in missing])}; {taken or remedy}"
         )

@@ -25,6 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 from ssgan.config import MIB, ImageSpec
 from ssgan.data import schema
 from ssgan.errors import DataError
+from ssgan.wording import counted
 
 READ_BYTES, READ_ROWS = 8 * MIB, 2048  # of pixels that are read, and images that are wanted, at once
 
@@ -151,7 +152,7 @@ class ImageStore:
         """The row groups that hold some rows, given in ascending order."""
         if len(positions) and positions[-1] >= self._starts[-1]:
             raise DataError(
-                f"{self.root} has {self._starts[-1]} images, row {positions[-1]} is asked for; run `dvc repro split`"
+                f"{self.root} has {counted(self._starts[-1], 'image')}, row {positions[-1]} is asked for; run `dvc repro split`"
             )
         which = np.searchsorted(self._starts, positions, side="right") - 1
         found, first = np.unique(which, return_index=True)

@@ -26,6 +26,7 @@ from ssgan.data.files import SplitFiles
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.data.store import I64, GroupRows
 from ssgan.errors import ConfigError
+from ssgan.wording import counted
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -71,8 +72,8 @@ class StreamingImages:
         rows = sum(len(one.rows) for one in self._groups)
         if rows < batch:
             raise ConfigError(
-                f"the unlabeled set has {rows} images, fewer than the batch of {batch}; raise loader.memory_budget (small sets "
-                "are read into memory) or lower method.options.batch_size"
+                f"the unlabeled set has {counted(rows, 'image')}, fewer than the batch of {batch}; raise "
+                "loader.memory_budget (small sets are read into memory) or lower method.options.batch_size"
             )
         self._part = batch // world
         self._steps_per_epoch = rows // batch

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ssgan.errors import DataError
 from ssgan.evaluation.comparison import wilson
 from ssgan.evaluation.scores import Floats
+from ssgan.wording import counted
 
 STEPS = 20  # candidate coverages: 5 %, 10 %, ... 100 % of val
 CURVE_POINTS = 200  # of a curve, at most
@@ -59,7 +60,8 @@ def choose(probability: Floats, right: npt.NDArray[np.bool_], max_risk: float, c
     coverages = [k for k in _coverages(n) if upper_bound(0, k, alpha / STEPS) <= max_risk]
     if not coverages:
         return _none(
-            f"validation holds {n} images, at least {needed(max_risk, confidence)} are needed to guarantee {max_risk:g}"
+            f"validation holds {counted(n, 'image')}, at least {needed(max_risk, confidence)} are needed to guarantee "
+            f"{max_risk:g}"
         )
     for k in reversed(coverages):
         value = float(probability[order[k]]) if k < n else 0.0
@@ -67,8 +69,10 @@ def choose(probability: Floats, right: npt.NDArray[np.bool_], max_risk: float, c
         answered, wrong = int(above.sum()), int((~right[above]).sum())
         bound = upper_bound(wrong, answered, alpha / len(coverages))
         if bound <= max_risk:
-            return Threshold(value, f"chosen on {n} validation images", answered, wrong, bound)
-    return _none(f"none of {len(coverages)} thresholds keeps the risk below {max_risk:g} on {n} validation images")
+            return Threshold(value, f"chosen on {counted(n, 'validation image')}", answered, wrong, bound)
+    return _none(
+        f"none of {counted(len(coverages), 'threshold')} keeps the risk below {max_risk:g} on {counted(n, 'validation image')}"
+    )
 
 
 def _coverages(n: int) -> list[int]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ssgan.errors import DataError
 from ssgan.evaluation.scores import Floats, Ints, checked, log_softmax
+from ssgan.wording import counted
 
 MIN_IMAGES = 20  # with fewer val images the estimate means next to nothing
 LOWEST, HIGHEST = 0.05, 20.0  # an optimum outside is no optimum: val then does not determine the temperature
@@ -56,7 +57,9 @@ def fit_temperature(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Tempe
     """
     logits, labels = checked(logits, labels)
     if len(labels) < MIN_IMAGES:
-        return Temperature(1.0, f"not fitted: validation holds {len(labels)} images, at least {MIN_IMAGES} are needed", False)
+        return Temperature(
+            1.0, f"not fitted: validation holds {counted(len(labels), 'image')}, at least {MIN_IMAGES} are needed", False
+        )
     low, high = 1 / HIGHEST, 1 / LOWEST
     if _slope(logits, labels, low) >= 0:
         return Temperature(
@@ -72,7 +75,7 @@ def fit_temperature(logits: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Tempe
             low = middle
         else:
             high = middle
-    return Temperature(1 / float(np.sqrt(low * high)), f"fitted on {len(labels)} validation images", True)
+    return Temperature(1 / float(np.sqrt(low * high)), f"fitted on {counted(len(labels), 'validation image')}", True)
 
 
 def _slope(logits: Floats, labels: Ints, beta: float) -> float:

@@ -23,6 +23,7 @@ from ssgan.evaluation.calibration import reliability
 from ssgan.evaluation.comparison import compare, score_interval, wilson
 from ssgan.evaluation.judge import round_floats
 from ssgan.evaluation.scores import Floats
+from ssgan.wording import counted
 
 Strings = npt.NDArray[np.object_]
 Mask = npt.NDArray[np.bool_]
@@ -51,7 +52,9 @@ class Predictions:
             raise DataError(f"{where} has no column {missing[0]}; run `dvc repro evaluate` with this version of ssgan")
         ids, paths = (np.array(table[name].to_pylist(), dtype=object) for name in ("id", "path"))
         if len(set(ids)) != len(ids):
-            raise DataError(f"{where} holds {len(ids) - len(set(ids))} images twice; run `dvc repro --force evaluate`")
+            raise DataError(
+                f"{where} holds {counted(len(ids) - len(set(ids)), 'image')} twice; run `dvc repro --force evaluate`"
+            )
         names = np.array(classes, dtype=object)
         labels, predicted = (names[table[name].to_numpy()] for name in ("label", "main_pred"))
         return cls(ids, paths, labels, predicted, table["main_prob"].to_numpy(), table["main_nll"].to_numpy(), classes)
@@ -123,7 +126,8 @@ def pair(champion: Predictions, challenger: Predictions) -> Pairs:
     _, first, second = np.intersect1d(champion.ids.astype(str), challenger.ids.astype(str), return_indices=True)
     if not len(first):
         raise DataError(
-            f"the champion was evaluated on {len(champion.ids)} test images and the challenger on {len(challenger.ids)}, none "
+            f"the champion was evaluated on {counted(len(champion.ids), 'test image')} and the challenger on "
+            f"{len(challenger.ids)}, none "
             "of them the same; evaluate the champion's training on today's test set, or promote with --force and a reason"
         )
     left, right = len(champion.ids) - len(first), len(challenger.ids) - len(second)

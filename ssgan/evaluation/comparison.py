@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssgan.errors import DataError
+from ssgan.wording import counted
 
 GainVerdict = Literal["gain", "none", "harm", "too_few"]
 Interval = tuple[float, float]
@@ -44,7 +45,7 @@ def wilson(wrong: int, total: int, confidence: float) -> Interval:
         DataError: no images, or more wrong ones than images.
     """
     if not 0 <= wrong <= total or total == 0:
-        raise DataError(f"{wrong} wrong of {total} images is no proportion; judge at least one image")
+        raise DataError(f"{wrong} wrong of {counted(total, 'image')} is no proportion; judge at least one image")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     p = wrong / total
     center = p + z * z / (2 * total)
@@ -91,7 +92,7 @@ def score_interval(first_only: int, second_only: int, total: int, confidence: fl
     """
     b, c, n = first_only, second_only, total
     if min(b, c) < 0 or b + c > n or n == 0:
-        raise DataError(f"{b} and {c} of {n} images are no paired counts; judge at least one image")
+        raise DataError(f"{b} and {c} of {counted(n, 'image')} are no paired counts; judge at least one image")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
 
     def statistic(delta: float) -> float:
@@ -166,9 +167,9 @@ def compare(main_right: npt.NDArray[np.bool_], twin_right: npt.NDArray[np.bool_]
 def too_few(gain: dict[str, Any], images: int, what: str = "difference") -> str:
     """Why the test images are too few to tell, and how many would do; ``gain`` as in metrics/evaluate.json."""
     least = min(1.0, gain["detectable"])
-    text = f"{images:,} test images show no {what} below {100 * least:.1f} points"
+    text = f"{counted(images, 'test image shows', 'test images show')} no {what} below {100 * least:.1f} points"
     if gain["detectable"] > 1:
-        text = f"{images:,} test images show no {what} at all"
+        text = f"{counted(images, 'test image shows', 'test images show')} no {what} at all"
     if gain["needed"] is None:
         return f"{text}; label more of what `ssgan next` asks for val and test"
     return f"{text}; about {gain['needed']:,} would show the one seen, if it is real"

@@ -11,6 +11,7 @@ from typing import Any
 
 from ssgan.config import GateConfig
 from ssgan.evaluation.comparison import too_few
+from ssgan.wording import counted
 
 LEAST_LOST = 2  # images of a class; one image more or less proves nothing, however small the class is
 
@@ -78,7 +79,7 @@ def _class_fall(comparison: dict[str, Any], gate: GateConfig) -> Rule:
         if -row["difference"] > gate.max_class_fall and row["lost"] - row["won"] >= LEAST_LOST
     ]
     shown = ", ".join(
-        f"{row['class']} ({_points(-row['difference'])}, {row['lost'] - row['won']} of {row['images']} images)"
+        f"{row['class']} ({_points(-row['difference'])}, {row['lost'] - row['won']} of {counted(row['images'], 'image')})"
         for row in fallen
     )
     fall = max(0.0, -worst["difference"])
@@ -105,7 +106,8 @@ def _shared(comparison: dict[str, Any], gate: GateConfig) -> Rule:
     images = comparison["images"]
     all_of_it = images["shared"] + images["only_challenger"]
     share = round(images["shared"] / all_of_it, 6)
-    text = f"{images['shared']} of the challenger's {all_of_it} test images were given to the champion too"
+    whole = counted(all_of_it, "test image was", "test images were")
+    text = f"{images['shared']} of the challenger's {whole} given to the champion too"
     return Rule("shared images", gate.min_shared, share, share >= gate.min_shared, text)
 
 

@@ -15,6 +15,7 @@ from ssgan.evaluation.calibration import Reliability, Temperature, fit_temperatu
 from ssgan.evaluation.comparison import compare, p_text, too_few, wilson
 from ssgan.evaluation.proofs import BudgetProof
 from ssgan.evaluation.scores import Floats, Ints, balanced_accuracy, checked, confusion, error_rate, log_softmax, nll, recall
+from ssgan.wording import counted
 
 DIGITS = 6  # decimals of a published metric: finer than one image in 100,000, coarse enough for a readable diff
 EXACT = ("temperature", "threshold")  # what others compute and compare with: all digits count
@@ -132,7 +133,10 @@ def describe(results: dict[str, Any]) -> str:
         return f"  {NAMES[role]}: test error {error:.1f}% ({low:.1f} to {high:.1f})"
 
     interval = f"{100 * results['confidence']:.0f}% intervals"
-    lines = [f"evaluate: {results['images']['test']} test images opened, by this stage only; {interval}", line("main")]
+    lines = [
+        f"evaluate: {counted(results['images']['test'], 'test image')} opened, by this stage only; {interval}",
+        line("main"),
+    ]
     gain, promise = results["gain"], results["main"].get("abstention")
     if promise:
         lines.append(f"  abstention: {_answering(promise)}")

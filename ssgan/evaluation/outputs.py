@@ -20,6 +20,7 @@ from ssgan.errors import DataError
 from ssgan.evaluation import history
 from ssgan.evaluation.calibration import Reliability
 from ssgan.evaluation.judge import ModelEvaluation
+from ssgan.wording import counted
 
 KEPT_IMAGES = 256  # mistakes and generated images kept for the report: what fits on a page that opens at once
 
@@ -48,7 +49,7 @@ def write_all(
         DataError: the numbers of images and of predictions differ.
     """
     if len(test) != len(main.prediction) or (twin and len(test) != len(twin.prediction)):
-        raise DataError(f"{len(test)} test images but {len(main.prediction)} predictions; evaluate every image once")
+        raise DataError(f"{counted(len(test), 'test image')} but {len(main.prediction)} predictions; evaluate every image once")
     for folder in (out, plots, metrics.parent):
         folder.mkdir(parents=True, exist_ok=True)
     predicted = predictions(test, main, twin)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ssgan.errors import CheckpointError, DataError
 from ssgan.provenance import file_sha256, ids_sha256
+from ssgan.wording import counted
 
 AGAIN = "run `dvc repro train` again"
 
@@ -102,7 +103,7 @@ def require_same_classes(model: list[str], data: list[str], where: str, former: 
         if a != b and a not in former.get(b, ()):
             raise CheckpointError(f"{where}: class {i} is {a!r} in the model and {b!r} in the data; {AGAIN}")
     if len(model) != len(data):
-        raise CheckpointError(f"{where}: the model knows {len(model)} classes, the data has {len(data)}; {AGAIN}")
+        raise CheckpointError(f"{where}: the model knows {counted(len(model), 'class')}, the data has {len(data)}; {AGAIN}")
 
 
 def prove_budget(manifest: dict[str, Any], ids: dict[str, list[str]], twin: bool) -> BudgetProof:
@@ -118,8 +119,8 @@ def prove_budget(manifest: dict[str, Any], ids: dict[str, list[str]], twin: bool
     budget, seen = int(manifest["label_budget"]), manifest["distinct_labeled_ids_seen"]
     if len(sets["labeled"]) != budget or ids_sha256(sets["labeled"]) != manifest["labeled_ids_sha256"]:
         raise CheckpointError(
-            f"training had {budget} labels; the {len(sets['labeled'])} images of data/splits/labeled are not the same: "
-            "the split changed after training; run `dvc repro train`"
+            f"training had {counted(budget, 'label')}; the {counted(len(sets['labeled']), 'image')} of "
+            "data/splits/labeled are not the same: the split changed after training; run `dvc repro train`"
         )
     for role in ("main", "twin") if twin else ("main",):
         _require_seen(role, int(seen[role]), budget)
@@ -141,17 +142,19 @@ def _shared(sets: dict[str, set[str]], a: str, b: str) -> int:
     both = sets[a] & sets[b]
     if both:
         raise DataError(
-            f"{len(both)} images are in both {a} and {b} (first: {min(both)}); no metric would mean anything: "
-            "run `dvc repro split train`"
+            f"{counted(len(both), 'image is', 'images are')} in both {a} and {b} (first: {min(both)}); no metric would "
+            "mean anything: run `dvc repro split train`"
         )
     return 0
 
 
 def _require_seen(role: str, seen: int, budget: int) -> None:
     if seen > budget:
-        raise CheckpointError(f"{role} saw {seen} distinct labeled images but the budget is {budget}: labels leaked; {AGAIN}")
+        raise CheckpointError(
+            f"{role} saw {counted(seen, 'distinct labeled image')} but the budget is {budget}: labels leaked; {AGAIN}"
+        )
     if seen < budget:
         raise CheckpointError(
-            f"{role} saw only {seen} of the {budget} labeled images, so the result is not one of {budget} labels; "
-            "raise `train.steps` or `labeled_batch_size`"
+            f"{role} saw only {seen} of the {counted(budget, 'labeled image')}, so the result is not one of "
+            f"{counted(budget, 'label')}; raise `train.steps` or `labeled_batch_size`"
         )

@@ -18,6 +18,7 @@ from ssgan.evaluation.published import Published
 from ssgan.evaluation.scores import Floats, log_softmax
 from ssgan.exporting.formats import Predict
 from ssgan.model import Model
+from ssgan.wording import counted
 
 BATCHES = (1, 7)  # images; a graph that took the size of a batch for a constant fails at one of them
 TOLERANCE = 1e-5  # of a probability: float32, summed in another order
@@ -79,7 +80,9 @@ def _compare(
     n, k = expected.shape
     shapes = [value.shape for value in (probabilities, label, abstain)]
     if shapes != [(n, k), (n,), (n,)]:
-        raise CheckpointError(f"the exported file gives shapes {shapes} for {n} images of {k} classes; report this as a bug")
+        raise CheckpointError(
+            f"the exported file gives shapes {shapes} for {counted(n, 'image')} of {counted(k, 'class')}; report this as a bug"
+        )
     top = expected.max(axis=1)
     worst = float(np.abs(probabilities - expected).max())
     left = np.zeros(n, bool) if threshold is None else top <= threshold
@@ -89,7 +92,7 @@ def _compare(
         size = f"{n} of {images.shape[1]} x {images.shape[2]} pixels"
         raise CheckpointError(
             f"the exported file does not compute what the model does, so it was deleted: in a batch of {size}, probabilities "
-            f"differ by up to {worst:.2g} (allowed: {tolerance:g}), {labels} labels and {decisions} decisions to abstain "
-            "differ; try another format, and report this as a bug"
+            f"differ by up to {worst:.2g} (allowed: {tolerance:g}), {counted(labels, 'label')} and {decisions} decisions "
+            "to abstain differ; try another format, and report this as a bug"
         )
     return worst

@@ -23,6 +23,7 @@ from ssgan.exporting.check import Difference, check
 from ssgan.exporting.deployed import about, deployed
 from ssgan.exporting.formats import FORMATS, SUFFIXES, ExportFormat
 from ssgan.model import load_model
+from ssgan.wording import counted
 
 CHECKED = 64  # images: enough for the batches of the check, and done in a moment
 
@@ -108,13 +109,13 @@ def _images(folder: Path, spec: ImageSpec, on_features: bool) -> tuple[npt.NDArr
     """(N, C, S, S) uint8 to check on, and a word on what they are. Raises DataError, CheckpointError."""
     if not folder.is_dir() and not folder.with_suffix(".parquet").is_file():
         noise = np.random.default_rng(0).integers(0, 256, (CHECKED, *spec.shape), np.uint8)
-        return noise, f"{CHECKED} images of noise ({folder} does not exist)"
+        return noise, f"{counted(CHECKED, 'image')} of noise ({folder} does not exist)"
     store, rows = named_images(folder)
     theirs, pixels = store.spec, store.pixels(rows[:CHECKED])
     if on_features:
-        return _enlarged(pixels, spec), f"{len(pixels)} images of {folder}, enlarged"
+        return _enlarged(pixels, spec), f"{counted(len(pixels), 'image')} of {folder}, enlarged"
     if theirs.shape != spec.shape:
         raise CheckpointError(
             f"{folder} holds images of shape {theirs.shape}, the model takes {spec.shape}; name others by --images"
         )
-    return pixels, f"{len(pixels)} images of {folder}"
+    return pixels, f"{counted(len(pixels), 'image')} of {folder}"

@@ -31,6 +31,7 @@ from ssgan.features.files import layout, write_shard
 from ssgan.features.known import Earlier
 from ssgan.features.originals import Originals
 from ssgan.features.parts import Parts
+from ssgan.wording import counted
 
 Progress = Callable[[int, int], None]
 
@@ -47,8 +48,8 @@ class FeatureSummary(NamedTuple):
     def describe(self) -> str:
         """For people."""
         speed = f", {self.computed / self.seconds:,.0f} images/s" if self.computed else ""
-        kept = f"{self.kept} of {self.shards} shards unchanged"
-        return f"of {self.images:,} images; {self.computed:,} new{speed}; {kept}"
+        kept = f"{self.kept} of {counted(self.shards, 'shard')} unchanged"
+        return f"of {counted(self.images, 'image')}; {self.computed:,} new{speed}; {kept}"
 
 
 def extract(job: FeatureJob, index: Path, out: Path, pool: FeaturePool, progress: Progress | None = None) -> FeatureSummary:

@@ -30,6 +30,7 @@ from ssgan.data.digests import NONE, DigestMap, Digests, digests
 from ssgan.data.files import Features
 from ssgan.data.schema import ID_BYTES, binary, fixed
 from ssgan.errors import DataError
+from ssgan.wording import counted
 
 FORMAT = 1
 KEY = b"ssgan-features"
@@ -124,8 +125,8 @@ class FeatureFiles:
         missing = np.flatnonzero(numbers == NONE)
         if len(missing):
             raise DataError(
-                f"{len(missing)} images have no features in {self.root}, such as {ids[int(missing[0])][:12]}...; run "
-                "`dvc repro features`"
+                f"{counted(len(missing), 'image has', 'images have')} no features in {self.root}, such as "
+                f"{ids[int(missing[0])][:12]}...; run `dvc repro features`"
             )
         wanted = np.searchsorted(self._index.starts, numbers, "right") - 1
         for group, _, rows in self._groups(np.unique(wanted).tolist()):

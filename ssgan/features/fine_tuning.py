@@ -34,6 +34,7 @@ from ssgan.features.space import Space
 from ssgan.fitting.choice import choose
 from ssgan.fitting.linear import Linear, logistic
 from ssgan.fitting.self_training import surest
+from ssgan.wording import counted
 
 BATCH = 16
 WEIGHT_DECAY = 0.01
@@ -88,8 +89,8 @@ def fine_tune(config: Config, files: SplitFiles, index: Path, settings: Settings
     ids = list(dict.fromkeys([*files.ids("labeled"), *unlabeled]))
     answers, vectors, space = surest_answers(config, files, ids, settings.share)
     rows = np.flatnonzero(answers >= 0)
-    confident = f"the most confident predictions for {len(rows):,} of {len(ids):,} images"
-    yield f"learning from {len(files.ids('labeled'))} labels and {confident}"
+    confident = f"the most confident predictions for {len(rows):,} of {counted(len(ids), 'image')}"
+    yield f"learning from {counted(len(files.ids('labeled')), 'label')} and {confident}"
     size = settings.size if len(backbone.parts) > 1 else backbone.size  # a transformer's positions are bound to their number
     smaller = replace(backbone, size=size)
     images = torch.from_numpy(np.stack(list(originals(config, smaller, index, [ids[row] for row in rows]))))
@@ -161,7 +162,7 @@ def tune(
     model.network.requires_grad_(False)
     tenth = max(1, len(losses) // 10)
     first, last = np.mean(losses[:tenth]), np.mean(losses[-tenth:])
-    say(f"cross-entropy {first:.3f} at first, {last:.3f} at the end of {len(losses):,} steps")
+    say(f"cross-entropy {first:.3f} at first, {last:.3f} at the end of {counted(len(losses), 'step')}")
 
 
 def augmented(images: Tensor, size: int) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ssgan.wording import counted
+
 
 class ProgressLine:
     """Says every ten seconds how many images a second, and the time that is left.
@@ -23,4 +25,4 @@ class ProgressLine:
             return
         self.last, speed = now, done / (now - self.begun)
         left = round((total - done) / max(speed, 1e-9))
-        self._say(f"features: {done:,}/{total:,} images, {speed:,.0f}/s, {left // 60}:{left % 60:02d} left")
+        self._say(f"features: {done:,}/{counted(total, 'image')}, {speed:,.0f}/s, {left // 60}:{left % 60:02d} left")

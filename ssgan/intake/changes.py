@@ -13,6 +13,7 @@ from ssgan.ledger.event import Event
 from ssgan.ledger.state import Policy, State
 from ssgan.ledger.store import Ledger
 from ssgan.names import class_name
+from ssgan.wording import counted
 
 
 def rename(ledger: Ledger, old: str, new: str, by: str, registry: ClassRegistry) -> str:
@@ -37,8 +38,8 @@ def merge(ledger: Ledger, name: str, into: str, by: str, registry: ClassRegistry
     images = sum(label == name for label in state.labels.values())
     event = ledger.record(Event("merge", name, into, by, now()))
     return (
-        f"{images} images of {name!r} are {into!r} from now on, those of val and test too; the id of {name!r} is retired\n"
-        f"`ssgan labels undo {event}` takes it back"
+        f"{counted(images, 'image')} of {name!r} are {into!r} from now on, those of val and test too; the id of {name!r} "
+        f"is retired\n`ssgan labels undo {event}` takes it back"
     )
 
 
@@ -59,7 +60,7 @@ def undo(ledger: Ledger, prefix: str, by: str, policy: Policy, registry: ClassRe
     before = files.state(policy)
     event = ledger.record(Event("undo", target, "", by, now()))
     after = ledger.state(policy)
-    what = f"{len(files.votes[target])} votes" if target in files.votes else f"the {files.events[target].event}"
+    what = counted(len(files.votes[target]), "vote") if target in files.votes else f"the {files.events[target].event}"
     return (
         f"taken back: {what} of {target}; {_difference(before, after)}{_undecided_note(after, registry)}\n"
         f"`ssgan labels undo {event}` restores it"
@@ -75,7 +76,7 @@ def _difference(before: State, after: State) -> str:
     lost = sum(image not in after.labels for image in before.labels)
     gained = sum(image not in before.labels for image in after.labels)
     other = sum(label != after.labels.get(image, label) for image, label in before.labels.items())
-    return f"{lost} images lose their label, {gained} get one, {other} get another one"
+    return f"{counted(lost, 'image loses its label', 'images lose their label')}, {gained} get one, {other} get another one"
 
 
 def blame(ledger: Ledger, image: str, project: ProjectIndex, policy: Policy) -> dict[str, Any]:
@@ -89,7 +90,11 @@ def blame(ledger: Ledger, image: str, project: ProjectIndex, policy: Policy) -> 
     voted = {vote.image for votes in files.votes.values() for vote in votes}
     found = project.find(image) or sorted(one for one in voted if len(image) >= 4 and one.startswith(image.lower()))
     if len(found) != 1:
-        which = f"{len(found)} images begin with {image!r}; give more digits" if found else f"there is no image {image!r}"
+        which = (
+            f"{counted(len(found), 'image begins', 'images begin')} with {image!r}; give more digits"
+            if found
+            else f"there is no image {image!r}"
+        )
         raise ConfigError(f"{which} (a path as in data/index, or at least 4 digits of its sha256)")
     undone = files.undone
     votes = [

@@ -21,6 +21,7 @@ from ssgan.errors import DataError
 from ssgan.intake.options import Fields
 from ssgan.intake.raw_label import USER_NUMBER, ParsedFile, RawLabel, text_of
 from ssgan.ledger.vote import time_text
+from ssgan.wording import counted
 
 # about the annotation, in JSON-MIN
 _NO_ANSWER = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"}
@@ -146,7 +147,7 @@ def _label(data: dict[str, Any], choices: list[Any], where: str, fields: Fields,
         there = ", ".join(map(str, data))
         parsed.problem(f"{where}: its data does not name an image", f"name the field that does: --image-field NAME, of {there}")
     elif len(names) > 1:
-        parsed.problem(f"{where}: {len(names)} choices ({', '.join(names)}), but an image has one class", _ONE_CLASS)
+        parsed.problem(f"{where}: {counted(len(names), 'choice')} ({', '.join(names)}), but an image has one class", _ONE_CLASS)
     else:
         return RawLabel(sha256, path, names[0], where)
     return None

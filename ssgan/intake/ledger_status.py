@@ -10,6 +10,7 @@ from typing import Any
 from ssgan.ledger.state import State
 from ssgan.ledger.store import LedgerFiles
 from ssgan.ledger.vote import Vote
+from ssgan.wording import counted
 
 SHOWN = 10  # newest batches and events
 
@@ -74,17 +75,17 @@ def agreement(by_image: Iterable[list[Vote]]) -> list[dict[str, Any]]:
 def describe(status: dict[str, Any]) -> str:
     """The status as text."""
     lines = [
-        f"{status['votes']} votes on {status['images_with_votes']} images: {status['labeled']} labeled, "
+        f"{counted(status['votes'], 'vote')} on {counted(status['images_with_votes'], 'image')}: {status['labeled']} labeled, "
         f"{status['conflicts']} in conflict" + (" (`ssgan labels conflicts`)" if status["conflicts"] else "")
     ]
     if status["aside"]:
-        lines.append(f"  {status['aside']} images were looked at and have no class (`ssgan labels aside`)")
+        lines.append(f"  {counted(status['aside'], 'image was', 'images were')} looked at and set aside (`ssgan labels aside`)")
     if status["votes_for_sheets"]:
         lines.append(f"  {status['votes_for_sheets']} of the votes were given to whole sheets of a cluster, not image by image")
     width = max(map(len, status["classes"]), default=0)
     lines += [f"  {name:<{width}} {count:>7}" for name, count in status["classes"].items()]
     lines += [
-        f"  {' and '.join(pair['annotators'])}: {pair['alike']} of {pair['images']} images alike"
+        f"  {' and '.join(pair['annotators'])}: {pair['alike']} of {counted(pair['images'], 'image')} alike"
         for pair in status["agreement"]
     ]
     lines += [f"  {name!r} is used by votes, but is not a class; no event added it" for name in status["undecided_classes"]]
@@ -99,7 +100,8 @@ def _listed(what: str, items: list[dict[str, Any]], line: Any) -> list[str]:
 
 
 def _batch_line(one: dict[str, Any]) -> str:
-    return f"{one['votes']:>6} votes until {one['until'][:10]} by {', '.join(one['annotators'][:3])} from {one['sources'][0]}"
+    votes = counted(one["votes"], "vote")
+    return f"{votes:>12} until {one['until'][:10]} by {', '.join(one['annotators'][:3])} from {one['sources'][0]}"
 
 
 def _event_line(one: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from ssgan.intake.spelling import similar_names
 from ssgan.intake.votes import LabelWithoutImage, ResolvedVotes, VoteInFile, same_content
 from ssgan.ledger.state import Policy, State, decide, effective_votes, in_order
 from ssgan.ledger.vote import Key, Vote
+from ssgan.wording import counted
 
 
 class Kind(StrEnum):
@@ -140,16 +141,20 @@ def _lost(label: LabelWithoutImage) -> ReviewedLabel:
 
 def _notes(parsed: ParsedFile, resolved: ResolvedVotes) -> list[str]:
     cut = [
-        f"{count} images were found by their file name alone, since uploads to Label Studio keep no folder"
+        f"{counted(count, 'image was', 'images were')} found by their file name alone, since uploads to Label Studio keep "
+        "no folder"
         if start == UPLOAD
-        else f"{count} images were found by stripping {as_written(start)!r} from their path"
+        else f"{counted(count, 'image was', 'images were')} found by stripping {as_written(start)!r} from their path"
         for start, count in resolved.cut.most_common()
     ]
     nobody = (one.vote.annotator for one in resolved.votes if not one.named)
     unnamed = Counter(name for name in nobody if not name.startswith(USER_NUMBER))  # a number is at least one person's
-    who = [f"{count} labels are noted as by {name!r}; --annotator NAME names the person" for name, count in unnamed.items()]
-    counted = [f"{count} {what}" for what, count in (*parsed.skipped.items(), *parsed.remarks.items())]
-    return counted + cut + who
+    who = [
+        f"{counted(count, 'label is', 'labels are')} noted as by {name!r}; --annotator NAME names the person"
+        for name, count in unnamed.items()
+    ]
+    tallied = [f"{count} {what}" for what, count in (*parsed.skipped.items(), *parsed.remarks.items())]
+    return tallied + cut + who
 
 
 def _overruled(unchanged: Iterable[ReviewedLabel], state: State) -> list[str]:

@@ -22,6 +22,7 @@ from ssgan.data.ingested import examples
 from ssgan.data.rejections import Rejected
 from ssgan.errors import DataError, SsganError
 from ssgan.labelpage.browser import for_browser, png, small
+from ssgan.wording import counted
 
 
 class ImageLocation(NamedTuple):
@@ -71,8 +72,8 @@ class QueueImages:
         missing = [image for image in queue if image not in self._places]
         if missing:
             raise DataError(
-                f"{len(missing)} images of the queue were not ingested: {examples(missing)}; run `dvc repro ingest`, "
-                "or choose images anew with `ssgan next`"
+                f"{counted(len(missing), 'image of the queue was', 'images of the queue were')} not ingested: "
+                f"{examples(missing)}; run `dvc repro ingest`, or choose images anew with `ssgan next`"
             )
 
     def read(self, image: str, on_sheet: bool = False) -> ServedImage | None:

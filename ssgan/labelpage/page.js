@@ -149,7 +149,7 @@ function end(next) {
   at("end-title").textContent = next.skipped ? "End of the queue" : "All done";
   const aside = next.aside ? `, ${next.aside} set aside without a class` : "";
   const skipped = aside + (next.skipped ? `, ${next.skipped} skipped: these come again next time` : "");
-  at("end-words").textContent = `${next.labeled} of ${next.total} images labeled${skipped}.`;
+  at("end-words").textContent = `${next.labeled} of ${next.total} labeled${skipped}.`;
   forget([]);
   at("end-title").focus();
 }

@@ -48,6 +48,7 @@ from ssgan.errors import ConfigError
 from ssgan.nets.pixelcnn import PixelCNN
 from ssgan.nets.weight_norm import data_dependent_init
 from ssgan.players.two import PlayersConfig, Rates, TwoPlayerMethod
+from ssgan.wording import counted
 
 
 class Config(PlayersConfig):
@@ -99,8 +100,8 @@ class Method(TwoPlayerMethod):
     def _add_density(self, c: Config, problem: Problem) -> None:
         if self.density_images % world_size():
             raise ConfigError(
-                f"method.options.density_images is {self.density_images}, which {world_size()} workers cannot share evenly; "
-                "change it or train.num_workers"
+                f"method.options.density_images is {self.density_images}, which {counted(world_size(), 'worker')} cannot "
+                "share evenly; change it or train.num_workers"
             )
         density = PixelCNN(problem.image.channels, c.density_width, c.density_blocks, c.density_mixtures)
         # A buffer, so that checkpoints have it. Until it is known, no image is above it.

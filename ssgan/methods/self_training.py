@@ -30,6 +30,7 @@ from ssgan.fitting.linear import Floats, Ints, Linear, label_shares
 from ssgan.fitting.self_training import ROUNDS, self_training
 from ssgan.fitting.shares import estimated_shares, rounded
 from ssgan.players.fitted import FittedMethod
+from ssgan.wording import counted
 
 
 class Config(MethodConfig):
@@ -57,7 +58,7 @@ class Method(FittedMethod):
         shares = np.array(given, float)
         if len(shares) != classes or shares.min() < 0 or not np.isclose(shares.sum(), 1, atol=1e-3):
             raise ConfigError(
-                f"`method.options.shares` is {given}, but there are {classes} classes; give a share for each, in the order of "
-                "their ids, that sum to 1"
+                f"`method.options.shares` is {given}, but there are {counted(classes, 'class')}; give a share for each, "
+                "in the order of their ids, that sum to 1"
             )
         return shares

@@ -30,6 +30,7 @@ from ssgan.model import load_model
 from ssgan.prediction import folder as prediction_folder
 from ssgan.prediction.inputs import PredictionInputs
 from ssgan.prediction.score import PartResult, Scorer, output_schema
+from ssgan.wording import counted
 
 SMALL_PART = 2048  # files whose answers are held in memory on the way into one table
 SHOWN = 1000  # rejected files that are returned for people; all of them are in the file
@@ -138,7 +139,8 @@ def _into_table(request: PredictionRequest, scorer: Scorer, run: RunParts, out: 
 def _require_images(request: PredictionRequest, counts: dict[str, int]) -> None:
     if not counts["predicted"]:
         raise DataError(
-            f"none of the {counts['seen']} files below {request.inputs.name} is an image; name a folder that holds images"
+            f"none of the {counted(counts['seen'], 'file')} below {request.inputs.name} is an image; name a folder that "
+            "holds images"
         )
 
 

@@ -26,6 +26,7 @@ from ssgan.evaluation.published import Published
 from ssgan.model import Model
 from ssgan.prediction.inputs import PartPredictor, PredictionInputs
 from ssgan.prediction.score import PartResult, Scorer
+from ssgan.wording import counted
 
 Parts = Iterable[tuple[int, pa.Table]]
 RunParts = Callable[[Parts], Iterator[tuple[int, PartResult]]]  # outcomes in the order of the parts
@@ -85,7 +86,9 @@ def _context(inputs: PredictionInputs, scorer: Scorer) -> PredictionContext:
 
 
 def _error_text(number: int, rows: pa.Table) -> ErrorText:
-    return ErrorText(f"part {number} ({len(rows)} rows of inputs.parquet)", "use --workers local", "lower --part-files")
+    return ErrorText(
+        f"part {number} ({counted(len(rows), 'row')} of inputs.parquet)", "use --workers local", "lower --part-files"
+    )
 
 
 # --- on a node ---------------------------------------------------------------------------------------------------------

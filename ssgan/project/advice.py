@@ -18,6 +18,7 @@ from ssgan.config import DataConfig, ImageSpec
 from ssgan.data.decode import DecodeLimits, decode_info
 from ssgan.data.rejections import Rejected
 from ssgan.data.sources import ImageSource, Item
+from ssgan.wording import counted
 
 LISTED = 200_000  # files; there may be more, and a new project should not wait for a listing of millions
 SAMPLED = 100
@@ -47,7 +48,7 @@ class Seen:
         folders = f"{self.classes} class folder{'s' * (self.classes != 1)}"
         labeled = f"{self.labeled:,} of them in {folders}" if self.labeled else "none of them in a class folder"
         kind = "gray" if self.gray else "color"
-        return f"{self.listed:,} files{more}, {labeled}; {kind}, the shorter side about {self.side:.0f} pixels"
+        return f"{counted(self.listed, 'file')}{more}, {labeled}; {kind}, the shorter side about {self.side:.0f} pixels"
 
 
 def look(source: ImageSource) -> Seen | None:

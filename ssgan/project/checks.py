@@ -8,6 +8,7 @@ from typing import Literal
 
 from ssgan.config import Config, ImageSpec, Problem, TorchvisionSource
 from ssgan.project.first_labels import BY_CLUSTERS
+from ssgan.wording import counted
 
 Level = Literal["ok", "note", "fail"]
 MORE = "a classifier needs two classes at least: label images of another one"
@@ -55,7 +56,7 @@ def labels(config: Config) -> Check:
         return Check("labels", "fail", f"{table} has no line with a label", "fill in the column `label`")
     if len(named) == 1:
         return Check("labels", "fail", f"{table} names one class only, {named.pop()!r}", MORE)
-    return Check("labels", "ok", f"{table}, {len(named)} classes")
+    return Check("labels", "ok", f"{table}, {counted(len(named), 'class')}")
 
 
 def _class_folders(config: Config) -> Check:
@@ -70,7 +71,7 @@ def _class_folders(config: Config) -> Check:
         return Check("labels", "fail", "the source has no class folders, and split.labels is null", remedy)
     if len(classes) == 1:
         return Check("labels", "fail", f"the source has one class folder only, {classes[0]!r}", MORE)
-    return Check("labels", "ok", f"{len(classes)} class folders of the source")
+    return Check("labels", "ok", f"{counted(len(classes), 'class folder')} of the source")
 
 
 def _ledger(config: Config, table: str) -> Check:
@@ -84,7 +85,7 @@ def _ledger(config: Config, table: str) -> Check:
             "labels", "note" if begins else "fail", f"the ledger {table} has no votes", f"ssgan labels import FILE{begin}"
         )
     conflicts, named = len(state.conflicts), set(state.labels.values())
-    found = f"the ledger {table}: {len(state.labels)} labeled images, {conflicts} conflicts"
+    found = f"the ledger {table}: {counted(len(state.labels), 'labeled image')}, {counted(conflicts, 'conflict')}"
     if len(named) == 1:
         return Check("labels", "note" if begins else "fail", f"{found}, of one class only, {named.pop()!r}", MORE)
     return Check("labels", "note" if conflicts else "ok", found, "ssgan labels conflicts" if conflicts else "")

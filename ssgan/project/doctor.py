@@ -22,6 +22,7 @@ from ssgan.data.rejections import Rejected
 from ssgan.errors import SsganError
 from ssgan.machine import cores
 from ssgan.project.checks import Check, labels, networks
+from ssgan.wording import counted
 
 GIB = 1 << 30
 LEAST_MEMORY, LEAST_DISK = 2 * GIB, 2 * GIB  # bytes: below, even the embedded example is at risk
@@ -66,7 +67,7 @@ def _python() -> Check:
 
 def _torch() -> Check:
     torch = importlib.import_module("torch")
-    return Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    return Check("torch", "ok", f"{torch.__version__}, {counted(torch.get_num_threads(), 'thread')}")
 
 
 def _ray(config: Config | None) -> Check:
@@ -114,7 +115,7 @@ def _pin(folder: Path) -> Check:
 
 def _cpu(config: Config | None) -> Check:
     available = cores()
-    found = f"{available} cores"
+    found = counted(available, "core")
     if config is None or os.environ.get("RAY_ADDRESS"):
         return Check("cpu", "ok", found)
     wanted = config.train.num_workers * (config.train.cpus_per_worker or 1)
@@ -180,7 +181,7 @@ def _params(path: Path) -> tuple[Config | None, Check]:
             role_method(config, role)
     except SsganError as error:
         return None, _guard("params", _raising(error))
-    return config, Check("params", "ok", f"{path}: {config.method.name}, {config.train.steps:,} steps")
+    return config, Check("params", "ok", f"{path}: {config.method.name}, {counted(config.train.steps, 'step')}")
 
 
 def _raising(error: SsganError) -> Callable[[], Check]:
@@ -224,7 +225,7 @@ def _files(config: Config, project: Path) -> Check:
         told = dvc_files.listed([one.describe() for one in bad], ", ")
         return Check("files", "fail", count + told, f"{mend}; or, where they lie in the project, name them in .dvcignore")
     if links:
-        count = f"{len(links)} links to folders, whose content DVC does not watch: "
+        count = f"{counted(len(links), 'link')} to folders, whose content DVC does not watch: "
         deps = dvc_files.listed(sorted({target for _, target in links}), ", ")
         remedy = f"add {deps} to the `deps` of `ingest` in dvc.yaml, or run `ssgan ingest` yourself"
         return Check("files", "note", count + dvc_files.listed([f"{a} -> {b}" for a, b in links], ", "), remedy)
@@ -241,7 +242,7 @@ def _backbone(config: Config) -> Check:
     if config.net.family != "head":
         found = f"{backbone.name}, but net.family is {config.net.family}, which learns from pixels"
         return Check("backbone", "fail", found, "set net.family to head, or features.backbone to null")
-    shape = f"{backbone.size} pixels, {backbone.dimension:,} dimensions"
+    shape = f"{backbone.size} pixels, {counted(backbone.dimension, 'dimension')}"
     found = f"{backbone.name}, {shape}, license {backbone.license}; {weights.name}"
     if backbone.restricted:
         return Check("backbone", "note", found, "read the license before you use the model outside of research")

@@ -17,6 +17,7 @@ from ssgan.errors import DataError
 from ssgan.project.dvc_files import require_hashable
 from ssgan.project.stage_times import seconds
 from ssgan.provenance import differences
+from ssgan.wording import counted
 
 PARAMS, LOCK, PIPELINE, MANIFEST = "params.yaml", "dvc.lock", "dvc.yaml", Path("runs/train/manifest.json")
 Count = Callable[[str], int | None]  # files below a path; None: it is no folder
@@ -159,7 +160,9 @@ def _data(path: str, what: str, then: dict[str, Any], count: Count) -> str:
     if what == "deleted":
         return f"{path} does not exist"
     if "nfiles" in then and (now := count(path)) is not None:
-        return f"{path}: {then['nfiles']:,} files then, {now:,} now" if now != then["nfiles"] else f"{path}: other files"
+        return (
+            f"{path}: {counted(then['nfiles'], 'file')} then, {now:,} now" if now != then["nfiles"] else f"{path}: other files"
+        )
     return f"{path} changed"
 
 

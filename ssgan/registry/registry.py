@@ -23,6 +23,7 @@ from ssgan.errors import CheckpointError, ConfigError, StorageError, UnusableErr
 from ssgan.registry.version import CARD, Version, name_of, open_version
 from ssgan.storage.retries import RetryLimits
 from ssgan.storage.write_once import open_once
+from ssgan.wording import counted
 
 VERSIONS, LOG, MARK = "registry/versions", "registry/log", "registry/format.json"
 CHAMPION, PREVIOUS = "champion", "previous"
@@ -113,7 +114,11 @@ class Registry:
         if VERSION.fullmatch(name):
             found = [version for version in self.versions() if version.startswith(name)]
             if len(found) != 1:
-                problem = f"{len(found)} versions start with {name}" if found else f"there is no version {name}"
+                problem = (
+                    f"{counted(len(found), 'version starts', 'versions start')} with {name}"
+                    if found
+                    else f"there is no version {name}"
+                )
                 raise ConfigError(f"{problem} in {self.url}; `ssgan models list` shows all")
             return found[0]
         return self.aliases().get(checked_alias(name))

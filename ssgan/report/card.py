@@ -8,6 +8,7 @@ import jinja2
 import yaml
 
 from ssgan.report import story
+from ssgan.wording import counted
 
 WORST = 3  # classes named under the limits
 HASHES = ("run_id", "code_version", "data_version", "labeled_ids_sha256")  # keys of the training's manifest
@@ -22,7 +23,7 @@ def card(metrics: dict[str, Any], training: dict[str, Any], split: dict[str, Any
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (story.percent, story.points, story.number, story.duration, plain):
+    for filter_ in (story.percent, story.points, story.number, story.duration, plain, counted):
         environment.filters[filter_.__name__] = filter_
     known = dict(story.flat(training["config"]))
     context = {

@@ -23,6 +23,7 @@ from ssgan.report import figures, images, story
 from ssgan.report.figures import WIDTH, Draw, Palette, short
 from ssgan.report.inputs import U8, originals_of
 from ssgan.report.page import environment
+from ssgan.wording import counted
 
 
 class Kept(NamedTuple):
@@ -78,17 +79,15 @@ def tell(verdict: dict[str, Any]) -> story.Story:
         one = verdict["challenger"]
         error = story.percent(one["error"]["error_rate"])
         lead = (
-            f"It gets {error} of {story.number(one['test_images'])} unseen images wrong. No model is named "
+            f"It gets {error} of {counted(one['test_images'], 'unseen image')} wrong. No model is named "
             f"{verdict['named']} yet, so only the rules that need no comparison were applied."
         )
         return story.Story(side, badge, "The first model: there is nothing to compare it with.", lead, "")
     gain, images_ = c["gain"], c["images"]
     wrong = [story.percent(c[role]["error_rate"]) for role in ("challenger", "champion")]
-    lead = (
-        f"Of {story.number(images_['shared'])} test images, the challenger gets {wrong[0]} wrong and the champion {wrong[1]}."
-    )
+    lead = f"Of {counted(images_['shared'], 'test image')}, the challenger gets {wrong[0]} wrong and the champion {wrong[1]}."
     flips = (
-        f"{story.number(gain['only_challenger_right'])} images are right only with the challenger, "
+        f"{counted(gain['only_challenger_right'], 'image is', 'images are')} right only with the challenger, "
         f"{story.number(gain['only_champion_right'])} only with the champion ({p_text(gain['mcnemar_p'])})."
     )
     if gain["verdict"] == "too_few":
@@ -107,7 +106,7 @@ def _headline(c: dict[str, Any]) -> str:
     if gain["verdict"] == "gain":
         removed = "all errors" if after == 0 else f"{max(1, round(100 * (before - after) / before))} of every 100 errors"
         return f"The challenger removes {removed} of the champion."
-    return f"The challenger is worse: {story.number(after)} errors instead of {story.number(before)}."
+    return f"The challenger is worse: {counted(after, 'error')} instead of {story.number(before)}."
 
 
 def scope(c: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from ssgan.evaluation.comparison import too_few
 from ssgan.report.inputs import Facts
-from ssgan.report.story import number, percent
+from ssgan.report.story import percent
+from ssgan.wording import counted
 
 FEW_LABELS = 20  # labels per class below which more of them help most
 
@@ -44,6 +45,7 @@ def _labels(n: dict[str, Any]) -> str:
     hardest = min((row for row in n["main"]["per_class"] if row["images"]), key=lambda row: row["recall"])
     begin = "Label more" if per_class < FEW_LABELS else "Label what the model is least sure of"
     found = (
-        f"; “{hardest['class']}” is found least often, {percent(hardest['recall'], 0)} of {number(hardest['images'])} images"
+        f"; “{hardest['class']}” is found least often, {percent(hardest['recall'], 0)} of {counted(hardest['images'], 'image')}"
     )
-    return f"{begin}: there are {per_class:,.0f} labels per class to learn from{found if n['main']['errors'] else ''}."
+    learned = f"{counted(round(per_class), 'label')} per class to learn from"
+    return f"{begin}: the model had {learned}{found if n['main']['errors'] else ''}."

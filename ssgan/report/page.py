@@ -16,6 +16,7 @@ from ssgan.report.figures import Draw
 from ssgan.report.inputs import Facts, Mistakes, ReportInputs, read
 from ssgan.report.matrix import LARGEST, figure_width, matrix, most_frequent
 from ssgan.report.next_steps import next_steps
+from ssgan.wording import counted
 
 GENERATED_TILE = 64  # pixels on the page to which small generated images are enlarged
 PNG_MISTAKES = 48  # on the contact sheet file
@@ -69,7 +70,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (story.percent, story.points, story.number, story.duration, p_text, story.visible):
+    for filter_ in (story.percent, story.points, story.number, story.duration, p_text, story.visible, counted):
         environment.filters[filter_.__name__] = filter_
     return environment
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from ssgan.report import figures, story
 from ssgan.report.figures import WIDTH, Draw, Palette
 from ssgan.report.page import environment
+from ssgan.wording import counted
 
 VERDICTS = {
     "gain": "helped",
@@ -50,7 +51,7 @@ class RunRow:
         """As texts, in the order of COLUMNS."""
         rate, low, high = map(story.percent, self.error)
         gain = "{} ({} to {})".format(*map(story.points, self.gain)) if self.gain else "–"
-        steps = [f"{story.number(self.steps)} steps"] if self.steps is not None else []
+        steps = [counted(self.steps, "step")] if self.steps is not None else []
         took = [story.duration(self.seconds)] if self.seconds is not None else []
         return [
             self.name,

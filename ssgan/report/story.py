@@ -10,6 +10,7 @@ from typing import Any
 
 from ssgan.evaluation.comparison import p_text, too_few
 from ssgan.report.inputs import Facts
+from ssgan.wording import counted
 
 DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 NETWORKS = {  # families as words
@@ -69,19 +70,19 @@ def duration(seconds: float) -> str:
 def tell(facts: Facts) -> Story:
     """The headline and what stands below it."""
     n = facts.metrics
-    labels, unlabeled = number(n["budget"]["label_budget"]), number(unlabeled_images(facts))
+    labels, unlabeled = counted(n["budget"]["label_budget"], "label"), counted(unlabeled_images(facts), "unlabeled image")
     main = percent(n["main"]["error_rate"])
     headline = f"The model gets {main} of unseen images wrong."
     if labels_only(facts):
-        lead = f"It was trained on {labels} labels alone. This run is the comparison for runs that also use unlabeled images."
+        lead = f"It was trained on {labels} alone. This run is the comparison for runs that also use unlabeled images."
         return Story("unknown", "Labels only", headline, lead, _scope(n), title="Labels alone")
-    start = f"With {labels} labels and {unlabeled} unlabeled images, the model gets {main} of unseen images wrong"
+    start = f"With {labels} and {unlabeled}, the model gets {main} of unseen images wrong"
     if n["gain"] is None:
         known = "Whether the unlabeled images helped is not known: no supervised baseline was trained (train.twin is false)."
         lead = f"{start}. {known}"
         return Story("unknown", "Gain not measured", headline, lead, _scope(n))
     other = "a linear probe" if facts.manifest.get("backbone") else "the same network"
-    lead = f"{start}; {other} trained on the {labels} labels alone gets {percent(n['twin']['error_rate'])} wrong."
+    lead = f"{start}; {other} trained on the {labels} alone gets {percent(n['twin']['error_rate'])} wrong."
     badge, headline = _verdict(n)
     return Story(n["gain"]["verdict"], badge, headline, lead, f"{_chance(n)} {_scope(n)}")
 
@@ -89,8 +90,9 @@ def tell(facts: Facts) -> Story:
 def about(facts: Facts, title: str) -> str:
     """The title of a picture: what it shows, of which run, on how many images."""
     images = facts.metrics["images"]
-    on = f"{number(images['val'])} validation" if title == "Error while training" else f"{number(images['test'])} test"
-    return f"{title}\n{facts.metrics['run_id']}, {on} images"
+    of = "val" if title == "Error while training" else "test"
+    on = counted(images[of], "validation image" if of == "val" else "test image")
+    return f"{title}\n{facts.metrics['run_id']}, {on}"
 
 
 def unlabeled_images(facts: Facts) -> int:
@@ -117,21 +119,16 @@ def _verdict(n: dict[str, Any]) -> tuple[str, str]:
     if n["gain"]["verdict"] == "harm":
         if n["twin"]["errors"] == 0:
             return "Harm", "The unlabeled images did harm: without them there is no error at all."
-        return "Harm", f"The unlabeled images did harm: {max(1, round(-100 * share))} more errors for every 100."
+        return "Harm", f"The unlabeled images did harm: {counted(max(1, round(-100 * share)), 'more error')} for every 100."
     if n["gain"]["verdict"] == "too_few":
-        return (
-            "Too few test images",
-            f"{number(n['images']['test'])} test images are too few to tell what the unlabeled images did.",
-        )
+        few = counted(n["images"]["test"], "test image is", "test images are")
+        return ("Too few test images", f"{few} too few to tell what the unlabeled images did.")
     return "No measurable gain", "The unlabeled images made no measurable difference."
 
 
 def _chance(n: dict[str, Any]) -> str:
     gain, sure = n["gain"], percent(n["confidence"], 0)
-    one = gain["only_main_right"] == 1
-    only = (
-        f"{number(gain['only_main_right'])} test {'image is' if one else 'images are'} right only with the unlabeled images, "
-    )
+    only = f"{counted(gain['only_main_right'], 'test image is', 'test images are')} right only with the unlabeled images, "
     only += f"{number(gain['only_twin_right'])} only without them"
     if gain["verdict"] in ("none", "too_few"):
         few = f" {too_few(gain, n['images']['test'])}." if gain["verdict"] == "too_few" else ""
@@ -143,8 +140,8 @@ def _chance(n: dict[str, Any]) -> str:
 
 def _scope(n: dict[str, Any]) -> str:
     return (
-        f"Measured once, on {number(n['images']['test'])} test images that training never saw. The intervals cover the choice "
-        "of test images; another choice of labels or another seed can shift the result further."
+        f"Measured once, on {counted(n['images']['test'], 'test image')} that training never saw. The intervals cover the "
+        "choice of test images; another choice of labels or another seed can shift the result further."
     )
 
 
@@ -188,7 +185,7 @@ def ran(facts: Facts) -> list[tuple[str, str]]:
         ("Method", str(known.get("method.name") or "").replace("_", " ")),
         ("Networks", NETWORKS.get(str(known.get("net.family")), str(known.get("net.family") or ""))),
         ("Steps", number(m["steps"]) if "steps" in m and "main" not in m.get("fitted", {}) else ""),
-        ("Device", f"{m.get('device', '')}, {m.get('world_size', 1)} worker{'s' if m.get('world_size', 1) != 1 else ''}"),
+        ("Device", f"{m.get('device', '')}, {counted(m.get('world_size', 1), 'worker')}"),
         ("Training time, model", duration(seconds["main"]) if seconds.get("main") else ""),
         ("Training time, baseline", duration(seconds["twin"]) if seconds.get("twin") else ""),
         ("Speed, images per second", _median(facts, "images_per_second", number)),
@@ -218,8 +215,9 @@ def ingested(facts: Facts) -> str:
     counts = [(facts.ingest or {}).get(key) for key in ("seen", "accepted", "rejected", "duplicates")]
     if not all(isinstance(count, int) for count in counts):
         return ""
-    seen, accepted, rejected, duplicates = (number(count) for count in counts if isinstance(count, int))
-    return f"{seen} files seen = {accepted} accepted + {rejected} rejected + {duplicates} duplicates."
+    seen, accepted, rejected, duplicates = (count for count in counts if isinstance(count, int))
+    found = f"{counted(seen, 'file')} seen = {accepted:,} accepted + {rejected:,} rejected"
+    return f"{found} + {counted(duplicates, 'duplicate')}."
 
 
 def visible(text: str) -> str:

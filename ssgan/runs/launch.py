@@ -23,6 +23,7 @@ from ssgan.storage.store import open_store
 from ssgan.storage.write_once import open_once
 from ssgan.training.context import FolderStore, ProgressEvent, Role, Run, final_key
 from ssgan.training.roles import roles
+from ssgan.wording import counted
 
 OnProgress = Callable[[Role, ProgressEvent], None]
 
@@ -110,7 +111,7 @@ def collect(run: Run, store: FolderStore, out: Path) -> dict[str, Any]:
 def describe(manifest: dict[str, Any]) -> str:
     """One line for people."""
     seconds = ", ".join(f"{LABELS[role]} {value:.0f} s" for role, value in manifest["seconds"].items())
-    how = "fitted at once" if "main" in manifest["fitted"] else f"{manifest['steps']:,} steps"
+    how = "fitted at once" if "main" in manifest["fitted"] else counted(manifest["steps"], "step")
     return f"trained {manifest['run_id']}: {how} ({seconds})"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ssgan.config import Config, DigitsSource, FolderSource, MethodConfig, S3Source, Source
 from ssgan.runs.progress import LABELS, in_words
 from ssgan.training.roles import has_steps, role_method, roles
+from ssgan.wording import counted
 
 SAME = ("method", "net", "features", "data", "augment", "loader")  # sections on which the time of a step depends
 
@@ -20,7 +21,7 @@ def headline(config: Config, last: Path) -> str:
     """
     trained = [role_method(config, role)[0] for role in roles(config)]
     first, *others = (name.replace("_", " ") for name in trained)
-    how = f"{config.train.steps:,} steps" if any(has_steps(config, role) for role in roles(config)) else "fitted at once"
+    how = counted(config.train.steps, "step") if any(has_steps(config, role) for role in roles(config)) else "fitted at once"
     after = f", then {' and '.join(others)} on the labels alone" if others == ["supervised"] else ""
     beside = f", beside {' and '.join(others)}" if others and not after else ""
     took = seconds_of(config, last)
@@ -49,11 +50,12 @@ def details(config: Config) -> str:
     shape = f"{data.image_size}x{data.image_size} pixels, channels {data.channels}, resize {data.resize}"
     lines = [
         f"images: {describe_source(data.source)}; {shape}",
-        f"training: {t.steps:,} steps, seed {t.seed}, {t.precision}, {t.backend}, workers {t.num_workers}, device {t.device}",
+        f"training: {counted(t.steps, 'step')}, seed {t.seed}, {t.precision}, {t.backend}, workers {t.num_workers}, "
+        f"device {t.device}",
         f"networks: {config.net.family}, width {config.net.width:g}, latent_dim {config.net.latent_dim}",
     ]
     if config.features.backbone:
-        lines.append(f"features: {config.features.backbone}, {config.features.dimensions} principal components")
+        lines.append(f"features: {config.features.backbone}, {counted(config.features.dimensions, 'principal component')}")
     for role in roles(config):
         name, resolved = role_method(config, role)
         values = resolved.model_dump(exclude=None if has_steps(config, role) else set(MethodConfig.model_fields))

@@ -25,6 +25,7 @@ from ssgan.selection.diversity import groups
 from ssgan.selection.noise import Noise, confident_learning
 from ssgan.selection.pool import U8, PredictOutputs
 from ssgan.selection.scoring import F32, I64, Floats, unit
+from ssgan.wording import counted
 
 FOLDS = 5
 CONFIDENCE = 0.95  # that the features tell the classes apart at all
@@ -113,7 +114,8 @@ def _require_better_than_guessing(probability: Floats, label: I64) -> None:
     wrong, guessed = int((probability.argmax(1) != label).sum()), 1 - float(np.bincount(label).max() / len(label))
     if wilson(wrong, len(label), CONFIDENCE)[1] >= guessed:
         raise DataError(
-            f"the model cannot tell the classes apart (cross-validated error {wrong / len(label):.1%} on {len(label)} labels, "
+            f"the model cannot tell the classes apart (cross-validated error {wrong / len(label):.1%} on "
+            f"{counted(len(label), 'label')}, "
             f"{guessed:.1%} for whoever names the most frequent class), so nothing can be said of the labels; train longer, "
             "label more, or learn on features (docs/features.md)"
         )

@@ -31,6 +31,7 @@ from ssgan.selection.pool import (
 )
 from ssgan.selection.scoring import I64, Floats, distance, unit
 from ssgan.selection.shares import Shares, Slice, interleaved
+from ssgan.wording import counted
 
 SPARE = 10  # candidates kept for one that is wanted: among fewer, diversity has little to choose from
 CLASS_FACTOR = 2.0  # no predicted class takes more than twice its even share of the uncertain slice
@@ -96,7 +97,7 @@ def select(
     pool, wanted = summarize_pool(files, labeled, shares.control, rules.seed), shares.budget - shares.held_out
     if pool.size < wanted:
         raise DataError(
-            f"the pool holds {pool.size} images without a label, fewer than the {wanted} that --budget takes of it; "
+            f"the pool holds {counted(pool.size, 'image')} without a label, fewer than the {wanted} that --budget takes of it; "
             "lower the budget, or add images"
         )
     cap = math.ceil(CLASS_FACTOR * shares.uncertain / len(classes))

@@ -28,6 +28,7 @@ from ssgan.selection.choose import Pick, Selection, SelectionRules, held_out, in
 from ssgan.selection.clusters import MOST_CLUSTERS, cluster, typical_first
 from ssgan.selection.pool import PoolSummary
 from ssgan.selection.scoring import F32, I64
+from ssgan.wording import counted
 
 Flags = npt.NDArray[np.bool_]
 
@@ -78,7 +79,7 @@ def select_typical(
     free = [image for image, known in zip(pool.ids, is_labeled.tolist(), strict=True) if not known]
     wanted = min(rules.shares.typical, len(free) // 2)  # the others stay unlabeled: methods learn from these too
     if not wanted:
-        raise DataError(f"{len(free)} images without a label are there for training, too few to choose from; add images")
+        raise DataError(f"{counted(len(free), 'image')} without a label can be trained on: too few to choose from; add images")
     vectors = in_own_space(features.read(pool.ids, 1)[:, 0], dimensions)
     number = cluster(vectors, min(rules.clusters or wanted, MOST_CLUSTERS), rules.seed)
     waiting = [image for image in pool.reserved if image not in labeled]
@@ -102,7 +103,7 @@ def most_typical(pool: Pool, vectors: F32, number: I64, labeled: Flags, wanted: 
             found = next((one for one in column if int(pool.group[one[0]]) not in taken), None)
             if found and len(picks) < wanted:
                 taken.add(int(pool.group[found[0]]))
-                reason = f"typical of cluster {rank} ({sizes[order[rank - 1]]:,} images), place {place}"
+                reason = f"typical of cluster {rank} ({counted(sizes[order[rank - 1]], 'image')}), place {place}"
                 picks.append(Pick(pool.ids[found[0]], "typical", reason, found[1], None, None, 0, rank))
         if len(picks) in (before, wanted):
             break

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from ssgan.errors import ConfigError
+from ssgan.wording import counted
 
 Slice = Literal["uncertain", "unknown", "control", "held_out", "typical"]
 SLICES: tuple[Slice, ...] = ("uncertain", "unknown", "control", "held_out", "typical")
@@ -45,7 +46,8 @@ def divide(budget: int, control: float, unknown: float, held_out: float, reserve
     unknown_count = round(pool * unknown)
     if pool - random - unknown_count < 1:
         raise ConfigError(
-            f"a budget of {budget} leaves nothing to choose beside {random} random images, {unknown_count} of a class that may "
+            f"a budget of {budget} leaves nothing to choose beside {counted(random, 'random image')}, {unknown_count} of "
+            "a class that may "
             f"be unknown and {held} for val and test; raise --budget, or lower --control, --unknown and --held-out"
         )
     return Shares(pool - random - unknown_count, unknown_count, random, held)
@@ -55,7 +57,9 @@ def divide_without_model(budget: int, held_out: float, reserved: int) -> Shares:
     """Typical images, and a share for val and test, no more than ``reserved``. Raises ConfigError where none is left."""
     held = min(round(budget * held_out), reserved)
     if budget - held < 1:
-        raise ConfigError(f"a budget of {budget} leaves nothing beside {held} images for val and test; raise --budget")
+        raise ConfigError(
+            f"a budget of {budget} leaves nothing beside {counted(held, 'image')} for val and test; raise --budget"
+        )
     return Shares(0, 0, 0, held, budget - held)
 
 

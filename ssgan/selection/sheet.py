@@ -15,6 +15,7 @@ from ssgan.ledger import Vote
 from ssgan.report.images import picture
 from ssgan.selection.audit import SETS, Audit, Suspect
 from ssgan.selection.pool import U8
+from ssgan.wording import counted
 
 WORDS = {"labeled": "the labeled set", "val": "validation"}
 TABLE, SHEET = "suspects.csv", "suspects.html"
@@ -69,13 +70,13 @@ def sheet(found: Audit, pixels: U8, queue: Path, show: int, originals: ShowOrigi
 def title(found: Audit) -> str:
     """How many labels look wrong."""
     n = len(found.suspects)
-    return "No label looks wrong" if not n else "1 label looks wrong" if n == 1 else f"{n:,} labels look wrong"
+    return f"{counted(n, 'label looks', 'labels look')} wrong" if n else "No label looks wrong"
 
 
 def lead(found: Audit) -> str:
     """Of how many, and how many wrong ones there may be in all."""
     of_sets = ", ".join(f"{found.judged[name]:,} of {WORDS[name]}" for name in SETS)
-    parts = [f"Checked: {sum(found.judged.values()):,} labels ({of_sets})."]
+    parts = [f"Checked: {counted(sum(found.judged.values()), 'label')} ({of_sets})."]
     if found.share is not None:
         parts.append(f"Confident learning estimates that {found.share:.1%} of them are wrong.")
     if found.unjudged:

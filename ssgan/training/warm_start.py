@@ -25,6 +25,7 @@ from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.data.files import Features
 from ssgan.errors import CheckpointError, ConfigError
 from ssgan.nets.weight_norm import DataInitialized, data_dependent_init
+from ssgan.wording import counted
 
 SHAPE = ("family", "width", "latent_dim")  # of `net`: what the shapes of the networks follow from
 
@@ -120,8 +121,8 @@ def _copy(nets: nn.ModuleDict, start: EarlierModel, classes: Sequence[str]) -> l
     state = nets.state_dict()
     if missing := sorted(set(state) ^ set(start.tensors)):
         raise ConfigError(
-            f"train.start_from: the model to start from differs in {len(missing)} tensors, such as {missing[0]}: it had "
-            "other method.options; set them back, or train.start_from to null"
+            f"train.start_from: the model to start from differs in {counted(len(missing), 'tensor')}, such as "
+            f"{missing[0]}: it had other method.options; set them back, or train.start_from to null"
         )
     for key, target in state.items():
         source = start.tensors[key]

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ssgan.tuning.trials import Checkpoint, Trial, best, ranked, standard_error
+from ssgan.wording import counted
 
 SHOWN = 10  # trials on the terminal; all of them stand in the table
 
@@ -79,7 +80,8 @@ def as_text(trials: Sequence[Trial], checkpoint: Checkpoint, images: int) -> str
         close = sum(1 for trial in trials if trial.state == "finished" and _within_noise(trial, first, checkpoint, images)) - 1
         noise = percent(standard_error(score, images))
         lines.append(
-            f"val has {images} images: the best score is {percent(score)} ± {noise} (one standard error); {_close(close)}"
+            f"val has {counted(images, 'image')}: the best score is {percent(score)} ± {noise} (one standard error); "
+            f"{_close(close)}"
         )
     return "\n".join(lines)
 
@@ -92,7 +94,7 @@ def _within_noise(trial: Trial, first: Trial, checkpoint: Checkpoint, images: in
 def _close(others: int) -> str:
     if not others:
         return "no other trial is that close"
-    return f"{others} other trial{' is' if others == 1 else 's are'} within it"
+    return f"{counted(others, 'other trial is', 'other trials are')} within it"
 
 
 def best_yaml(trial: Trial, checkpoint: Checkpoint, images: int) -> str:

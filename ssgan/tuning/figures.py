@@ -16,6 +16,7 @@ from ssgan.report.figures import WIDTH, Palette, short
 from ssgan.report.figures import Draw as Drawing
 from ssgan.tuning.space import Point, Space, ends
 from ssgan.tuning.trials import Checkpoint, Trial, ranked
+from ssgan.wording import counted
 
 TICKS = 5  # on an axis of numbers, about
 CLOSE = 0.08  # of an axis: a tick nearer to an end is left out
@@ -128,7 +129,7 @@ def importance(shares: dict[str, float], finished: int) -> Drawing:
         axes.set_yticks(range(len(names)), [name.removeprefix("method.options.") for name in names])
         axes.tick_params(axis="y", length=0, labelcolor=p.ink)
         axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 112), xticks=range(0, 101, 25))
-        axes.set_xlabel(f"share of the variance of the score, % ({finished} finished trials)")
+        axes.set_xlabel(f"share of the variance of the score, % ({counted(finished, 'finished trial')})")
         axes.grid(axis="x")
         return figure
 
@@ -136,4 +137,4 @@ def importance(shares: dict[str, float], finished: int) -> Drawing:
 
 
 def _nothing(finished: int) -> str:
-    return f"{finished} finished trials with different scores\nare too few to say which key matters"
+    return f"{counted(finished, 'finished trial')} with different scores\nare too few to say which key matters"

@@ -12,6 +12,7 @@ from typing import Any
 
 from ssgan import scratch
 from ssgan.errors import TrainingError
+from ssgan.wording import counted
 
 REMEDY = "lower tune.cpus_per_trial or tune.gpus_per_trial"
 
@@ -46,8 +47,9 @@ def capacity(nodes: Sequence[dict[str, float]], cpus: int, gpus: float, wanted: 
         )
     at_once = min(fit, wanted)
     total = ", ".join(_count(sum(node.get(kind, 0) for node in nodes), kind) for kind in ("CPU", "GPU"))
-    where = f"{len(nodes)} machine{'s' if len(nodes) > 1 else ''} with {total}"
-    return TrialCapacity(at_once, f"{_count(fit, 'trial')} of {each} fit at once on {where}; {at_once} will run at once")
+    where = f"{counted(len(nodes), 'machine')} with {total}"
+    fitting = f"{counted(fit, 'trial')} of {each} fit at once"
+    return TrialCapacity(at_once, f"{fitting} on {where}; {at_once} will run at once")
 
 
 def _on(node: dict[str, float], cpus: int, gpus: float) -> int:

@@ -11,6 +11,7 @@ from ray.tune import Callback
 from ssgan.config import Config
 from ssgan.tuning.board import percent
 from ssgan.tuning.trials import Trial, best
+from ssgan.wording import counted
 
 
 class SearchProgress(Callback):  # type: ignore[misc]
@@ -33,6 +34,6 @@ class SearchProgress(Callback):  # type: ignore[misc]
         first, done = best(trials, checkpoint), sum(1 for one in trials if one.state != "running")
         score, found = trial.score(checkpoint), trial.reason
         if score is not None:
-            found = f"{percent(score)} wrong on val after {trial.steps:,} steps, {trial.seconds:.0f} s"
+            found = f"{percent(score)} wrong on val after {counted(trial.steps, 'step')}, {trial.seconds:.0f} s"
         leader = f"; best so far: trial {first.number}, {percent(first.score(checkpoint))}" if first else ""
         self.say(f"[{done}/{self.config.tune.trials}] trial {trial.number} {trial.state}: {found}{leader}")

@@ -31,6 +31,7 @@ from ssgan.tuning.on_ray import capacity, nodes, run_trials
 from ssgan.tuning.schedulers import scheduler
 from ssgan.tuning.trial_log import TrialLog, finished
 from ssgan.tuning.trials import Trial, best
+from ssgan.wording import counted
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,10 @@ def _search(spec: SearchSpec, log: TrialLog, say: Callable[[str], None]) -> list
     config = spec.config
     known = log.read()
     ended = [trial for trial in known if trial.state != "running"]
-    say(f"search {spec.name}: {len(ended)} of {config.tune.trials} trials are done, {len(known) - len(ended)} interrupted")
+    say(
+        f"search {spec.name}: {len(ended)} of {counted(config.tune.trials, 'trial is', 'trials are')} done, "
+        f"{len(known) - len(ended)} interrupted"
+    )
     if len(ended) < max(config.tune.trials, len(known)):
         say(_plan(config))
         with connected() as ray:
@@ -134,12 +138,13 @@ def _search(spec: SearchSpec, log: TrialLog, say: Callable[[str], None]) -> list
             errors = _run(ray, spec, log, ended, say)
         if errors:
             raise TrainingError(
-                f"{len(errors)} trials lost their process more than {config.train.max_failures} times (train.max_failures), "
+                f"{counted(len(errors), 'trial')} lost the process more than {config.train.max_failures} times "
+                "(train.max_failures), "
                 f"the first one: {str(errors[0]).strip().splitlines()[-1]}; run `ssgan tune` again to resume them"
             )
     trials = log.read()
     if all(trial.state == "failed" for trial in trials):
-        raise TrainingError(f"all {len(trials)} trials failed, the first one: {trials[0].reason}; correct tune.space")
+        raise TrainingError(f"no trial of {len(trials)} succeeded, the first one: {trials[0].reason}; correct tune.space")
     if len(trials) < config.tune.trials:
         say(f"tune.space has no more points than these {len(trials)}")
     log.close(config.tune.trials, trials)

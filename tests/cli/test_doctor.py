@@ -181,7 +181,7 @@ def test_conflicts_in_the_ledger_are_noted(project: Path) -> None:
     ledger.append([Vote("a" * 64, name, name, "2026-01-01", "x.csv") for name in ("cat", "dog")])
     check = find("labels")
     assert (check.level, check.found, check.remedy) == (
-        "note", "the ledger labels: 0 labeled images, 1 conflicts", "ssgan labels conflicts",
+        "note", "the ledger labels: 0 labeled images, 1 conflict", "ssgan labels conflicts",
     )  # fmt: skip
     (Path("labels/batches") / "copy.jsonl").touch()
     assert find("labels").level == "fail"

@@ -115,7 +115,7 @@ def test_a_linked_class_folder_is_named_until_its_target_is_a_dep(project: Path,
     (project / "images/dog").symlink_to(elsewhere)
     found = files()
     assert found.level == "note"
-    assert found.found == f"1 links to folders, whose content DVC does not watch: images/dog -> {elsewhere}"
+    assert found.found == f"1 link to folders, whose content DVC does not watch: images/dog -> {elsewhere}"
     assert f"add {elsewhere} to the `deps` of `ingest`" in found.remedy
     stage = {"cmd": "true", "deps": ["${data.source.path}", str(elsewhere)]}
     (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"ingest": stage}}))

@@ -87,7 +87,7 @@ def test_a_killed_session_loses_nothing_and_the_next_one_goes_on(queue: list[str
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert process.stdout
-        assert "1 labels of this session -> labels, batch " in process.stdout.read()
+        assert "1 label of this session -> labels, batch " in process.stdout.read()
     assert votes() == sorted([(queue[0], "3"), (queue[1], "5"), (queue[2], "6")])
     assert not Path("labels/journal").exists()
 
@@ -106,7 +106,7 @@ def test_what_was_set_aside_does_not_come_again_and_is_counted_at_the_end(queue:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert process.stdout
-        assert "1 images of this session were set aside without a class (`ssgan labels aside` lists" in process.stdout.read()
+        assert "1 image of this session set aside without a class (`ssgan labels aside` lists" in process.stdout.read()
     with started("--annotator", "eva") as (_, _, said):
         assert "4 of 5 images to label, as eva" in said
 

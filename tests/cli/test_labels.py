@@ -147,11 +147,11 @@ def test_what_was_set_aside_is_listed_until_it_has_a_class(here: Path, capsys: p
         event = ledger.record(Event("aside", one.id, "none of these: a fox", "eva", "2026-01-03"))
     assert status(capsys)["aside"] == 1
     assert run(["labels", "status"]) == 0
-    assert "1 images were looked at and have no class (`ssgan labels aside`)" in capsys.readouterr().out
+    assert "1 image was looked at and set aside (`ssgan labels aside`)" in capsys.readouterr().out
     assert run(["labels", "aside"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"2026-01-03  {image.path}  none of these: a fox  (eva)",
-        "1 images were set aside and have no class",
+        "1 image was set aside, without a class",
     ]
     assert run(["labels", "aside", "--json"]) == 0
     assert [row["sha256"] for row in json.loads(capsys.readouterr().out)] == [image.id]

@@ -168,7 +168,7 @@ def test_a_share_of_the_queue_is_for_val_and_test(project: Path, capsys: pytest.
 def test_a_budget_larger_than_the_pool_writes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["next", "--budget", "5000"]) == 1
     assert (
-        "the pool holds 1229 images without a label, fewer than the 5000 that --budget takes of it" in capsys.readouterr().err
+        "the pool holds 1,229 images without a label, fewer than the 5000 that --budget takes of it" in capsys.readouterr().err
     )
     assert not Path("next").exists()
 

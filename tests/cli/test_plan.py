@@ -80,7 +80,7 @@ def test_images_and_code_are_told_and_dvc_agrees(project: Path, capsys: pytest.C
     (project / "raw/b").write_text("b")
     (project / "step.py").write_text("# changed")
     steps = planned(capsys)
-    assert steps[0]["reasons"] == ["raw: 1 files then, 2 now", "code: step.py"]
+    assert steps[0]["reasons"] == ["raw: 1 file then, 2 now", "code: step.py"]
     assert [step["stage"] for step in steps] == ["split", "train", "report"]
     said = dvc("repro")  # a.txt is the same, so what comes after it does not run
     assert ("Running stage 'split'" in said, "Running stage 'train'" in said) == (True, False)

@@ -267,7 +267,7 @@ def test_ingest_counts_damaged_files_apart_from_those_that_cannot_be_decoded(tmp
     strict = ingest(make_source(config.source), config, tmp_path / "out")
     assert strict.metrics()["rejected_by_reason"] == {"corrupt": 1, "damaged": 3}
     assert strict.metrics()["damaged_accepted"] == 0
-    assert "3 files decode, but are damaged; data.damaged: accept takes them" in strict.describe(1.0)
+    assert "3 damaged files decode; data.damaged: accept takes them" in strict.describe(1.0)
 
     config = config.model_copy(update={"damaged": "accept"})
     for _ in range(2):  # the second finds everything in the shards of the first

@@ -55,7 +55,7 @@ def test_class_folders_and_official_splits_become_numbers(tmp_path: Path) -> Non
 
 def test_an_image_in_two_shards_is_named(tmp_path: Path) -> None:
     write(tmp_path, [*ALIKE, ALIKE[0]], shards=2)
-    with pytest.raises(DataError, match=f"holds 1 images twice, such as {ALIKE[0].hex()}"):
+    with pytest.raises(DataError, match=f"holds 1 image twice, such as {ALIKE[0].hex()}"):
         load_images(tmp_path)
 
 

@@ -159,7 +159,7 @@ def test_label_for_unknown_image(project: Project) -> None:
 def test_conflict_in_a_label_file(project: Project) -> None:
     text = "path,label\n" + "".join(f"{path},{name}\n" for path, name in labels_for(*HALF).items())
     project.csv(text + f"{HALF[0].path},dog\n")
-    with pytest.raises(DataError, match=r"1 images have two.*'cat' \(line 2\) but 'dog' \(line 22\).*split.on_conflict: drop"):
+    with pytest.raises(DataError, match=r"1 image has two.*'cat' \(line 2\) but 'dog' \(line 22\).*split.on_conflict: drop"):
         project.split()
     summary = project.split(on_conflict="drop")
     assert summary.labels["conflicts_dropped"] == 1
@@ -170,7 +170,7 @@ def test_conflict_between_copies_in_two_folders(project: Project) -> None:
     project.label({}).config["labels"] = None
     image = HALF[0]
     project.copies([Copy(image, "dog/copy.png", "dog"), Copy(HALF[1], "cat/copy.png", "cat")])
-    with pytest.raises(DataError, match=r"1 images have two.*'cat' \(cat/cat-1.png\) but 'dog' \(dog/copy.png\)"):
+    with pytest.raises(DataError, match=r"1 image has two.*'cat' \(cat/cat-1.png\) but 'dog' \(dog/copy.png\)"):
         project.split(mode="benchmark", num_labels=4)
     summary = project.split(mode="benchmark", num_labels=4, on_conflict="drop")
     assert summary.labels["conflicts_dropped"] == 1
@@ -187,7 +187,7 @@ def test_a_copy_may_be_named_by_its_own_path(project: Project) -> None:
 def test_class_without_training_label(project: Project) -> None:
     (project.root / "classes.json").write_text('{"version": 1, "classes": ["zebra", "dog"]}')
     project.label(labels_for(*HALF))
-    with pytest.raises(DataError, match=r"1 classes.*'?zebra.*on_class_without_label: report"):
+    with pytest.raises(DataError, match=r"1 class .*'?zebra.*on_class_without_label: report"):
         project.split()
     summary = project.split(on_class_without_label="report")
     assert summary.classes == ["zebra", "dog", "cat"]  # zebra keeps its id, cat comes behind

@@ -67,7 +67,9 @@ def test_the_policy_decides_and_what_it_cannot_decide_is_a_conflict(
 ) -> None:
     ledger.append([vote(FIRST, "ant", "bob", 2), vote(FIRST, "dog", "ann", 3)])
     if label is None:
-        message = rf"1 images.*label_policy: require_agreement.*{FIRST.path}: 'ant' \(eva\) but 'ant' \(bob\) but 'dog' \(ann\)"
+        message = (
+            rf"1 image has.*label_policy: require_agreement.*{FIRST.path}: 'ant' \(eva\) but 'ant' \(bob\) but 'dog' \(ann\)"
+        )
         with pytest.raises(DataError, match=message):
             project.split(label_policy=policy)
     summary = project.split(label_policy=policy, on_conflict="drop")
@@ -125,7 +127,7 @@ def test_a_class_without_a_label_that_is_not_retired_is_still_an_error(project: 
     split(project)
     (project.root / "labels").rename(project.root / "old")
     ledger.append([vote(image) for image in LABELED if image.folder_class != "ant"])
-    with pytest.raises(DataError, match=r"1 classes.*'?ant"):
+    with pytest.raises(DataError, match=r"1 class .*'?ant"):
         split(project)
 
 
@@ -166,7 +168,7 @@ def test_what_is_a_ledger(tmp_path: Path) -> None:
 
 def test_votes_on_removed_images_are_left_out_and_counted(project: Project, ledger: Ledger) -> None:
     project.images([image for image in IMAGES if image is not FIRST])
-    with pytest.raises(DataError, match="votes for 1 images that were not ingested"):
+    with pytest.raises(DataError, match="votes for 1 image that was not ingested"):
         project.split()
     tombstones.add({FIRST.id: [FIRST.path]}, "2026-01-01", "asked", {}, project.root / "removed.csv")
     counts = project.split().labels

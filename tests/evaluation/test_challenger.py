@@ -142,5 +142,5 @@ def test_a_table_of_an_older_version_or_with_an_image_twice_is_refused() -> None
     with pytest.raises(DataError, match="no column main_nll; run `dvc repro evaluate`"):
         Predictions.of(table, NAMES, "p")
     twice = pa.concat_tables([table.append_column("main_nll", [[0.5]])] * 2)
-    with pytest.raises(DataError, match="1 images twice"):
+    with pytest.raises(DataError, match="1 image twice"):
         Predictions.of(twice, NAMES, "p")

@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 
 from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation import calibration, scores
+from ssgan.wording import counted
 
 
 def problem(n: int, k: int, seed: int, scale: float = 2.0) -> tuple[scores.Floats, scores.Ints]:
@@ -89,7 +90,7 @@ def test_a_tiny_val_leaves_the_probabilities_alone(n: int) -> None:
     fitted = calibration.fit_temperature(logits, labels)
     assert fitted.value == 1.0
     assert not fitted.fitted
-    assert f"validation holds {n} images" in fitted.note
+    assert f"validation holds {counted(n, 'image')}, at least" in fitted.note
 
 
 def test_val_without_an_error_leaves_the_probabilities_alone() -> None:

@@ -109,7 +109,7 @@ def test_only_new_images_are_read(tmp_path: Path) -> None:
     done, trunk = run(tmp_path)
     assert (done.images, trunk.seen) == (11, 0)
     gone = next(one for one in first if one not in ids_of(tmp_path))
-    with pytest.raises(DataError, match="1 images have no features"):
+    with pytest.raises(DataError, match="1 image has no features"):
         FeatureFiles(str(tmp_path / "features")).read([gone])
     images, features = (
         sorted(path.name for path in (tmp_path / where).glob("*.parquet")) for where in ("data/images", "features")

@@ -70,7 +70,7 @@ def test_by_keyboard_alone(page: Page, tab: Tab) -> None:
     shows(tab, 5)
     tab.keyboard.press("2")
     expect(tab.get_by_role("heading", name="End of the queue")).to_be_focused()
-    expect(tab.locator("#end-words")).to_contain_text("4 of 5 images labeled, 1 skipped")
+    expect(tab.locator("#end-words")).to_contain_text("4 of 5 labeled, 1 skipped")
     assert labels(page) == [("label", "cat"), ("label", "border collie"), ("skip", ""), ("label", "dog"), ("label", "dog")]
     tab.keyboard.press("1")
     tab.keyboard.press("u")

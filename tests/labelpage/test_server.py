@@ -186,7 +186,7 @@ def test_queues_that_name_nothing_or_unknown_images(tmp_path: Path, page: Page) 
     (tmp_path / "queue.csv").write_text("path\na.png\n")
     with pytest.raises(DataError, match="needs a column `sha256`"):
         read_queue(tmp_path / "queue.csv")
-    with pytest.raises(DataError, match="1 images of the queue were not ingested: ffff"):
+    with pytest.raises(DataError, match="1 image of the queue was not ingested: ffff"):
         QueueImages([*page.queue, "f" * 64], tmp_path, lambda path: b"")
 
 

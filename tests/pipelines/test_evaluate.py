@@ -191,7 +191,7 @@ def test_other_labels_than_those_on_disk_stop_it(fake: Fake, monkeypatch: pytest
 )
 def test_a_planted_leak_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pair: tuple[str, str]) -> None:
     fake = Fake(tmp_path, foreign_ids={(pair[0], 3): "1ea4" * 16, (pair[1], 5): "1ea4" * 16}).write()
-    stopped(fake, monkeypatch, DataError, f"1 images are in both {pair[0]} and {pair[1]}")
+    stopped(fake, monkeypatch, DataError, f"1 image is in both {pair[0]} and {pair[1]}")
 
 
 def test_labeled_images_may_be_shown_without_their_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ def test_what_is_complete_is_said_and_left_alone(capsys: pytest.CaptureFixture[s
     assert "went on with answers: 9 parts were complete; files that came since it began are not in it" in said
     assert "33 files" in said
     assert run([*COMMAND, "--overwrite"]) == 0
-    assert "34 files = 30 predicted + 1 duplicates + 3 rejected" in capsys.readouterr().out
+    assert "34 files = 30 predicted + 1 duplicate + 3 rejected" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_sheets_have_the_clusters_that_were_asked_for_and_half_of_the_pool_stays
 
 
 def test_a_pool_in_which_everything_is_labeled_says_so() -> None:
-    with pytest.raises(DataError, match="0 images without a label are there for training"):
+    with pytest.raises(DataError, match="0 images without a label can be trained on: too few"):
         chosen(SelectionRules(Shares(0, 0, 0, 0, 8), 0, 4, 6.0), {f"i{row}" for row in range(60)})
 
 

@@ -24,7 +24,7 @@ def test_no_more_for_val_and_test_than_wait_for_a_label() -> None:
 def test_without_a_model_there_are_typical_images_and_those_for_val_and_test() -> None:
     assert divide_without_model(200, 0.2, 1000) == Shares(0, 0, 0, 40, 160)
     assert divide_without_model(200, 0.2, 7) == Shares(0, 0, 0, 7, 193)
-    with pytest.raises(ConfigError, match="leaves nothing beside 1 images for val and test; raise --budget"):
+    with pytest.raises(ConfigError, match="leaves nothing beside 1 image for val and test; raise --budget"):
         divide_without_model(1, 0.6, 1000)
 
 

@@ -83,6 +83,7 @@ NOT_DECIDING = tuple(
         "runs",
         "scratch.py",
         "storage",
+        "wording.py",
     )
 )
 

@@ -19,6 +19,7 @@ from ssgan.data.sources import Item, Problem, listing
 from ssgan.data.sources.layout import Layout, decide, is_hidden, place, some_hidden
 from ssgan.data.sources.listing import I64, Files
 from ssgan.errors import DataError, StorageError
+from ssgan.wording import counted
 
 _FIRST_READ = 1 << 16  # bytes; most small files end within, and then need no call that asks for their size
 LINKS_SHOWN = 3
@@ -63,8 +64,8 @@ class Folder:
         shown = ", ".join(f"`{link}`" for link in links[:LINKS_SHOWN]) + (", ..." if len(links) > LINKS_SHOWN else "")
         return [
             self._layout.note,
-            f"({len(links)} links to folders were followed: {shown}; `dvc repro` does not see what changes behind them: add "
-            "their targets to the `deps` of `ingest` in dvc.yaml, or run `ssgan ingest`)",
+            f"({counted(len(links), 'link to a folder was', 'links to folders were')} followed: {shown}; `dvc repro` does "
+            "not see what changes behind them: add their targets to the `deps` of `ingest` in dvc.yaml, or run `ssgan ingest`)",
         ]
 
     def classes(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ssgan.errors import DataError
 from ssgan.names import MORE, class_name, is_placeholder, is_pool
+from ssgan.wording import counted
 
 _SPLIT = re.compile(rf"(?:seg_)?(train|training|val|valid|validation|test|testing){MORE}", re.IGNORECASE)
 # trainA, my_test: one of them says nothing, but train and test among the classes are most likely splits
@@ -155,7 +156,7 @@ def _ask(where: str, question: str) -> DataError:
 
 def _listed(names: Collection[str], most: int = 6) -> str:
     shown = ", ".join(f"`{name}`" for name in list(names)[:most])
-    return f"{len(names)} folders ({shown}, ...)" if len(names) > most else shown or "no class folder"
+    return f"{counted(len(names), 'folder')} ({shown}, ...)" if len(names) > most else shown or "no class folder"
 
 
 def place(path: str, kind: str) -> tuple[str | None, str | None]:

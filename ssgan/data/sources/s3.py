@@ -16,6 +16,7 @@ from ssgan.data.rejections import Rejected
 from ssgan.data.sources import Item
 from ssgan.data.sources.layout import Layout, decide, is_hidden, parts_of, place
 from ssgan.errors import DataError, StorageError
+from ssgan.wording import counted
 
 ATTEMPTS = 5
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
@@ -124,8 +125,8 @@ class Bucket:
             raise
         except Exception as error:  # clients raise OSError, but also botocore's and aiohttp's own, which are none
             raise StorageError(
-                f"{self.name} {what} after {ATTEMPTS} attempts ({type(error).__name__}: {error}); check the network, the "
-                "endpoint and the credentials"
+                f"{self.name} {what} after {counted(ATTEMPTS, 'attempt')} ({type(error).__name__}: {error}); check the "
+                "network, the endpoint and the credentials"
             ) from error
 
 

@@ -19,6 +19,7 @@ from ssgan.data.sources import ImageSource, Item
 from ssgan.data.sources.arrays import Arrays, ArraySplit
 from ssgan.data.sources.folder import Folder
 from ssgan.errors import DataError
+from ssgan.wording import counted
 
 DIGITS = [str(digit) for digit in range(10)]
 # torchvision calls class 0 "T-shirt/top"; a class name must be able to be the name of a folder
@@ -139,7 +140,7 @@ class _Pets(Folder):
 
     @property
     def notes(self) -> list[str]:
-        return [f"OxfordIIITPet: {len(self._items)} images in its official lists, classes cat and dog"]
+        return [f"OxfordIIITPet: {counted(len(self._items), 'image')} in its official lists, classes cat and dog"]
 
     def classes(self) -> list[str]:
         return ["cat", "dog"]
