@@ -29,6 +29,12 @@ EXPERIMENT = "ssgan"  # unless MLFLOW_EXPERIMENT_NAME says otherwise
 OnRecord = Callable[[Role, "Record"], None]
 RUN, ROLE = "ssgan.run", "ssgan.role"  # tags
 SPEED = ("images_per_second", "data_wait_share")
+# By itself the client tries a request for minutes, in which a training would stand still.
+CLIENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+}
 LONGEST = 500  # characters of a value
 
 
@@ -80,7 +86,8 @@ class MlflowLog:
     """One run of MLflow for each role, found again by its tags when a training goes on."""
 
     def __init__(self, run: Run) -> None:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        for name, value in CLIENT.items():
+            os.environ.setdefault(name, value)
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
