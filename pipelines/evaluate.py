@@ -15,7 +15,7 @@ from ssgan.data.files import SplitFiles
 from ssgan.data.index import with_paths
 from ssgan.data.previews import previews_of
 from ssgan.evaluation import KEPT_IMAGES
-from ssgan.evaluation.rows import three_rows
+from ssgan.evaluation.rows import answer, three_rows
 from ssgan.features.files import stored
 from ssgan.model import Model, load_model
 from ssgan.prediction.by_id import inputs_of, unlike_labeled
@@ -51,7 +51,7 @@ def run() -> None:
     evaluation.write_all(test, judged["main"], judged.get("twin"), numbers, generated, TRAIN, previews_of(parameters.data))
     print(evaluation.describe(numbers))
     if rows:
-        print(f"  {rows['answer']}")
+        print(f"  {answer(rows)}")
 
 
 def _load(folder: Path, classes: list[str], former: dict[str, list[str]]) -> Model:

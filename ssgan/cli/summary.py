@@ -44,6 +44,8 @@ def describe(metrics: dict[str, Any]) -> str:
         "too_few": too_few(gain, metrics["images"]["test"]),
     }[gain["verdict"]]
     interval = f"{metrics['confidence']:.0%} interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f}"
+    from ssgan.evaluation.rows import answer
+
     rows = metrics.get("rows")
     same = "linear probe" if rows else "same network"
     return "\n".join(
@@ -51,7 +53,7 @@ def describe(metrics: dict[str, Any]) -> str:
             *lines,
             f"{'its supervised baseline':<25}{error('twin')} ({same}, same {counted(labels, 'label')}, no unlabeled images)",
             f"{'difference':<25}{100 * gain['error_rate']:>5.1f} percentage points, {interval}: {verdict}",
-            *([rows["answer"]] if rows else []),
+            *([answer(rows)] if rows else []),
             _report(),
         ]
     )

@@ -34,7 +34,7 @@ GANS = (
 def three_rows(
     judged: dict[str, ModelEvaluation], manifest: dict[str, Any], config: EvaluateConfig, foreign: Foreign
 ) -> dict[str, Any] | None:
-    """What the report says of the three: errors, paired gains, and the answer as sentences; None where one is missing.
+    """What there is to say of the three, as numbers: errors and paired gains; None where one is missing.
 
     Args:
         judged: by role: main, twin (the probe), auto. Where main is one of the others, or ``train.twin`` is false, they are not
@@ -48,19 +48,24 @@ def three_rows(
         return None
     fitted = manifest["fitted"]["main" if auto is main else "auto"]
     chosen = fitted["chosen"]
-    of_unlabeled = _gain(auto, probe, config)
-    rows = {"probe": _row(probe), "auto": {**_row(auto), "chosen": chosen, "over_probe": _of(of_unlabeled)}}
-    said = [_unlabeled_sentence(of_unlabeled, chosen)]
+    rows = {"probe": _row(probe), "auto": {**_row(auto), "chosen": chosen, "over_probe": _of(_gain(auto, probe, config))}}
     if main is not probe and main is not auto:
         over_probe, over_auto = _gain(main, probe, config), _gain(main, auto, config)
         rows["method"] = {**_row(main), "name": method, "over_probe": _of(over_probe), "over_auto": _of(over_auto)}
-        said.append(_method_sentence(over_probe, over_auto, method))
     if shares := dict(zip((one["class"] for one in probe.metrics["per_class"]), fitted.get("shares", []), strict=False)):
         rows["auto"]["shares"] = shares
-        said += _skew_sentences(shares)
-    said += _foreign_sentences(foreign)
-    found: dict[str, Any] = round_floats({**rows, "foreign": foreign._asdict(), "answer": " ".join(said)})
+    found: dict[str, Any] = round_floats({**rows, "foreign": foreign._asdict()})
     return found
+
+
+def answer(rows: dict[str, Any]) -> str:
+    """What the rows say, as sentences. They are made where they are shown: metrics hold numbers, which DVC compares."""
+    auto = rows["auto"]
+    said = [_unlabeled_sentence(_as_gain(auto["over_probe"]), auto["chosen"])]
+    if method := rows.get("method"):
+        said.append(_method_sentence(_as_gain(method["over_probe"]), _as_gain(method["over_auto"]), method["name"]))
+    said += _skew_sentences(auto["shares"]) if "shares" in auto else []
+    return " ".join(said + _foreign_sentences(Foreign(**rows["foreign"])))
 
 
 def _row(model: ModelEvaluation) -> dict[str, Any]:
@@ -71,6 +76,10 @@ def _of(gain: Gain) -> dict[str, Any]:
     """As JSON; the difference under the name of what it is a difference of."""
     value = asdict(gain)
     return {"error_rate": value.pop("value"), **value}
+
+
+def _as_gain(found: dict[str, Any]) -> Gain:
+    return Gain(found["error_rate"], **{key: value for key, value in found.items() if key != "error_rate"})
 
 
 def _gain(model: ModelEvaluation, other: ModelEvaluation, config: EvaluateConfig) -> Gain:

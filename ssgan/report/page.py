@@ -11,6 +11,7 @@ from markupsafe import Markup
 from ssgan.config import ReportConfig
 from ssgan.evaluation import history
 from ssgan.evaluation.comparison import p_text
+from ssgan.evaluation.rows import answer
 from ssgan.report import counts, figures, images, story
 from ssgan.report.figures import Draw
 from ssgan.report.inputs import Facts, Mistakes, ReportInputs, read
@@ -70,7 +71,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (story.percent, story.points, story.number, story.duration, p_text, story.visible, counted):
+    for filter_ in (story.percent, story.points, story.number, story.duration, p_text, story.visible, counted, answer):
         environment.filters[filter_.__name__] = filter_
     return environment
 

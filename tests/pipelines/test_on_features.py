@@ -15,6 +15,7 @@ from PIL import Image
 import ssgan
 from ssgan.cli.app import run
 from ssgan.data import removal
+from ssgan.evaluation.rows import answer
 from ssgan.features.files import FeatureFiles
 from tests.support.photos import PARAMS, write_photos
 
@@ -48,7 +49,7 @@ def test_three_rows_are_compared_in_pairs() -> None:
     assert rows["auto"]["over_probe"]["error_rate"] == pytest.approx(expected, abs=1e-6)
     assert rows["auto"]["chosen"] in ("linear_probe", "label_spreading", "self_training")
     page = Path("report/index.html").read_text()
-    for part in (rows["answer"].split(".")[0][:40], "on features of efficientnet_lite0", "Apache-2.0"):
+    for part in (answer(rows).split(".")[0][:40], "on features of efficientnet_lite0", "Apache-2.0"):
         assert part in page
 
 
