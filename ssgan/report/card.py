@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PureWindowsPath
 from typing import Any
 
 import jinja2
@@ -58,8 +59,10 @@ def plain(text: str) -> str:
 
 
 def _source(known: dict[str, Any]) -> str:
-    parts = [known.get(f"data.source.{key}") for key in ("kind", "dataset", "url", "path")]
-    return ": ".join(str(part) for part in parts if part)
+    """Where the images come from; of a folder its name alone: where it lay on one machine is nobody else's business."""
+    parts = [known.get(f"data.source.{key}") for key in ("kind", "dataset", "url")]
+    folder = PureWindowsPath(known.get("data.source.path") or "").name  # knows both kinds of slashes
+    return ": ".join(str(part) for part in (*parts, folder) if part)
 
 
 def _head(metrics: dict[str, Any], training: dict[str, Any], split: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:

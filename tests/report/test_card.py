@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,18 @@ def test_names_of_strangers_stay_names(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_approval_of_a_model_that_nobody_promoted() -> None:
     assert approvals([]).endswith("## Approval\n\nIt was never promoted.\n")
+
+
+@pytest.mark.parametrize("folder", ["/data/ada/photos", "../photos", "C:\\Users\\ada\\photos", "photos/"])
+def test_it_does_not_say_where_the_images_lay_on_one_machine(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, _, _ = made(tmp_path, monkeypatch)
+    training = json.loads(json.dumps(version.training))
+    training["config"]["data"]["source"] = {"kind": "folder", "path": folder}
+    text = card(version.metrics, training, version.split)
+    assert "folder: photos" in text
+    assert "ada" not in text
+    assert ".." not in text
+    training["config"]["data"]["source"] = {"kind": "s3", "url": "s3://lab/raw"}
+    assert "s3: s3://lab/raw" in card(version.metrics, training, version.split)
