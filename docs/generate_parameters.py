@@ -32,7 +32,8 @@ single run without editing the file: `dvc exp run -S train.steps=20000`; undo it
 of `method.options` are in [Methods](methods.md).
 
 Editors show this while you type: `ssgan init` writes a JSON schema, `params.schema.json`, and `params.yaml` names it for those
-with a YAML language server (such as VS Code with Red Hat's extension).
+with a YAML language server (such as VS Code with Red Hat's extension). After an upgrade of ssgan,
+`ssgan init --refresh` writes it again; `ssgan doctor` says when it is due.
 """
 METHODS_HEAD = """# Methods
 

@@ -62,6 +62,9 @@ def init(
     ] = None,
     channels: Annotated[int | None, typer.Option(min=1, max=3, help="1 gray, 3 RGB. By the images, or the recipe's.")] = None,
     recipe: Annotated[str, typer.Option(help=f"Parameters for known data: {', '.join(templates.recipe_names())}.")] = "",
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help=f"After an upgrade of ssgan: write {SCHEMA} of a project again, and nothing else.")
+    ] = False,
 ) -> None:
     """Write a project: params.yaml, dvc.yaml, ignore files, README, and set DVC up. Nothing is overwritten."""
     from ssgan.config import Config, parse, yaml12
@@ -72,6 +75,9 @@ def init(
     from ssgan.project.trial import seconds
     from ssgan.report.story import duration
 
+    if refresh:
+        _refresh(folder)
+        return
     taken = [name for name in (*FILES, SCHEMA) if (folder / name).exists()]
     if taken:
         raise ConfigError(f"{folder} already holds {', '.join(taken)}; name another folder, nothing is overwritten")
@@ -152,6 +158,16 @@ def _seen(folder: Path, images: str, layout: FolderLayout) -> Seen | None:
 
     path = (folder / images).resolve()  # the folder may not be there yet, and then nothing is at folder/../images
     return look(make_source(FolderSource(path=str(path), layout=layout.value))) if _holds_files(path) else None
+
+
+def _refresh(folder: Path) -> None:
+    """Write again what is made from this version of ssgan, and changed by nobody."""
+    from ssgan.project import params_schema
+
+    if not (folder / "params.yaml").is_file():
+        raise ConfigError(f"{folder} holds no params.yaml, so it is no project; name the folder of one, or leave out --refresh")
+    (folder / SCHEMA).write_text(params_schema.text(), encoding="utf-8")
+    typer.echo(f"written: {folder / SCHEMA}; commit it")
 
 
 def _with_sections(text: str, sections: dict[str, dict[str, Any]], own: dict[str, int]) -> str:

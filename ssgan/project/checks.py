@@ -89,3 +89,16 @@ def _ledger(config: Config, table: str) -> Check:
     if len(named) == 1:
         return Check("labels", "note" if begins else "fail", f"{found}, of one class only, {named.pop()!r}", MORE)
     return Check("labels", "note" if conflicts else "ok", found, "ssgan labels conflicts" if conflicts else "")
+
+
+def schema(params: Path) -> Check:
+    """Whether editors check params.yaml against the parameters of this version, where the file names a schema."""
+    from ssgan.project.params_schema import NAME, text
+
+    if f"$schema={NAME}" not in params.read_text(encoding="utf-8"):
+        return Check("schema", "ok", "params.yaml names none")
+    path = params.parent / NAME
+    if path.is_file() and path.read_text(encoding="utf-8") == text():
+        return Check("schema", "ok", f"{NAME} is of this version of ssgan")
+    found = f"{NAME} is of another version of ssgan" if path.is_file() else f"params.yaml names {NAME}, which is not there"
+    return Check("schema", "note", f"{found}, so editors may warn of keys that are right", "run `ssgan init --refresh`")

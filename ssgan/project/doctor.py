@@ -21,7 +21,7 @@ from ssgan.config import Config, TorchvisionSource, load
 from ssgan.data.rejections import Rejected
 from ssgan.errors import SsganError
 from ssgan.machine import cores
-from ssgan.project.checks import Check, labels, networks
+from ssgan.project.checks import Check, labels, networks, schema
 from ssgan.wording import counted
 
 GIB = 1 << 30
@@ -38,6 +38,7 @@ def examine(params: Path) -> list[Check]:
     checks += [_guard("version", lambda: _pin(params.parent))]
     if config is not None:
         chosen = config
+        checks += [_guard("schema", lambda: schema(params))]
         checks += [_guard("source", lambda: _source(chosen)), _guard("files", lambda: _files(chosen, params.parent))]
         checks += [_guard("labels", lambda: labels(chosen)), _guard("backbone", lambda: _backbone(chosen))]
         checks += [_guard("networks", lambda: networks(chosen)), _guard("storage", lambda: _storage(chosen))]

@@ -31,6 +31,7 @@ ALL = [
     "dvc",
     "params",
     "version",
+    "schema",
     "source",
     "files",
     "labels",

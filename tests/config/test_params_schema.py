@@ -16,6 +16,7 @@ from ssgan.cli.app import run
 from ssgan.cli.init import SCHEMA
 from ssgan.config import Config, parse
 from ssgan.errors import ConfigError
+from ssgan.project import checks
 from ssgan.project.params_schema import schema, text
 from tests.support.choices import CHOICES
 from tests.support.closure import ROOT
@@ -81,3 +82,26 @@ def test_editors_find_it_in_a_new_project(tmp_path: Path, monkeypatch: pytest.Mo
     assert first == f"# yaml-language-server: $schema={SCHEMA}"
     assert (tmp_path / "p" / SCHEMA).read_text() == text()
     CHECK.check_schema(json.loads(text()))
+
+
+def test_after_an_upgrade_doctor_says_so_and_init_writes_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    params, path = tmp_path / "params.yaml", tmp_path / SCHEMA
+    assert run(["init", "--refresh"]) == 2, "this is no project"
+    params.write_text(templates.fill("parameters.yaml", CHOICES))
+    before = params.read_text()
+    for old in (None, text().replace("steps", "turns")):
+        if old:
+            path.write_text(old)
+        found = checks.schema(params)
+        assert (found.level, found.remedy) == ("note", "run `ssgan init --refresh`")
+        assert run(["init", "--refresh"]) == 0
+        assert path.read_text() == text()
+        assert checks.schema(params).level == "ok"
+    assert sorted(file.name for file in tmp_path.iterdir()) == [SCHEMA, "params.yaml"]
+    assert params.read_text() == before
+    capsys.readouterr()
+    params.write_text("train: {}\n")
+    assert checks.schema(params).found == "params.yaml names none"
