@@ -1,9 +1,9 @@
-"""What would 10^6, 10^8, 10^9 images take, on 1, 8, 64 GPUs, and what gives way first? A model fitted to measurements.
+"""What would 10^6, 10^8, 10^9 images take, on 1, 8, 64 GPUs, and what breaks first? A model fitted to measurements.
 
     python -m benchmarks.cluster --json cluster.json           # measures the cluster
     python -m benchmarks.scale measure --cluster cluster.json  # measures the rest, writes at_scale/constants.json
     python -m benchmarks.scale document                        # writes docs/scale.md from it
-    python -m benchmarks.scale show --set gpu_hour=1.9 utilisation=0.2 raw_bytes=15e3
+    python -m benchmarks.scale show --set gpu_hour=1.9 utilization=0.2 raw_bytes=15e3
 
 Formulas are in ``at_scale/model.py``, with all assumptions and their ranges. No GPU was measured.
 """
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 CONSTANTS = Path(__file__).parent / "at_scale/constants.json"
 DOCUMENT = ROOT / "docs/scale.md"
 ROWS = [100_000, 300_000]
-MACHINE = "reference machine, 2 cores, beside other work"
+MACHINE = "reference machine, 2 cores, shared with other jobs"
 
 
 def constants() -> dict[str, dict[str, Any]]:

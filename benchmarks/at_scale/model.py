@@ -33,20 +33,22 @@ ASSUMED: dict[str, Guess] = {
     "gpu_flop_per_s": Guess(
         312e12, 312e12, 312e12, "FLOP/s", "published peak of one A100, bf16 dense; set it to that of your GPU"
     ),
-    "utilisation": Guess(0.30, 0.10, 0.03, "share of the peak", "small networks and eager PyTorch stay far below the peak"),
-    "step_overhead_s": Guess(0.005, 0.015, 0.040, "s/step", "starting kernels, and the latency of small all-reduces"),
-    "reduce_bytes_per_s": Guess(100e9, 20e9, 2e9, "bytes/s", "averaging of gradients: one machine, fast and slow network"),
-    "batch_per_gpu": Guess(256, 128, 64, "images", "the global batch grows with W; accuracy at such batches was not tried"),
-    "cores_per_gpu": Guess(24, 12, 6, "cores", "what clouds put beside a GPU"),
-    "core_speed": Guess(1.0, 1.0, 0.5, "of a core here", "a virtual core is often half a core"),
-    "raw_bytes": Guess(10e3, 50e3, 200e3, "bytes/file", "small pictures to photos of a telephone"),
-    "node_bytes_per_s": Guess(3e9, 1e9, 0.3e9, "bytes/s and 8 GPUs", "S3 to one machine, many connections"),
-    "listing_page_s": Guess(0.05, 0.1, 0.3, "s/1,000 keys", "an answer of S3's listing, one after the other"),
-    "footer_s": Guess(0.02, 0.06, 0.2, "s/shard", "two or three requests to a far S3; the server of this machine is faster"),
-    "publish_bytes_per_s": Guess(1e9, 0.2e9, 0.05e9, "bytes/s", "one machine to a far S3"),
-    "memory_bytes": Guess(1000e9, 256e9, 64e9, "bytes", "of the machine that ingests and splits"),
+    "utilization": Guess(0.30, 0.10, 0.03, "share of the peak", "small networks and eager PyTorch stay far below the peak"),
+    "step_overhead_s": Guess(0.005, 0.015, 0.040, "s/step", "kernel launches, and the latency of small all-reduces"),
+    "reduce_bytes_per_s": Guess(100e9, 20e9, 2e9, "bytes/s", "gradient all-reduce: one machine, fast network, slow network"),
+    "batch_per_gpu": Guess(
+        256, 128, 64, "images", "the global batch size grows with the number of GPUs; accuracy at such sizes was not tested"
+    ),
+    "cores_per_gpu": Guess(24, 12, 6, "cores", "typical of cloud GPU instances"),
+    "core_speed": Guess(1.0, 1.0, 0.5, "relative to the reference machine", "a vCPU is often half a physical core"),
+    "raw_bytes": Guess(10e3, 50e3, 200e3, "bytes/file", "small images to phone photos"),
+    "node_bytes_per_s": Guess(3e9, 1e9, 0.3e9, "bytes/s per 8 GPUs", "S3 to one machine over many connections"),
+    "listing_page_s": Guess(0.05, 0.1, 0.3, "s/1,000 keys", "one response of the S3 listing API; responses are sequential"),
+    "footer_s": Guess(0.02, 0.06, 0.2, "s/shard", "two or three requests to a remote S3; the local server is faster"),
+    "publish_bytes_per_s": Guess(1e9, 0.2e9, 0.05e9, "bytes/s", "one machine to a remote S3"),
+    "memory_bytes": Guess(1000e9, 256e9, 64e9, "bytes", "of the machine that runs ingest and split"),
     "disk_bytes": Guess(20e12, 4e12, 1e12, "bytes", "its local disk"),
-    "disk_bytes_per_s": Guess(3e9, 1e9, 0.2e9, "bytes/s", "the same disk: several NVMe to a network disk"),
+    "disk_bytes_per_s": Guess(3e9, 1e9, 0.2e9, "bytes/s", "the same disk: several NVMe drives to a network disk"),
     "similar_level": Guess(0.05, 0.1, 1.0, "share of pairs", "images whose mean gray differs by at most 6 levels"),
 }
 
@@ -124,14 +126,14 @@ def start(w: World, n: float) -> Bound:
     return Bound(w["submission_s"] + opening, "opening shards" if opening > w["submission_s"] else "Ray and imports")
 
 
-def one_pass(w: World, n: float, gpus: int) -> Bound:
+def one_epoch(w: World, n: float, gpus: int) -> Bound:
     """Every unlabeled image once in each stream; compute and reading at the same time, averaging of gradients after compute."""
     batch = w["batch_per_gpu"]
     steps = n / (batch * gpus)
-    compute = w["flop_per_image"] * batch / (w["gpu_flop_per_s"] * w["utilisation"]) + w["step_overhead_s"]
+    compute = w["flop_per_image"] * batch / (w["gpu_flop_per_s"] * w["utilization"]) + w["step_overhead_s"]
     reduce = 2 * (gpus - 1) / gpus * BYTES_PER_PARAMETER * w["parameters"] / w["reduce_bytes_per_s"]
     read = 2 * batch * w["image_bytes"] / (w["stream_bytes_per_s"] * w["core_speed"])
-    parts = {"reading and shuffling": steps * read, "GPU": steps * compute, "averaging gradients": steps * reduce}
+    parts = {"reading and shuffling": steps * read, "GPU": steps * compute, "gradient all-reduce": steps * reduce}
     if steps * read > steps * (compute + reduce):
         return Bound(steps * read, "reading and shuffling")
     return Bound(steps * (compute + reduce), "GPU" if compute > reduce else max(parts, key=parts.__getitem__))
@@ -144,7 +146,7 @@ def whole(w: World, n: float, gpus: int) -> dict[str, Bound]:
         "split": split(w, n),
         "publish": publish(w, n),
         "start": start(w, n),
-        "one pass": one_pass(w, n, gpus),
+        "one epoch": one_epoch(w, n, gpus),
     }
 
 
@@ -155,10 +157,10 @@ def bottleneck(stages: Mapping[str, Bound]) -> str:
 
 
 def cost(w: World, n: float, gpus: int, prices: Prices) -> float:
-    """GPUs from start to the end of one pass; their cores while ingesting, one machine (8 GPUs' cores) while splitting and
+    """GPUs from start to the end of one epoch; their cores while ingesting, one machine (8 GPUs' cores) while splitting and
     publishing; a month of storage."""
     stages = whole(w, n, gpus)
-    gpu = gpus * (stages["start"].seconds + stages["one pass"].seconds) / 3600 * prices.gpu_hour
+    gpu = gpus * (stages["start"].seconds + stages["one epoch"].seconds) / 3600 * prices.gpu_hour
     alone = (stages["split"].seconds + stages["publish"].seconds) * 8 * w["cores_per_gpu"]
     cores = (stages["ingest"].seconds * gpus * w["cores_per_gpu"] + alone) / 3600 * prices.core_hour
     return gpu + cores + n * (COPIES * w["image_bytes"] + w["raw_bytes"]) / 1e12 * prices.tb_month
@@ -172,21 +174,23 @@ class Break(NamedTuple):
 
 
 def breaks(w: World) -> list[Break]:
-    """What gives way first as N grows, in order."""
+    """What breaks first as N grows, in order."""
     found = [
-        Break(w["memory_bytes"] / w["split_row_bytes"], "memory of split: the index of all images in one process"),
-        Break(w["memory_bytes"] / w["ingest_row_bytes"], "memory of ingest: 16 bytes of every id, as a set of Python objects"),
-        Break(w["disk_bytes"] / w["image_bytes"], "disk of split: a scratch file with the pixels of all images"),
+        Break(w["memory_bytes"] / w["split_row_bytes"], "memory of split: the index of all images is in one process"),
+        Break(w["memory_bytes"] / w["ingest_row_bytes"], "memory of ingest: the ids of all images are a set of Python objects"),
+        Break(w["disk_bytes"] / w["image_bytes"], "disk of split: a scratch file holds the pixels of all images"),
         Break(
             (2 * MAX_COMPARISONS * 2**BUCKET_BITS / (CHOICES * w["similar_level"])) ** 0.5,
-            "near-duplicates: the limit of comparisons, even if hashes were spread evenly; later ones are missed",
+            "near-duplicates: the comparison limit is reached even with evenly distributed hashes; later ones are missed",
         ),
-        Break(86_400 / publish(w, 1).seconds, "publish takes a day"),
-        Break(86_400 / split(w, 1).seconds, "split takes a day"),
-        Break(86_400 / ingest(w, 1, 64).seconds, f"ingest on 64 GPUs' cores takes a day ({ingest(w, 1, 64).what})"),
+        Break(86_400 / publish(w, 1).seconds, "publishing takes a day"),
+        Break(86_400 / split(w, 1).seconds, "splitting takes a day"),
+        Break(
+            86_400 / ingest(w, 1, 64).seconds, f"ingest on the cores of 64 GPU instances takes a day ({ingest(w, 1, 64).what})"
+        ),
         Break(
             3600 * SHARD_BYTES / (PASSES * w["footer_s"] * w["image_bytes"]),
-            "each start takes an hour: every worker opens every shard, one after the other",
+            "startup takes an hour: every worker opens every shard sequentially",
         ),
     ]
     return sorted(found)

@@ -40,7 +40,7 @@ def describe(metrics: dict[str, Any]) -> str:
     verdict = {
         "gain": "the unlabeled images helped",
         "none": "no measurable difference",
-        "harm": "the unlabeled images did harm",
+        "harm": "the unlabeled images hurt",
         "too_few": too_few(gain, metrics["images"]["test"]),
     }[gain["verdict"]]
     interval = f"{metrics['confidence']:.0%} interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f}"

@@ -24,7 +24,7 @@ class GateConfig(Strict):
 
     # fractions of test images: 0.01 is one percentage point
     min_gain: float = Field(default=0.0, ge=-1, le=1)  # the interval of the gain over the champion has to lie above it
-    max_class_fall: float | None = Field(default=0.1, ge=0, le=1)  # largest drop of a class's recall; null: any
+    max_recall_drop: float | None = Field(default=0.1, ge=0, le=1)  # largest drop of a class's recall; null: any
     max_ece: float | None = Field(default=0.1, ge=0, le=1)  # largest calibration error, after the temperature; null: any
     min_ssl_gain: float | None = Field(default=0.0, ge=-1, le=1)  # the interval of the gain over the baseline reaches it
     min_shared: float = Field(

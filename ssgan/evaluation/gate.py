@@ -33,9 +33,9 @@ def judge_gate(comparison: dict[str, Any] | None, challenger: dict[str, Any], ga
     ``comparison`` is the result of ``compare_pairs``, None where there is no champion yet; ``challenger`` its evaluate.json.
     """
     compared = (
-        [_first(name) for name in ("gain", "class fall", "classes", "shared images")]
+        [_first(name) for name in ("gain", "recall drop", "classes", "shared images")]
         if comparison is None
-        else [_gain(comparison, gate), _class_fall(comparison, gate), _classes(comparison), _shared(comparison, gate)]
+        else [_gain(comparison, gate), _recall_drop(comparison, gate), _classes(comparison), _shared(comparison, gate)]
     )
     return [*compared, _calibration(challenger, gate), _ssl_gain(challenger, gate)]
 
@@ -69,14 +69,14 @@ def _gain(comparison: dict[str, Any], gate: GateConfig) -> Rule:
     return Rule("gain", limit, gain["low"], passed, text)
 
 
-def _class_fall(comparison: dict[str, Any], gate: GateConfig) -> Rule:
-    if gate.max_class_fall is None:
-        return _off("class fall", "max_class_fall")
+def _recall_drop(comparison: dict[str, Any], gate: GateConfig) -> Rule:
+    if gate.max_recall_drop is None:
+        return _off("recall drop", "max_recall_drop")
     worst = min(comparison["per_class"], key=lambda row: row["difference"])
     fallen = [
         row
         for row in comparison["per_class"]
-        if -row["difference"] > gate.max_class_fall and row["lost"] - row["won"] >= LEAST_LOST
+        if -row["difference"] > gate.max_recall_drop and row["lost"] - row["won"] >= LEAST_LOST
     ]
     shown = ", ".join(
         f"{row['class']} ({_points(-row['difference'])}, {row['lost'] - row['won']} of {counted(row['images'], 'image')})"
@@ -84,13 +84,13 @@ def _class_fall(comparison: dict[str, Any], gate: GateConfig) -> Rule:
     )
     fall = max(0.0, -worst["difference"])
     text = (
-        f"largest: {worst['class']}, {_points(fall)} points; {_points(gate.max_class_fall)} are allowed"
+        f"largest: {worst['class']}, {_points(fall)} points; {_points(gate.max_recall_drop)} are allowed"
         if fall
-        else "no class fell"
+        else "no class lost recall"
     )
     if fallen:
-        text = f"more than {_points(gate.max_class_fall)} points: {shown}"
-    return Rule("class fall", gate.max_class_fall, fall, not fallen, text)
+        text = f"more than {_points(gate.max_recall_drop)} points: {shown}"
+    return Rule("recall drop", gate.max_recall_drop, fall, not fallen, text)
 
 
 def _classes(comparison: dict[str, Any]) -> Rule:

@@ -94,7 +94,7 @@ def _unlabeled_sentence(gain: Gain, chosen: str) -> str:
         "gain": f"The unlabeled images are worth {points(gain)} here{by}.",
         "none": f"The unlabeled images make no measurable difference here{by}: {points(gain)}.",
         "too_few": f"There are too few test images to tell what the unlabeled ones are worth{by}: {points(gain)}.",
-        "harm": f"The unlabeled images do harm here{by}: {points(gain)}; use the probe.",
+        "harm": f"The unlabeled images hurt here{by}: {points(gain)}; use the probe.",
     }[gain.verdict]
 
 
@@ -114,7 +114,7 @@ def _skew_sentences(shares: dict[str, float]) -> list[str]:
         return []
     return [
         f"The unlabeled images seem skewed: an estimated {100 * shares[often]:.0f} % are {often}, {100 * shares[rarely]:.0f} % "
-        f"{rarely}; a method that assumes equal shares does harm on such images."
+        f"{rarely}; a method that assumes equal shares loses accuracy on such images."
     ]
 
 

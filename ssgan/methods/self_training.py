@@ -12,8 +12,8 @@ Deviations:
     1. Pseudo-labels of each round are those of the round before; the paper's are those of the batch before.
     2. The last classifier is brought back to the class shares of the labels, so that it has the prior of the probe.
 
-Expected error: docs/results/photos.md; on skewed pools docs/results/harm.md. With `shares: equal` it does harm where they are
-not: 16 points with a pool skewed 5 to 1.
+Expected error: docs/results/photos.md; on skewed pools docs/results/harm.md. With `shares: equal` it loses accuracy where
+they are not: 16 points with a pool skewed 5 to 1.
 Cost: some seconds.
 """
 

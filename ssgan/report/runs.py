@@ -20,7 +20,7 @@ from ssgan.wording import counted
 VERDICTS = {
     "gain": "helped",
     "none": "no measurable difference",
-    "harm": "did harm",
+    "harm": "worse",
     "too_few": "too few test images",
     "": "not measured",
 }

@@ -118,8 +118,8 @@ def _verdict(n: dict[str, Any]) -> tuple[str, str]:
         return "Measured gain", f"The unlabeled images removed {removed}."
     if n["gain"]["verdict"] == "harm":
         if n["twin"]["errors"] == 0:
-            return "Harm", "The unlabeled images did harm: without them there is no error at all."
-        return "Harm", f"The unlabeled images did harm: {counted(max(1, round(-100 * share)), 'more error')} for every 100."
+            return "Worse", "The unlabeled images hurt: without them there is no error at all."
+        return "Worse", f"The unlabeled images hurt: {counted(max(1, round(-100 * share)), 'more error')} for every 100."
     if n["gain"]["verdict"] == "too_few":
         few = counted(n["images"]["test"], "test image is", "test images are")
         return ("Too few test images", f"{few} too few to tell what the unlabeled images did.")

@@ -24,7 +24,7 @@ MEASURED = {
 }
 W = model.world(MEASURED).but(
     gpu_flop_per_s=1e14,
-    utilisation=0.1,
+    utilization=0.1,
     step_overhead_s=0.01,
     reduce_bytes_per_s=1e9,
     batch_per_gpu=100,
@@ -49,12 +49,12 @@ def test_ingest_is_as_slow_as_its_slowest_part() -> None:
     assert model.ingest(W.but(listing_page_s=0.1), 1e6, 8) == near(100.0, "listing the bucket")
 
 
-def test_a_pass_waits_for_the_slower_of_gpu_and_reader() -> None:
+def test_an_epoch_waits_for_the_slower_of_gpu_and_reader() -> None:
     # a step: 1e9 * 100 / 1e13 + 0.01 = 0.02 s on the GPU, 2 * 100 * 1e4 / 1e8 = 0.02 s to read
-    assert model.one_pass(W.but(step_overhead_s=0.03), 1e6, 1) == near(1e4 * 0.04, "GPU")
-    assert model.one_pass(W.but(step_overhead_s=0.0), 1e6, 1) == near(1e4 * 0.02, "reading and shuffling")
+    assert model.one_epoch(W.but(step_overhead_s=0.03), 1e6, 1) == near(1e4 * 0.04, "GPU")
+    assert model.one_epoch(W.but(step_overhead_s=0.0), 1e6, 1) == near(1e4 * 0.02, "reading and shuffling")
     reduce = 2 * 7 / 8 * 4e6 / 1e9
-    assert model.one_pass(W, 1e6, 8).seconds == pytest.approx(1e4 / 8 * (0.02 + reduce))
+    assert model.one_epoch(W, 1e6, 8).seconds == pytest.approx(1e4 / 8 * (0.02 + reduce))
 
 
 def test_split_is_one_process_and_one_disk() -> None:
@@ -71,7 +71,7 @@ def test_a_start_opens_all_shards_only_where_images_do_not_fit() -> None:
 
 def test_cost_adds_gpus_cores_and_storage() -> None:
     prices = model.Prices(gpu_hour=3600.0, core_hour=0.0, tb_month=0.0)
-    seconds = model.start(W, 1e6).seconds + model.one_pass(W, 1e6, 8).seconds
+    seconds = model.start(W, 1e6).seconds + model.one_epoch(W, 1e6, 8).seconds
     assert model.cost(W, 1e6, 8, prices) == pytest.approx(8 * seconds)
     assert model.cost(W, 1e6, 8, model.Prices(0.0, 0.0, 10.0)) == pytest.approx(1e6 * (3 * 1e4 + 5e4) / 1e12 * 10)
     alone = 1e6 * 2e-5 + 4 * 1e6 * 1e4 / W["disk_bytes_per_s"] + 1e6 * 1e4 / W["publish_bytes_per_s"]

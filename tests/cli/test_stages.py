@@ -119,7 +119,7 @@ def test_the_lines_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ("verdict", "words"),
     [
         ("none", "no measurable difference"),
-        ("harm", "did harm"),
+        ("harm", "images hurt"),
         ("too_few", "350 test images show no difference below 9.0 points"),
     ],
 )

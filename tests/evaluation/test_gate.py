@@ -31,7 +31,7 @@ def model(rng: np.random.Generator, labels: np.ndarray, hard: np.ndarray) -> Pre
 @pytest.mark.parametrize(("images", "seed"), [(60, 0), (350, 1), (2000, 2)])
 def test_of_two_equally_good_models_one_replaces_the_other_in_at_most_5_of_100_cases(images: int, seed: int) -> None:
     rng, rounds, through = np.random.default_rng(seed), 300, 0
-    gate = GateConfig(max_class_fall=None)  # the rule about the gain alone has to hold it
+    gate = GateConfig(max_recall_drop=None)  # the rule about the gain alone has to hold it
     for _ in range(rounds):
         labels, hard = rng.integers(0, len(CLASSES), images), rng.random(images) < 0.05
         pairs = pair(model(rng, labels, hard), model(rng, labels, hard))
@@ -96,9 +96,9 @@ def test_gain(gain: dict[str, Any], limit: float, passed: bool) -> None:
         (-1.0, 9, 0, None, None),
     ],
 )
-def test_class_fall(difference: float, lost: int, won: int, limit: float | None, passed: bool | None) -> None:
+def test_recall_drop(difference: float, lost: int, won: int, limit: float | None, passed: bool | None) -> None:
     row = {"class": "ant", "images": 10, "difference": difference, "lost": lost, "won": won}
-    one = rule("class fall", numbers(per_class=[row]), GateConfig(max_class_fall=limit))
+    one = rule("recall drop", numbers(per_class=[row]), GateConfig(max_recall_drop=limit))
     assert one.passed is passed
     assert ("ant" in one.said) is (passed is not None)
 

@@ -140,7 +140,7 @@ def test_a_decision_that_a_person_took_back_counts(team: Team) -> None:
 def test_rules_that_were_changed_after_the_verdict_do_not_count(team: Team, tmp_path: Path) -> None:
     team.compare("good")
     team.promote("good")
-    lax = parameters(tmp_path, gate="{min_gain: -1.0, max_class_fall: null, max_ece: null}")
+    lax = parameters(tmp_path, gate="{min_gain: -1.0, max_recall_drop: null, max_ece: null}")
     assert team.compare("bad", config=lax) == PROMOTE
     with pytest.raises(RefusedError, match="was made with other rules than `gate`"):
         team.promote("bad")

@@ -56,8 +56,8 @@ def test_no_gain_is_not_dressed_up(facts: Facts) -> None:
 
 def test_harm_is_called_harm(facts: Facts) -> None:
     told = story.tell(changed(facts, verdict="harm", share_of_errors_removed=-0.314))
-    assert (told.verdict, told.badge) == ("harm", "Harm")
-    assert told.headline == "The unlabeled images did harm: 31 more errors for every 100."
+    assert (told.verdict, told.badge) == ("harm", "Worse")
+    assert told.headline == "The unlabeled images hurt: 31 more errors for every 100."
 
 
 def test_equal_models_are_equal(facts: Facts) -> None:
