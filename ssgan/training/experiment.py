@@ -13,6 +13,7 @@ from ssgan import methods, scratch
 from ssgan.core.distributed import broadcast_, fold, rank, solo, summed
 from ssgan.data.loaders import Batches
 from ssgan.errors import NonFiniteError
+from ssgan.machine import keep_freed_memory
 from ssgan.players.fitted import FittedMethod
 from ssgan.training.checkpoint import Checkpoints, Trainer
 from ssgan.training.context import ProgressEvent, Role, Run, RunContext, checkpoints_prefix, start_key
@@ -32,6 +33,7 @@ def train(run: Run, role: Role, context: RunContext) -> None:
 
     Every process of the run calls this with the same arguments.
     """
+    keep_freed_memory()
     try:
         _train(run, role, context, ())
     except NonFiniteError as error:
