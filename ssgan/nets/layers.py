@@ -5,10 +5,10 @@ Letters: N images, I inputs, O outputs (units or channels).
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +54,12 @@ def _bank(device: torch.device) -> Tensor:
     return _banks[device]
 
 
+@cache
+def _kept(p: float) -> Tensor:
+    """Of each normal of the CPU's bank: 0 where it exceeds the quantile of 1 - p, else 1 / (1 - p)."""
+    return (_bank(torch.device("cpu")) < statistics.NormalDist().inv_cdf(1.0 - p)).float() / (1.0 - p)
+
+
 def _host_randint(below: int) -> int:
     """From 0 to ``below`` - 1, by torch's default generator, drawn into memory of the host: no tensor is asked for it."""
     number = np.empty(1, np.int64)
@@ -95,7 +101,6 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.limit = math.inf if p == 0.0 else statistics.NormalDist().inv_cdf(1.0 - p)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0.0:
@@ -104,8 +109,7 @@ class Dropout(nn.Module):
             return F.dropout(x, self.p)
         offset = _host_randint(_BANK_SIZE - x.numel())
         strides = torch.empty_like(x).stride()  # of the layout of x (channels last, mostly), in which the product is fast
-        normals = _bank(x.device).as_strided(x.shape, strides, offset)
-        return x * ((normals < self.limit).to(x.dtype) / (1.0 - self.p))
+        return x * _kept(self.p).as_strided(x.shape, strides, offset).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -19,6 +19,11 @@ class DataInitialized(nn.Module):
     initializing = False
 
 
+def initializing(net: nn.Module) -> bool:
+    """Whether a layer is about to set parameters from the next pass, which then has to be that of the whole batch."""
+    return any(m.initializing for m in net.modules() if isinstance(m, DataInitialized))
+
+
 class WeightNorm(DataInitialized):
     """Base of weight-normalized layers (Salimans & Kingma 2016): W_o = g_o V_o / ||V_o||, the norm computed in float32.
 
@@ -117,15 +122,12 @@ class WeightNormLinear(WeightNorm):
         return F.linear(x, self.weight) / norm
 
     def _output(self, x: Tensor) -> Tensor:
-
         device = x.device.type
-        dtype = (
-            torch.get_autocast_dtype(device)
-            if torch.is_autocast_enabled(device)
-            else torch.promote_types(x.dtype, self.weight.dtype)
-        )
-        with torch.autocast(device, enabled=False):
+        if not torch.is_autocast_enabled(device):
+            dtype = torch.promote_types(x.dtype, self.weight.dtype)
             return _ScaledLinear.apply(x, self.weight, self.gain, self.bias, dtype)
+        with torch.autocast(device, enabled=False):
+            return _ScaledLinear.apply(x, self.weight, self.gain, self.bias, torch.get_autocast_dtype(device))
 
 
 class WeightNormConv2d(WeightNorm):
