@@ -123,7 +123,7 @@ def _cpu(config: Config | None) -> Check:
     if config.train.backend == "ray" and wanted > available:
         return Check("cpu", "fail", f"{found}, {wanted} are asked for", "lower train.num_workers or train.cpus_per_worker")
     if config.train.precision == "bf16" and _slow_bf16():
-        found += ", without instructions for bf16: a step takes about ten times as long as in float32"
+        found += ", without fast instructions for bf16: a step takes two to ten times as long as in float32"
         return Check("cpu", "note", found, "set train.precision to auto or float32")
     return Check("cpu", "ok", found)
 

@@ -1,6 +1,7 @@
-"""Whether a training computes in bfloat16: where the device has instructions for it, half of the bits are half of the time.
+"""Whether a training computes in bfloat16: where the device is faster in it, half of the bits are half of the time.
 
-A CPU without them emulates it, and a step takes about ten times as long as in float32 (docs/results/speed.md).
+A CPU without instructions for it emulates it, and a step takes about ten times as long as in float32. Intel's AVX-512 has
+some that take twice as long as those of float32, so that there only AMX counts (docs/results/speed.md).
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ import torch
 from ssgan.config import Precision
 from ssgan.core.distributed import summed, world_size
 
-CPU_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")  # x86 with AVX-512, x86 with AMX, ARM
+CPU_FLAGS = ("amx_bf16", "bf16")  # x86 with AMX, ARM
+AVX512 = "avx512_bf16"
 
 
 def native_bf16(device: torch.device) -> bool:
-    """Whether the device, or this machine's CPU, has instructions for bfloat16 that torch uses."""
+    """Whether the device, or this machine's CPU, has instructions for bfloat16 that torch uses and that are fast."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    flags = torch.cpu.get_capabilities()
-    return bool(torch.backends.mkldnn.is_available()) and any(  # type: ignore[no-untyped-call]
-        flags.get(flag, False) for flag in CPU_FLAGS
-    )
+    cpu = torch.cpu.get_capabilities()
+    flags = CPU_FLAGS if str(cpu.get("cpu_name", "")).startswith("Intel") else (*CPU_FLAGS, AVX512)
+    return bool(torch.backends.mkldnn.is_available()) and any(cpu.get(flag) for flag in flags)  # type: ignore[no-untyped-call]
 
 
 def in_bf16(precision: Precision, device: torch.device) -> tuple[bool, tuple[str, ...]]:
@@ -37,4 +38,4 @@ def in_bf16(precision: Precision, device: torch.device) -> tuple[bool, tuple[str
 def _lacks(device: torch.device) -> str:
     if device.type == "cuda":
         return "a GPU of this training has no instructions for it: float32 may be faster"
-    return "a CPU of this training has no instructions for it: a step takes about ten times as long as in float32"
+    return "a CPU of this training has no fast instructions for it: a step takes two to ten times as long as in float32"

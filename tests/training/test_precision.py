@@ -18,17 +18,25 @@ from tests.support.data import config, context, final_weights, run_of, same
 from tests.support.ranks import run_ranks
 
 CPU = torch.device("cpu")
-WITH: list[dict[str, bool]] = [{"avx512_bf16": True}, {"amx_bf16": True}, {"bf16": True}]
-WITHOUT: list[dict[str, bool]] = [{}, {"avx2": True, "avx512_bf16": False}]
+WITH: list[dict[str, bool | str]] = [
+    {"avx512_bf16": True, "cpu_name": "AMD EPYC 9R14"},
+    {"avx512_bf16": True, "amx_bf16": True, "cpu_name": "Intel Xeon"},
+    {"bf16": True},
+]
+WITHOUT: list[dict[str, bool | str]] = [
+    {},
+    {"avx2": True, "avx512_bf16": False},
+    {"avx512_bf16": True, "amx_bf16": False, "cpu_name": "Intel Xeon"},  # at half the speed of float32
+]
 
 
-def this_cpu_has(monkeypatch: pytest.MonkeyPatch, flags: dict[str, bool]) -> None:
+def this_cpu_has(monkeypatch: pytest.MonkeyPatch, flags: dict[str, bool | str]) -> None:
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: flags)
     monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: True)
 
 
 @pytest.mark.parametrize("flags", WITH + WITHOUT)
-def test_auto_is_what_the_machine_has(flags: dict[str, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_what_the_machine_has(flags: dict[str, bool | str], monkeypatch: pytest.MonkeyPatch) -> None:
     this_cpu_has(monkeypatch, flags)
     has_it = flags in WITH
     assert native_bf16(CPU) == has_it
@@ -66,7 +74,7 @@ def test_one_rank_without_is_enough(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flags", [WITH[0], WITHOUT[0]])
 def test_a_run_computes_in_what_was_chosen_and_says_so(
-    flags: dict[str, bool], splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    flags: dict[str, bool | str], splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     this_cpu_has(monkeypatch, flags)
     events: list[ProgressEvent] = []
