@@ -2,9 +2,10 @@
 
 Times, interleaved in one process: the step of this library; only the matrix products that it cannot do without; and an eager
 PyTorch step as ports write it (weight norm on the weight by a hook, three forward passes, gradients of both players in the
-generator's step, Adam without fusing). Needs no data: images are random.
+generator's step, Adam without fusing). Needs no data: images are random. All three keep freed memory, as training does.
 
     python -m benchmarks.step_time --threads 2 --rounds 5
+    python -m benchmarks.step_time --threads 1 --cpu --rounds 15 --steps 8    # on a machine that does other things
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from benchmarks.port import GENERATOR, SIZES, Port
 from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.core.batch import Batch
+from ssgan.machine import keep_freed_memory
 from ssgan.training.ema import Average
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.step import run_step
@@ -86,12 +88,12 @@ def ported() -> Callable[[], object]:
     return lambda: step(batch)
 
 
-def milliseconds(step: Callable[[], object], count: int) -> list[float]:
+def milliseconds(step: Callable[[], object], count: int, clock: Callable[[], float]) -> list[float]:
     times = []
     for _ in range(count):
-        start = time.perf_counter()
+        start = clock()
         step()
-        times.append(1e3 * (time.perf_counter() - start))
+        times.append(1e3 * (clock() - start))
     return times
 
 
@@ -100,7 +102,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=40, help="steps of each variant in a round")
+    parser.add_argument("--cpu", action="store_true", help="time of the CPU instead of the clock")
     arguments = parser.parse_args()
+    clock = time.process_time if arguments.cpu else time.perf_counter
+    keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     variants = {
@@ -111,12 +116,12 @@ def main() -> None:
         "ours, bf16": ours(True),
     }
     for step in variants.values():
-        milliseconds(step, 5)
+        milliseconds(step, 5, clock)
     times: dict[str, list[float]] = {name: [] for name in variants}
     medians: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(arguments.rounds):
         for name, step in variants.items():
-            new = milliseconds(step, arguments.steps)
+            new = milliseconds(step, arguments.steps, clock)
             times[name] += new
             medians[name].append(statistics.median(new))
     print(f"threads {arguments.threads}, batch {BATCH}, {arguments.rounds} rounds of {arguments.steps} steps; ms a step")
