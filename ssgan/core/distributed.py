@@ -47,9 +47,10 @@ def rank() -> int:
 
 
 class _SumOverRanks(torch.autograd.Function):
-    """Differentiable sum over ranks: forward all-reduces, backward all-reduces the gradient.
+    """Differentiable sum over ranks: forward all-reduces, backward sends nothing.
 
-    Each rank's loss depends on every rank's input; the total gradient is the sum over the ranks' losses.
+    Each rank's loss depends on every rank's input, so the gradient is that of the sum of the ranks' losses. What they compute
+    from the sum is the same on all of them, and so are these gradients: their sum is this rank's, times the number of ranks.
     """
 
     @staticmethod
@@ -60,16 +61,27 @@ class _SumOverRanks(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        grad = grad_outputs[0].detach().clone()
-        dist.all_reduce(grad)
-        return grad
+        return grad_outputs[0] * dist.get_world_size()
 
 
 def sum_over_ranks(x: Tensor) -> Tensor:
-    """Sum of ``x`` (any shape, equal on all ranks) over ranks; differentiable."""
+    """Sum of ``x`` (any shape, the same on all ranks) over ranks; differentiable.
+
+    Where a gradient is to pass, what is computed from the sum must be the same on every rank: terms may be added to it, but
+    nothing of this rank alone may be multiplied with it (``rows_of_all_ranks`` is for that).
+    """
     if world_size() == 1:
         return x
     return _SumOverRanks.apply(x.contiguous())
+
+
+def sums_over_ranks(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """``sum_over_ranks`` of several tensors of one type, with one all-reduce."""
+    if world_size() == 1:
+        return tensors
+    total = sum_over_ranks(torch.cat([x.reshape(-1) for x in tensors]))
+    parts = torch.split(total, [x.numel() for x in tensors])
+    return tuple(part.view_as(x) for part, x in zip(parts, tensors, strict=True))
 
 
 def batch_mean(x: Tensor) -> Tensor:
@@ -82,12 +94,9 @@ def batch_mean(x: Tensor) -> Tensor:
 
 
 def batch_means(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """``batch_mean`` of several (N, F) tensors, (F,) each, with one all-reduce."""
+    """``batch_mean`` of several (N, ...) tensors, with one all-reduce."""
     means = [x.mean(0) for x in tensors]
-    if world_size() == 1:
-        return tuple(means)
-    total = sum_over_ranks(torch.cat(means)) / world_size()
-    return torch.split(total, [len(mean) for mean in means])
+    return tuple(means) if world_size() == 1 else tuple(total / world_size() for total in sums_over_ranks(*means))
 
 
 @torch.no_grad()

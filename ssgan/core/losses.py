@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssgan.core.distributed import batch_mean, batch_means, gathered, sum_over_ranks, world_size
+from ssgan.core.distributed import batch_mean, batch_means, gathered, sums_over_ranks, world_size
 
 
 def _check(x: Tensor, dims: int, name: str) -> Tensor:
@@ -182,8 +182,8 @@ def pull_away(features: Tensor) -> Tensor:
     n = features.shape[0] * world_size()
     with torch.autocast(features.device.type, enabled=False):
         unit = features / features.norm(dim=1, keepdim=True).clamp_min(1e-8)
-        all_pairs = sum_over_ranks(unit.T @ unit).square().sum()
-        itself = sum_over_ranks(unit.square().sum(1).square().sum())
+        products, itself = sums_over_ranks(unit.T @ unit, unit.square().sum(1).square().sum())
+        all_pairs = products.square().sum()
     return (all_pairs - itself) / (n * (n - 1))
 
 

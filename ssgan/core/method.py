@@ -107,9 +107,10 @@ class SemiSupervisedMethod(ABC):
     def after_step(self, batch: Batch) -> None:  # noqa: B027 - optional hook
         """Bookkeeping after all phases of a step (never a gradient)."""
 
-    def latent(self, batch: Batch, phase: str) -> Tensor:
-        """(U, Z) uniform latents in [0, 1), as many as this rank has unlabeled images; fresh for every step and phase."""
-        return global_rand(batch.x_u.shape[0], self.problem.net.latent_dim, fold(batch.seed, "latent", phase), batch.x_u.device)
+    def latent(self, batch: Batch, phase: str, n: int | None = None) -> Tensor:
+        """(n, Z) uniform latents in [0, 1) of this rank, fresh for every step and phase; None: one per unlabeled image."""
+        n = batch.x_u.shape[0] if n is None else n
+        return global_rand(n, self.problem.net.latent_dim, fold(batch.seed, "latent", phase), batch.x_u.device)
 
     def sample(self, n: int) -> Tensor | None:
         """(n, C, S, S) generated images in [0, 1] for the report, or None where the method has no generator."""

@@ -47,6 +47,7 @@ from ssgan.core.method import Adam, Phase, Terms
 from ssgan.errors import ConfigError
 from ssgan.nets.pixelcnn import PixelCNN
 from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.players.generating import generated
 from ssgan.players.two import PlayersConfig, Rates, TwoPlayerMethod
 from ssgan.wording import counted
 
@@ -136,8 +137,7 @@ class Method(TwoPlayerMethod):
         return terms | {"total": terms["total"] + self.config.entropy_weight * terms["entropy"]}
 
     def generator_loss(self, batch: Batch) -> Terms:
-        c, z = self.config, self.latent(batch, "generator")
-        x_f = self.generator(z)
+        c, x_f = self.config, self.fakes(batch, "generator")
         features_fake = self.discriminator.features(x_f)
         with torch.no_grad():
             features_real = self.discriminator.features(batch.x_u2)
@@ -152,7 +152,7 @@ class Method(TwoPlayerMethod):
             total = total + c.low_density_weight * terms["low_density"]
         if "encoder" in self.nets:
             mean, log_sigma = self.nets["encoder"](x_f).logits.chunk(2, dim=1)
-            terms["variational"] = losses.variational_entropy(mean, log_sigma, z)
+            terms["variational"] = losses.variational_entropy(mean, log_sigma, self.latent(batch, "generator"))
             total = total + c.variational_weight * terms["variational"]
         return terms | {"total": total}
 
@@ -174,9 +174,9 @@ class Method(TwoPlayerMethod):
     def low_density_pixels(self, batch: Batch) -> Terms:
         """LD by pixels, of images from latents of its own: far fewer than a batch has, because it is expensive."""
         seed = fold(batch.seed, "latent", "density")
-        x_f = self.generator(
-            global_rand(self.density_images // world_size(), self.problem.net.latent_dim, seed, batch.x_u.device)
-        )
+        dim, device = self.problem.net.latent_dim, batch.x_u.device
+        n = self.density_images // world_size()
+        x_f = generated(self.generator, lambda n: global_rand(n, dim, seed, device), n)
         log_p = self.log_p(x_f)
         value = losses.above_threshold(log_p, self.nets["density"].get_buffer("threshold"))
         return {"low_density": value, "fake_bits_per_dim": -log_p.detach().mean() / math.log(2)}

@@ -54,6 +54,6 @@ class Method(TwoPlayerMethod):
         return terms | {"total": self.config.labeled_weight * terms["labeled"] + weight * entropies}
 
     def generator_loss(self, batch: Batch) -> Terms:
-        logits = self.discriminator(self.generator(self.latent(batch, "generator"))).logits
+        logits = self.discriminator(self.fakes(batch, "generator")).logits
         terms = {"fake_entropy": losses.conditional_entropy(logits), "marginal_entropy": losses.marginal_entropy(logits)}
         return terms | {"total": terms["fake_entropy"] - terms["marginal_entropy"]}

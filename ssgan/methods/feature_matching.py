@@ -52,7 +52,7 @@ class Method(ImprovedGan):
         return losses.implicit_real_logit(logits)
 
     def generator_loss(self, batch: Batch) -> Terms:
-        x_f = self.generator(self.latent(batch, "generator"))
+        x_f = self.fakes(batch, "generator")
         if self.config.generator == "matching":
             total = self.matching(x_f, batch.x_u2)
         else:

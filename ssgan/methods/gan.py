@@ -35,6 +35,7 @@ from ssgan.core.batch import Batch
 from ssgan.core.method import Adam, Phase, SemiSupervisedMethod, Terms
 from ssgan.nets.layers import Classifier, forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.players.generating import generated
 from ssgan.players.two import default_clip
 
 
@@ -89,9 +90,13 @@ class Method(SemiSupervisedMethod):
             Phase("probe", ("classifier",), self.probe_loss, Adam(self.config.probe_learning_rate)),
         ]
 
+    def fakes(self, batch: Batch, phase: str) -> Tensor:
+        """(U, C, S, S) images of the generator from the latents of a phase."""
+        return generated(self.nets["generator"], lambda n: self.latent(batch, phase, n), len(batch.x_u))
+
     def discriminator_loss(self, batch: Batch) -> Terms:
         with torch.no_grad():
-            x_f = self.nets["generator"](self.latent(batch, "discriminator"))
+            x_f = self.fakes(batch, "discriminator")
         r_u, r_f = (out.logits[:, 0] for out in forward_parts(self.discriminator, batch.x_u, x_f))
         terms = {"real": losses.real(r_u), "fake": losses.fake(r_f)}
         with torch.no_grad():
@@ -100,7 +105,7 @@ class Method(SemiSupervisedMethod):
         return terms | {"total": terms["real"] + terms["fake"]}
 
     def generator_loss(self, batch: Batch) -> Terms:
-        x_f = self.nets["generator"](self.latent(batch, "generator"))
+        x_f = self.fakes(batch, "generator")
         return {"total": losses.generator_nonsaturating(self.discriminator(x_f).logits[:, 0])}
 
     def probe_loss(self, batch: Batch) -> Terms:

@@ -118,7 +118,7 @@ class Method(TwoPlayerMethod):
         distorted = strong(batch.x_u2, fold(batch.seed, "strong"), stroke=stroke)
         if self.adversarial(batch.step):
             with torch.no_grad():
-                x_f = self.generator(self.latent(batch, "discriminator"))
+                x_f = self.fakes(batch, "discriminator")
             labeled, view, unlabeled, fake = forward_parts(self.discriminator, x_l, distorted, batch.x_u, x_f)
             r_u, r_f = self.real_logit(unlabeled.logits), self.real_logit(fake.logits)
             terms = losses.discriminator_terms(labeled.logits, batch.y_l, r_u, r_f, c.unlabeled_weight)
@@ -143,7 +143,7 @@ class Method(TwoPlayerMethod):
         return pseudo_labels, (confidence >= self.config.threshold).float()
 
     def generator_loss(self, batch: Batch) -> Terms:
-        features_fake = self.discriminator.features(self.generator(self.latent(batch, "generator")))
+        features_fake = self.discriminator.features(self.fakes(batch, "generator"))
         with torch.no_grad():
             features_real = self.discriminator.features(batch.x_u)
         terms = {

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from ssgan import nets
 from ssgan.config import Problem
@@ -33,6 +34,7 @@ from ssgan.core.batch import Batch
 from ssgan.core.method import Adam, Phase, Terms
 from ssgan.nets.layers import forward_parts
 from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.players.generating import generated
 from ssgan.players.three import ThreePlayerConfig, ThreePlayerMethod
 
 
@@ -62,8 +64,12 @@ class Method(ThreePlayerMethod):
         bad = Phase("bad_generator", ("bad_generator",), self.bad_generator_loss, adam)
         return [discriminator, generator, bad, classifier]
 
+    def bad_fakes(self, batch: Batch, phase: str) -> Tensor:
+        """(U, C, S, S) images of the bad generator from the latents of a phase."""
+        return generated(self.nets["bad_generator"], lambda n: self.latent(batch, phase, n), len(batch.x_u))
+
     def bad_generator_loss(self, batch: Batch) -> Terms:
-        features_fake = self.net.features(self.nets["bad_generator"](self.latent(batch, "bad_generator")))
+        features_fake = self.net.features(self.bad_fakes(batch, "bad_generator"))
         with torch.no_grad():
             features_real = self.net.features(batch.x_u2)
         terms = {
@@ -74,7 +80,7 @@ class Method(ThreePlayerMethod):
 
     def classifier_loss(self, batch: Batch) -> Terms:
         with torch.no_grad():
-            x_bad = self.nets["bad_generator"](self.latent(batch, "classifier-bad"))
+            x_bad = self.bad_fakes(batch, "classifier-bad")
         labeled, unlabeled, bad = (out.logits for out in forward_parts(self.net, batch.x_l, batch.x_u, x_bad))
         terms = self.classifier_terms(batch, labeled, unlabeled)
         terms["real"] = losses.real(losses.implicit_real_logit(unlabeled))

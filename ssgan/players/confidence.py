@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ssgan.core.distributed import batch_mean, world_size
+from ssgan.core.distributed import batch_mean, batch_means, world_size
 
 SIGMAS = 2.0  # the truncated Gaussian is as narrow as if the deviation were divided by this
 
@@ -33,8 +33,8 @@ def statistics(q: Tensor) -> Statistics:
     """(N, K) -> those of the global batch; the variance is the unbiased one."""
     confidence = q.max(1).values
     n = confidence.shape[0] * world_size()
-    mean = batch_mean(confidence)
-    return Statistics(mean, batch_mean((confidence - mean).square()) * (n / max(n - 1, 1)), batch_mean(q))
+    mean, shares = batch_means(confidence, q)
+    return Statistics(mean, batch_mean((confidence - mean).square()) * (n / max(n - 1, 1)), shares)
 
 
 def freematch(q: Tensor, running: Statistics) -> Tensor:

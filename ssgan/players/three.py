@@ -23,6 +23,7 @@ from ssgan.core.distributed import rank
 from ssgan.core.method import Adam, Phase, SemiSupervisedMethod, Terms
 from ssgan.nets.layers import Classifier, forward_parts
 from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.players.generating import generated
 
 
 class ThreePlayerConfig(MethodConfig):
@@ -88,12 +89,21 @@ class ThreePlayerMethod(SemiSupervisedMethod):
 
     # --- generated pairs ---------------------------------------------------------------------------------------------
 
-    def conditional_latent(self, batch: Batch, phase: str) -> tuple[Tensor, Tensor]:
-        """(U, Z + K) latents with one-hot classes behind, and the classes (U,): all classes in turn over the global batch."""
-        z = self.latent(batch, phase)
+    def conditional_latent(self, batch: Batch, phase: str, n: int | None = None) -> tuple[Tensor, Tensor]:
+        """(n, Z + K) latents with one-hot classes behind, and the classes (n,): all classes in turn over the global batch.
+
+        ``n``: as for ``latent``.
+        """
+        z = self.latent(batch, phase, n)
         n = z.shape[0]
         y = self._classes(rank() * n, n, z.device)
         return self._with_classes(z, y), y
+
+    def fake_pairs(self, batch: Batch, phase: str) -> tuple[Tensor, Tensor]:
+        """(U, C, S, S) images of the generator from the latents of a phase, and their classes (U,)."""
+        n = len(batch.x_u)
+        x_f = generated(self.generator, lambda n: self.conditional_latent(batch, phase, n)[0], n)
+        return x_f, self._classes(rank() * n, n, x_f.device)
 
     def _with_classes(self, z: Tensor, y: Tensor) -> Tensor:
         """(N, Z) latents and (N,) classes -> (N, Z + K). Not by ``F.one_hot``, which asks for the largest class on a CPU."""
@@ -107,9 +117,8 @@ class ThreePlayerMethod(SemiSupervisedMethod):
 
     def discriminator_loss(self, batch: Batch) -> Terms:
         """Real pairs (true labels, and the classifier's answers on other images) against generated and classified ones."""
-        z, y_f = self.conditional_latent(batch, "discriminator")
         with torch.no_grad():
-            x_f = self.generator(z)
+            x_f, y_f = self.fake_pairs(batch, "discriminator")
             answers, pseudo = (out.logits for out in forward_parts(self.net, batch.x_u, batch.x_u2))
         outs = forward_parts(self.discriminator, batch.x_l, batch.x_u2, x_f, batch.x_u)
         s_l, s_p, s_f, s_u = (out.logits for out in outs)
@@ -127,8 +136,8 @@ class ThreePlayerMethod(SemiSupervisedMethod):
 
     def generator_loss(self, batch: Batch) -> Terms:
         """The non-saturating cost of generated pairs."""
-        z, y = self.conditional_latent(batch, "generator")
-        return {"total": 0.5 * losses.generator_nonsaturating(pair(self.discriminator(self.generator(z)).logits, y))}
+        x_f, y = self.fake_pairs(batch, "generator")
+        return {"total": 0.5 * losses.generator_nonsaturating(pair(self.discriminator(x_f).logits, y))}
 
     def classifier_loss(self, batch: Batch) -> Terms:
         labeled, unlabeled = (out.logits for out in forward_parts(self.net, batch.x_l, batch.x_u))
@@ -150,9 +159,8 @@ class ThreePlayerMethod(SemiSupervisedMethod):
             terms["adversarial"] = losses.expected_over_classes(unlabeled, F.softplus(-s))
             total = total + c.adversarial_weight * 0.5 * terms["adversarial"]
         if not alone and batch.step >= c.generated_start:
-            z, y = self.conditional_latent(batch, "classifier")
             with torch.no_grad():
-                x_f = self.generator(z)
+                x_f, y = self.fake_pairs(batch, "classifier")
             terms["generated"] = losses.cross_entropy(self.net(x_f).logits, y)
             total = total + c.generated_weight * terms["generated"]
         with torch.no_grad():

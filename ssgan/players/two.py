@@ -20,6 +20,7 @@ from ssgan.core.batch import Batch
 from ssgan.core.method import Adam, Phase, SemiSupervisedMethod, Terms
 from ssgan.nets.layers import Classifier, Out, forward_parts
 from ssgan.nets.weight_norm import data_dependent_init
+from ssgan.players.generating import generated
 
 
 class Rates(NamedTuple):
@@ -98,17 +99,21 @@ class TwoPlayerMethod(SemiSupervisedMethod):
 
     def generator_loss(self, batch: Batch) -> Terms:
         """The non-saturating cost."""
-        x_f = self.generator(self.latent(batch, "generator"))
+        x_f = self.fakes(batch, "generator")
         return {"total": losses.generator_nonsaturating(self.real_logit(self.discriminator(x_f).logits))}
 
     def init(self, batch: Batch) -> None:
         data_dependent_init(self.discriminator, batch.x_u)
         data_dependent_init(self.generator, self.latent(batch, "init"))
 
+    def fakes(self, batch: Batch, phase: str) -> Tensor:
+        """(U, C, S, S) images of the generator from the latents of a phase."""
+        return generated(self.generator, lambda n: self.latent(batch, phase, n), len(batch.x_u))
+
     def forward_all(self, batch: Batch) -> tuple[Out, Out, Out]:
         """The discriminator on labeled, unlabeled and freshly generated images; the generator is constant."""
         with torch.no_grad():
-            x_f = self.generator(self.latent(batch, "discriminator"))
+            x_f = self.fakes(batch, "discriminator")
         labeled, unlabeled, fake = forward_parts(self.discriminator, batch.x_l, batch.x_u, x_f)
         return labeled, unlabeled, fake
 

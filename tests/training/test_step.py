@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 
 from ssgan.config import ImageSpec, MethodConfig, NetConfig, Problem
 from ssgan.core.batch import Batch
 from ssgan.core.distributed import rank
 from ssgan.core.method import Adam, Phase, SemiSupervisedMethod
-from ssgan.data.files import SplitFiles
 from ssgan.errors import NonFiniteError, TrainingError
 from ssgan.nets.weight_norm import WeightNormLinear
-from ssgan.training import experiment, finite
+from ssgan.training import finite
 from ssgan.training.finite import Watch
 from ssgan.training.optimizers import MuonAdam, make_optimizers
 from ssgan.training.step import only, run_step
-from tests.support.data import config, context, run_of
 from tests.support.ranks import run_ranks
 
 
@@ -227,35 +221,3 @@ def test_all_ranks_stop_where_one_has_to(tmp_path: Path) -> None:
     words = run_ranks(words_of_a_rank, 2, tmp_path, 1)
     assert words[0].startswith("step 1: a gradient (of this worker or of another one) of phase 'one' is not finite")
     assert words[1].startswith("step 1: the term 'distance' and 'total' of phase 'one' is not finite")
-
-
-def counting(name: str, calls: Counter[str]) -> Callable[..., Any]:
-    """A function of torch.distributed that counts its calls."""
-    real = getattr(dist, name)
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        calls[name] += 1
-        return real(*args, **kwargs)
-
-    return counted
-
-
-def collectives_of_a_step(root: str) -> Counter[str]:
-    """Run on every rank: calls of torch.distributed in one step of feature matching."""
-    run = run_of(config(), SplitFiles(root))
-    trainer, batches = experiment.prepared(run, "main", context(Path(root)))
-    calls, b = Counter[str](), next(batches.iterate(0, 1))
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("all_reduce", "all_gather"):
-            patch.setattr(dist, name, counting(name, calls))
-        run_step(trainer.method, trainer.optimizers, b, watch=Watch())
-    return calls
-
-
-def test_ranks_exchange_no_more_often_than_the_order_of_a_step_asks_for(splits: SplitFiles, tmp_path: Path) -> None:
-    """Of feature matching: a layer of batch normalization needs the one before, and a gradient the loss."""
-    norms, passes = 2, 2  # of the generator
-    gradients, matching = 2, 1  # one message per phase; means of fake and of real features together
-    there, back = norms * passes, norms + matching
-    for calls in run_ranks(collectives_of_a_step, 2, tmp_path, splits.root):
-        assert calls == {"all_gather": there, "all_reduce": back + matching + gradients}
