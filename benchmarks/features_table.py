@@ -27,8 +27,8 @@ from benchmarks.paired import half_width
 from ssgan import methods
 from ssgan.config import FeatureSpec, NetConfig, Problem
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold
 from ssgan.core.method import Phase, SemiSupervisedMethod
+from ssgan.core.seeds import fold
 from ssgan.data import schema
 from ssgan.data.sampler import Stream
 from ssgan.features.files import FeatureFiles

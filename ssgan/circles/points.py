@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ssgan.config import ImageSpec
-from ssgan.core.distributed import fold
+from ssgan.core.seeds import fold
 
 POINT = ImageSpec(channels=2, image_size=1, resize="fit")  # to the methods, a point is an image of two channels and one pixel
 RADII = (0.42, 0.21)  # of class 0 and of class 1, around (0.5, 0.5)

@@ -12,8 +12,8 @@ from ssgan import methods
 from ssgan.circles.points import POINT, RADII, Circles, on_a_circle
 from ssgan.config import NetConfig, Problem
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold
 from ssgan.core.method import SemiSupervisedMethod
+from ssgan.core.seeds import fold
 from ssgan.data.sampler import Stream
 from ssgan.training.ema import Average
 from ssgan.training.loop import linear_tail

@@ -27,6 +27,8 @@ class TrainConfig(Strict):
     steps: int = Field(default=6000, gt=0)
     seed: int = Field(default=0, ge=0)  # everything random except the choice of labels (split.split_seed)
     precision: Precision = "float32"  # auto: bf16 where the CPU or GPU has instructions for it
+    # record the steps of a GPU as CUDA graphs and replay them; one worker only, and as yet unmeasured
+    graphs: bool = False
     val_every: int = Field(default=500, gt=0)  # validation interval, in steps
     checkpoint_every: int = Field(default=500, gt=0)  # steps
     # steps between two looks whether all numbers are finite, besides those before a validation or a checkpoint

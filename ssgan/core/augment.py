@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssgan.config import AugmentConfig
-from ssgan.core.distributed import fold, global_rand
+from ssgan.core.distributed import global_rand
+from ssgan.core.seeds import fold
 
 
 def augment(x: Tensor, config: AugmentConfig, seed: int) -> Tensor:

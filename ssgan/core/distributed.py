@@ -9,7 +9,6 @@ All functions work without an initialized process group (world size 1).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from ssgan.core.seeds import generator_of
 
 _solo = False
 
@@ -171,14 +172,8 @@ def summed(values: Tensor) -> Tensor:
     return total
 
 
-def fold(*numbers: int | str) -> int:
-    """One 63-bit seed out of several numbers and words; the same in every process and on every machine."""
-    digest = hashlib.sha256(repr(numbers).encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
-
-
 def global_rand(n: int, dim: int, seed: int, device: torch.device) -> Tensor:
     """(n, dim) uniform numbers in [0, 1): this rank's rows of the global draw, the same for any number of ranks."""
-    generator = torch.Generator(device).manual_seed(seed)
+    generator = generator_of(seed, device)
     rows = torch.rand(n * world_size(), dim, generator=generator, device=device)
     return rows[rank() * n : (rank() + 1) * n]

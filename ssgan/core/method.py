@@ -10,7 +10,7 @@ the registry: nothing else names the method.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,7 +19,9 @@ from torch import Tensor, nn
 
 from ssgan.config import MethodConfig, Problem
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold, global_rand
+from ssgan.core.distributed import global_rand
+from ssgan.core.recorded import Recordable
+from ssgan.core.seeds import fold
 
 Terms = dict[str, Tensor]
 """Named scalars of one phase. ``"total"`` is differentiated; all are logged."""
@@ -62,7 +64,7 @@ class Phase:
         return self.start <= step and (self.stop is None or step < self.stop) and step % self.every == 0
 
 
-class SemiSupervisedMethod(ABC):
+class SemiSupervisedMethod(Recordable):
     """Base of every method.
 
     Class attributes:
@@ -101,10 +103,10 @@ class SemiSupervisedMethod(ABC):
         """Keys of the networks of which an exponential moving average is kept and evaluated."""
         return (self.classifier,)
 
-    def init(self, batch: Batch) -> None:  # noqa: B027 - optional hook
+    def init(self, batch: Batch) -> None:
         """Data-dependent initialization, once before the first step, on the global batch on every rank."""
 
-    def after_step(self, batch: Batch) -> None:  # noqa: B027 - optional hook
+    def after_step(self, batch: Batch) -> None:
         """Bookkeeping after all phases of a step (never a gradient)."""
 
     def latent(self, batch: Batch, phase: str, n: int | None = None) -> Tensor:

@@ -19,7 +19,8 @@ from torch import Tensor
 from ssgan.config import AugmentConfig, LoaderConfig
 from ssgan.core.augment import augment
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold, global_rand, rank, world_size
+from ssgan.core.distributed import global_rand, rank, world_size
+from ssgan.core.seeds import fold
 from ssgan.data.files import SplitFiles
 from ssgan.data.sampler import Indices, Stream, part
 from ssgan.data.streaming import StreamingImages

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ssgan.core.distributed import fold
+from ssgan.core.seeds import fold
 
 Indices = npt.NDArray[np.int64]
 

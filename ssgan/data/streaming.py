@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ssgan.core.distributed import fold
+from ssgan.core.seeds import fold
 from ssgan.data.files import SplitFiles
 from ssgan.data.schema import pixels_to_numpy
 from ssgan.data.store import I64, GroupRows

@@ -42,8 +42,9 @@ from ssgan import nets
 from ssgan.config import Problem
 from ssgan.core import losses
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold, gathered, global_rand, share, world_size
+from ssgan.core.distributed import gathered, global_rand, share, world_size
 from ssgan.core.method import Adam, Phase, Terms
+from ssgan.core.seeds import fold
 from ssgan.errors import ConfigError
 from ssgan.nets.pixelcnn import PixelCNN
 from ssgan.nets.weight_norm import data_dependent_init
@@ -162,6 +163,13 @@ class Method(TwoPlayerMethod):
         every = c.density_every if "density" in self.nets else 1
         return c.low_density_weight > 0 and step >= c.density_start and step % every == 0
 
+    def density_is_ready(self, step: int) -> bool:
+        """Whether the density of pixels becomes constant with this step."""
+        return "density" in self.nets and step == self.config.density_start - 1
+
+    def pattern(self, step: int) -> tuple[bool, ...]:
+        return *super().pattern(step), self.uses_low_density(step), self.density_is_ready(step)
+
     def low_density(self, features_fake: Tensor, features_real: Tensor, x_u: Tensor) -> Terms:
         """LD by features, with the threshold from another batch of unlabeled images."""
         with torch.no_grad():
@@ -193,6 +201,6 @@ class Method(TwoPlayerMethod):
     @torch.no_grad()
     def after_step(self, batch: Batch) -> None:
         """The threshold, once, from training images, when the density has become constant."""
-        if "density" in self.nets and batch.step == self.config.density_start - 1:
+        if self.density_is_ready(batch.step):
             log_p = gathered(self.log_p(torch.cat([batch.x_u, batch.x_u2])))
             self.nets["density"].get_buffer("threshold").copy_(torch.quantile(log_p, self.config.density_quantile))

@@ -40,6 +40,10 @@ class Config(TwoPlayerConfig):
 class Method(TwoPlayerMethod):
     config: Config
 
+    def schedule(self, step: int) -> dict[str, float]:
+        """Of the entropies: w(t), times ``unlabeled_weight``."""
+        return {"weight": self.config.unlabeled_weight * min(1.0, step / self.config.ramp_steps)}
+
     def discriminator_loss(self, batch: Batch) -> Terms:
         labeled, unlabeled, fake = self.forward_all(batch)
         terms = {
@@ -50,8 +54,8 @@ class Method(TwoPlayerMethod):
             "labeled_accuracy": (labeled.logits.argmax(1) == batch.y_l).float().mean(),
         }
         entropies = terms["unlabeled_entropy"] - terms["marginal_entropy"] - terms["fake_entropy"]
-        weight = self.config.unlabeled_weight * min(1.0, batch.step / self.config.ramp_steps)
-        return terms | {"total": self.config.labeled_weight * terms["labeled"] + weight * entropies}
+        total = self.config.labeled_weight * terms["labeled"] + self.scheduled("weight", batch.step) * entropies
+        return terms | {"total": total}
 
     def generator_loss(self, batch: Batch) -> Terms:
         logits = self.discriminator(self.fakes(batch, "generator")).logits

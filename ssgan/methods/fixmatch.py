@@ -34,8 +34,8 @@ from ssgan.config import MethodConfig, Problem
 from ssgan.core import losses
 from ssgan.core.augment import strong
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold
 from ssgan.core.method import Terms
+from ssgan.core.seeds import fold
 from ssgan.nets.layers import without_noise
 from ssgan.players.alignment import ClassAlignment, aligned
 from ssgan.players.confidence import WEIGHTS, RunningConfidence, Statistics

@@ -27,7 +27,7 @@ from ssgan.config import MethodConfig, Problem
 from ssgan.core import losses
 from ssgan.core.batch import Batch
 from ssgan.core.method import Terms
-from ssgan.players.averages import teacher_of, update_ema
+from ssgan.players.averages import ema_weight, teacher_of, update_ema
 from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 
 
@@ -58,12 +58,15 @@ class Method(OnePlayerMethod):
         """w(t)."""
         return self.config.consistency_weight * math.exp(-5.0 * max(0.0, 1.0 - step / self.config.ramp_steps) ** 2)
 
+    def schedule(self, step: int) -> dict[str, float]:
+        return {"weight": self.weight(step), "teacher": ema_weight(step, self.config.teacher_decay)}
+
     def classifier_loss(self, batch: Batch) -> Terms:
         terms = self.labeled_terms(batch)
         with torch.no_grad():
             target = self.nets["teacher"](batch.x_u2).logits
         terms["consistency"] = losses.squared_consistency(self.net(batch.x_u).logits, target)
-        return terms | {"total": terms["labeled"] + self.weight(batch.step) * terms["consistency"]}
+        return terms | {"total": terms["labeled"] + self.scheduled("weight", batch.step) * terms["consistency"]}
 
     def after_step(self, batch: Batch) -> None:
-        update_ema(self.nets["teacher"], self.net, batch.step, self.config.teacher_decay)
+        update_ema(self.nets["teacher"], self.net, self.scheduled("teacher", batch.step))

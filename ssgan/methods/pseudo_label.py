@@ -43,8 +43,11 @@ class Method(OnePlayerMethod):
         """alpha(t)."""
         return self.config.pseudo_weight * min(1.0, max(0.0, (step - self.config.ramp_start) / self.config.ramp_steps))
 
+    def schedule(self, step: int) -> dict[str, float]:
+        return {"weight": self.weight(step)}
+
     def classifier_loss(self, batch: Batch) -> Terms:
         terms = self.labeled_terms(batch)
         logits = self.net(batch.x_u).logits
         terms["pseudo"] = losses.cross_entropy(logits, logits.detach().argmax(1))
-        return terms | {"total": terms["labeled"] + self.weight(batch.step) * terms["pseudo"]}
+        return terms | {"total": terms["labeled"] + self.scheduled("weight", batch.step) * terms["pseudo"]}

@@ -38,11 +38,12 @@ from ssgan.config import MethodConfig, Problem
 from ssgan.core import losses
 from ssgan.core.augment import strong
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import batch_mean, fold, rank
+from ssgan.core.distributed import batch_mean, rank
 from ssgan.core.method import Phase, Terms
+from ssgan.core.seeds import fold
 from ssgan.nets.layers import forward_parts, without_noise
 from ssgan.nets.weight_norm import data_dependent_init
-from ssgan.players.averages import teacher_of, update_ema
+from ssgan.players.averages import ema_weight, teacher_of, update_ema
 from ssgan.players.balance import ClassBalance
 from ssgan.players.two import TwoPlayerConfig, TwoPlayerMethod
 
@@ -95,6 +96,18 @@ class Method(TwoPlayerMethod):
         """Whether the generator plays in this step."""
         return any(phase.name == "generator" and phase.due(step) for phase in self.phases())
 
+    def parts(self, step: int) -> tuple[bool, bool, bool]:
+        """Whether there are strokes, strongly changed labeled images, and a generator that plays, in this step."""
+        return step < self.config.stroke_steps, step < self.config.strong_labeled_steps, self.adversarial(step)
+
+    def pattern(self, step: int) -> tuple[bool, ...]:
+        return super().pattern(step) + self.parts(step)
+
+    def schedule(self, step: int) -> dict[str, float]:
+        c = self.config
+        consistency = min(1.0, step / c.ramp_steps) * c.consistency_weight
+        return {"consistency": consistency, "teacher": ema_weight(step, c.teacher_decay)}
+
     def init(self, batch: Batch) -> None:
         data_dependent_init(self.discriminator, batch.x_u)
         self.nets["teacher"].load_state_dict(self.discriminator.state_dict())
@@ -102,7 +115,7 @@ class Method(TwoPlayerMethod):
             data_dependent_init(self.generator, self.latent(batch, "init"))
 
     def after_step(self, batch: Batch) -> None:
-        update_ema(self.nets["teacher"], self.discriminator, batch.step, self.config.teacher_decay)
+        update_ema(self.nets["teacher"], self.discriminator, self.scheduled("teacher", batch.step))
         if self._mean_prediction is not None:
             self.balance.update(self._mean_prediction, self.config.balance_rate, self.config.balance_tolerance)
 
@@ -111,12 +124,10 @@ class Method(TwoPlayerMethod):
 
     def discriminator_loss(self, batch: Batch) -> Terms:
         c = self.config
-        ramp = min(1.0, batch.step / c.ramp_steps)
-        stroke = batch.step < c.stroke_steps
-        strong_labeled = batch.step < c.strong_labeled_steps
+        stroke, strong_labeled, adversarial = self.parts(batch.step)
         x_l = _every_second_strong(batch.x_l, fold(batch.seed, "labeled"), stroke) if strong_labeled else batch.x_l
         distorted = strong(batch.x_u2, fold(batch.seed, "strong"), stroke=stroke)
-        if self.adversarial(batch.step):
+        if adversarial:
             with torch.no_grad():
                 x_f = self.fakes(batch, "discriminator")
             labeled, view, unlabeled, fake = forward_parts(self.discriminator, x_l, distorted, batch.x_u, x_f)
@@ -131,7 +142,7 @@ class Method(TwoPlayerMethod):
         pseudo_labels, mask = self.targets(batch.x_u)
         terms["consistency"] = losses.masked_cross_entropy(view.logits, pseudo_labels, mask)
         terms["mask_share"] = mask.mean()
-        return terms | {"total": terms["total"] + ramp * c.consistency_weight * terms["consistency"]}
+        return terms | {"total": terms["total"] + self.scheduled("consistency", batch.step) * terms["consistency"]}
 
     @torch.no_grad()
     def targets(self, x: Tensor) -> tuple[Tensor, Tensor]:

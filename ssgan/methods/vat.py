@@ -29,8 +29,9 @@ from torch.func import functional_call
 
 from ssgan.core import losses
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold, global_rand, rank
+from ssgan.core.distributed import global_rand, rank
 from ssgan.core.method import Terms
+from ssgan.core.seeds import fold
 from ssgan.nets.layers import same_noise
 from ssgan.players.one import OnePlayerConfig, OnePlayerMethod
 
@@ -45,6 +46,7 @@ class Config(OnePlayerConfig):
 
 
 class Method(OnePlayerMethod):
+    not_recorded = "draws the same noise several times in a step, from a seed that a recorded step would keep"
     config: Config
 
     def classifier_loss(self, batch: Batch) -> Terms:

@@ -21,11 +21,19 @@ def teacher_of(net: nn.Module) -> nn.Module:
     return copy.deepcopy(net).requires_grad_(False)
 
 
+def ema_weight(step: int, decay: float) -> float:
+    """1 - a of ``update_ema`` at a step, a = min(1 - 1/(step + 1), decay): at first the mean (Tarvainen & Valpola 2017)."""
+    return 1.0 - min(1.0 - 1.0 / (step + 1), decay)
+
+
 @torch.no_grad()
-def update_ema(teacher: nn.Module, net: nn.Module, step: int, decay: float) -> None:
-    """theta' <- a theta' + (1 - a) theta, a = min(1 - 1/(step + 1), decay): at first the mean (Tarvainen & Valpola 2017)."""
-    weight = 1.0 - min(1.0 - 1.0 / (step + 1), decay)
-    torch._foreach_lerp_(list(teacher.state_dict().values()), list(net.state_dict().values()), weight)
+def update_ema(teacher: nn.Module, net: nn.Module, weight: float | Tensor) -> None:
+    """theta' <- a theta' + (1 - a) theta, ``weight`` = 1 - a."""
+    averages, weights = list(teacher.state_dict().values()), list(net.state_dict().values())
+    if isinstance(weight, Tensor):
+        torch._foreach_lerp_(averages, weights, [weight] * len(averages))
+    else:
+        torch._foreach_lerp_(averages, weights, weight)
 
 
 def add_running_averages(nets: nn.ModuleDict, *names: str) -> None:
@@ -40,10 +48,10 @@ def start_running_averages(nets: nn.ModuleDict) -> None:
         average.load_state_dict(net.state_dict())
 
 
-def update_running_averages(nets: nn.ModuleDict, step: int) -> None:
-    """After step t = 0, 1, ...: the averages become the means of the weights after the steps 0 to t."""
+def update_running_averages(nets: nn.ModuleDict, weight: float | Tensor) -> None:
+    """After step t = 0, 1, ..., with ``ema_weight(t, 1.0)``: the averages become the means of the weights since step 0."""
     for average, net in _pairs(nets):
-        update_ema(average, net, step, decay=1.0)
+        update_ema(average, net, weight)
 
 
 def distance_from_running_average(nets: nn.ModuleDict, name: str) -> Tensor:

@@ -29,6 +29,7 @@ from ssgan.nets.virtual_batch_norm import VirtuallyNormalized
 from ssgan.players.averages import (
     add_running_averages,
     distance_from_running_average,
+    ema_weight,
     start_running_averages,
     update_running_averages,
 )
@@ -64,6 +65,9 @@ class ImprovedGan(TwoPlayerMethod):
         super().init(batch)
         start_running_averages(self.nets)
 
+    def schedule(self, step: int) -> dict[str, float]:
+        return {"history": ema_weight(step, decay=1.0)}
+
     def discriminator_loss(self, batch: Batch) -> Terms:
         c = self.config
         labeled, unlabeled, fake = self.forward_all(batch)
@@ -80,6 +84,6 @@ class ImprovedGan(TwoPlayerMethod):
         return terms | {"historical": historical, "total": total}
 
     def after_step(self, batch: Batch) -> None:
-        update_running_averages(self.nets, batch.step)
+        update_running_averages(self.nets, self.scheduled("history", batch.step))
         if self.config.minibatch_kernels:
             update_neighbors(self.discriminator, batch.x_u)

@@ -82,6 +82,14 @@ class ThreePlayerMethod(SemiSupervisedMethod):
             Phase("classifier", ("classifier",), self.classifier_loss, of_classifier),
         ]
 
+    def parts(self, step: int) -> tuple[bool, bool]:
+        """Whether the classifier learns alone, and whether it learns from generated pairs, in this step."""
+        alone = step < self.config.pretrain_steps
+        return alone, not alone and step >= self.config.generated_start
+
+    def pattern(self, step: int) -> tuple[bool, ...]:
+        return super().pattern(step) + self.parts(step)
+
     def init(self, batch: Batch) -> None:
         data_dependent_init(self.net, batch.x_u)
         data_dependent_init(self.discriminator, batch.x_u)
@@ -145,7 +153,7 @@ class ThreePlayerMethod(SemiSupervisedMethod):
 
     def classifier_terms(self, batch: Batch, labeled: Tensor, unlabeled: Tensor) -> Terms:
         """The classifier's cost, from its logits on labeled (L, K) and unlabeled (U, K) images."""
-        c, alone = self.config, batch.step < self.config.pretrain_steps
+        c, (alone, with_pairs) = self.config, self.parts(batch.step)
         terms = {
             "labeled": losses.cross_entropy(labeled, batch.y_l),
             "entropy": losses.conditional_entropy(unlabeled),
@@ -158,7 +166,7 @@ class ThreePlayerMethod(SemiSupervisedMethod):
                 s = self.discriminator(batch.x_u).logits.float()
             terms["adversarial"] = losses.expected_over_classes(unlabeled, F.softplus(-s))
             total = total + c.adversarial_weight * 0.5 * terms["adversarial"]
-        if not alone and batch.step >= c.generated_start:
+        if with_pairs:
             with torch.no_grad():
                 x_f, y = self.fake_pairs(batch, "classifier")
             terms["generated"] = losses.cross_entropy(self.net(x_f).logits, y)

@@ -9,7 +9,7 @@ import torch
 from ssgan import methods
 from ssgan.config import Config, Problem
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold
+from ssgan.core.seeds import fold
 from ssgan.training.optimizers import make_optimizers
 from ssgan.training.precision import in_bf16
 from ssgan.training.step import run_step

@@ -33,7 +33,8 @@ def request_of(config: Config, name: str, method_config: MethodConfig) -> BatchR
 def plan_of(config: Config, method_config: MethodConfig, bf16: bool) -> TrainingPlan:
     """How long the run is, and when it validates, writes checkpoints and looks whether its numbers are finite."""
     t = config.train
-    return TrainingPlan(t.steps, t.seed, t.val_every, t.checkpoint_every, t.check_every, method_config.lr_tail, bf16)
+    tail = method_config.lr_tail
+    return TrainingPlan(t.steps, t.seed, t.val_every, t.checkpoint_every, t.check_every, tail, bf16, t.graphs)
 
 
 def problem_of(config: Config, files: SplitFiles) -> Problem:

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from ssgan import methods, scratch
-from ssgan.core.distributed import broadcast_, fold, rank, solo, summed
+from ssgan.core.distributed import broadcast_, rank, solo, summed
+from ssgan.core.seeds import fold
 from ssgan.data.loaders import Batches
 from ssgan.errors import NonFiniteError
 from ssgan.machine import keep_freed_memory

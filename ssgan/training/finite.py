@@ -26,11 +26,11 @@ class Noted(NamedTuple):
 
 
 class Watch:
-    """The phases since the last look. ``broken``: () float32 on the device, 1 or 0; None before the first phase."""
+    """The phases since the last look, ``noted``. ``broken``: () float32 on the device, 1 or 0; None before the first phase."""
 
     def __init__(self) -> None:
         self.broken: Tensor | None = None
-        self._noted: list[Noted] = []
+        self.noted: list[Noted] = []
 
     @torch.no_grad()
     def note(self, step: int, phase: str, terms: dict[str, Tensor], gradients: list[Tensor]) -> Tensor:
@@ -38,7 +38,7 @@ class Watch:
         size = torch.stack(torch._foreach_norm(gradients)).sum() + terms["total"].float()
         broken = size.isfinite().logical_not().float()
         self.broken = broken if self.broken is None else torch.maximum(self.broken, broken)
-        self._noted.append(Noted(step, phase, self.broken, terms))
+        self.noted.append(Noted(step, phase, self.broken, terms))
         return self.broken
 
     def look(self) -> None:
@@ -47,7 +47,7 @@ class Watch:
         Raises:
             NonFiniteError: something was not finite since the last look; names step, phase and term.
         """
-        noted, self._noted = self._noted, []
+        noted, self.noted = self.noted, []
         if not noted:
             return
         flags: list[float] = summed(torch.stack([one.broken for one in noted])).tolist()

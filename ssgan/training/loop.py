@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import average_, fold, rank, summed, world_size
+from ssgan.core.distributed import average_, rank, summed, world_size
+from ssgan.core.seeds import fold
 from ssgan.data.loaders import Batches
 from ssgan.players.fitted import FittedMethod
 from ssgan.training.checkpoint import Checkpoints, Trainer, evaluable
 from ssgan.training.context import ProgressEvent
 from ssgan.training.ema import Average
 from ssgan.training.finite import Watch
+from ssgan.training.graphs import Graphs
 from ssgan.training.health import Health, spread
 from ssgan.training.history import Record
 from ssgan.training.step import run_step
@@ -38,6 +40,7 @@ class TrainingPlan:
     check_every: int  # steps
     lr_tail: float
     bf16: bool
+    graphs: bool  # steps are recorded and replayed (``graphs.py``)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def fit(
         NonFiniteError: a term or a gradient was not finite, up to ``plan.check_every`` steps ago; no record and no checkpoint
             has been made since.
     """
+    graphs = Graphs(trainer.method, trainer.optimizers, bf16=plan.bf16) if plan.graphs else None
     health = Health(real_spread=spread(val.inputs(0, VAL_BATCH)) if len(val.images) > 1 else 0.0)
     progress, meter, watch, last_event = trainer.progress, Meter(), Watch(), 0.0
     iterator = batches.iterate(progress.step, plan.steps)
@@ -122,7 +126,7 @@ def fit(
         meter.waited += time.perf_counter() - before
         if batch is None:
             return
-        meter.add(one_step(trainer, plan, batch, watch), (len(batch.x_u) or len(batch.x_l)) * world_size())
+        meter.add(one_step(trainer, plan, batch, watch, graphs), (len(batch.x_u) or len(batch.x_l)) * world_size())
         heartbeat()
         done = progress.step == plan.steps
         intervals = (plan.val_every, plan.checkpoint_every, plan.check_every)
@@ -155,12 +159,18 @@ def fit_at_once(
     on_record(_record(trainer, plan, val, Health(0.0), meter))
 
 
-def one_step(trainer: Trainer, plan: TrainingPlan, batch: Batch, watch: Watch | None = None) -> dict[str, Tensor]:
-    """Learn from one batch; the terms of all phases. ``watch``: as for ``run_step``."""
+def one_step(
+    trainer: Trainer, plan: TrainingPlan, batch: Batch, watch: Watch | None = None, graphs: Graphs | None = None
+) -> dict[str, Tensor]:
+    """Learn from one batch; the terms of all phases. ``watch``: as for ``run_step``; ``graphs`` needs one."""
     # Every random number of a step is a function of (seed, step, rank): a resumed run needs no saved random state.
     torch.manual_seed(fold(plan.seed, "noise", batch.step, rank()))
     lr_factor = linear_tail(batch.step, plan.steps, plan.lr_tail)
-    terms = run_step(trainer.method, trainer.optimizers, batch, lr_factor, bf16=plan.bf16, watch=watch)
+    if graphs is None:
+        terms = run_step(trainer.method, trainer.optimizers, batch, lr_factor, bf16=plan.bf16, watch=watch)
+    else:
+        assert watch is not None
+        terms = graphs.run_step(batch, lr_factor, watch)
     trainer.average.update()
     trainer.progress.step += 1
     return terms

@@ -39,7 +39,7 @@ def run_step(
     method: SemiSupervisedMethod,
     optimizers: Optimizers,
     batch: Batch,
-    lr_factor: float = 1.0,
+    lr_factor: float | Tensor = 1.0,
     *,
     bf16: bool = False,
     watch: Watch | None = None,
@@ -75,7 +75,7 @@ def _run_phase(
     phase: Phase,
     optimizer: EagerAdam,
     batch: Batch,
-    lr_factor: float,
+    lr_factor: float | Tensor,
     bf16: bool,
     watch: Watch,
 ) -> dict[str, Tensor]:

@@ -39,7 +39,7 @@ EDITS = {
     "a message": ("core/losses.py", "expected {dims} dimension(s)", "it has to have {dims} dimension(s)", True),
     "the layout": ("training/loop.py", "import time\n", "import time\n\n\n", True),
     "an operator": ("training/step.py", "phase.optimizer.lr * lr_factor", "phase.optimizer.lr + lr_factor", False),
-    "a default": ("training/step.py", "lr_factor: float = 1.0", "lr_factor: float = 0.5", False),
+    "a default": ("training/step.py", "lr_factor: float | Tensor = 1.0", "lr_factor: float | Tensor = 0.5", False),
     "a key": ("training/step.py", 'group["lr"] =', 'group["rate"] =', False),
 }
 

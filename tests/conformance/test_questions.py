@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from ssgan.training.checkpoint import Trainer
 from ssgan.training.derived import plan_of
 from ssgan.training.finite import Watch
 from ssgan.training.loop import Meter, one_step
-from tests.support.data import ON_FEATURES, VARIANTS, config, context, on_features, run_of, short
+from tests.support.data import ON_FEATURES, OPTIONS, VARIANTS, config, context, on_features, run_of, short
 from tests.support.methods import stepped
 from tests.support.silent_device import SILENT, Operations, usable
 
@@ -25,17 +24,6 @@ pytestmark = pytest.mark.slow
 CPU = torch.device("cpu")
 STEPS = (3, 7)  # by ``short``, what begins late begins at 5, and something may have to be done just before
 STEPPED = [*stepped(), *VARIANTS]
-
-# What methods do with options that are off by default.
-OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "improved_gan": (
-        "feature_matching",
-        {"minibatch_kernels": 10, "historical_weight": 0.1, "label_smoothing": 0.1, "virtual_batch_norm": True},
-    ),
-    "bad_gan_pixels": ("bad_gan", {"density": "pixels", "density_width": 4, "density_images": 8, "variational_weight": 0.1}),
-    "muon": ("supervised", {"muon_rate": 0.02}),
-    "clipped": ("supervised", {"gradient_clip": 1.0}),
-}
 ON_PIXELS = [(name, kind) for name in [*STEPPED, *OPTIONS] for kind in ("pixels", "convolutions")]
 CASES = [*ON_PIXELS, *((name, "features") for name in STEPPED)]
 

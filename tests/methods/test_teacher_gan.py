@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from ssgan.core.augment import strong
-from ssgan.core.distributed import fold
 from ssgan.core.method import SemiSupervisedMethod
+from ssgan.core.seeds import fold
 from tests.support.methods import batch, build, terms
 
 TAU = 0.45  # so that some answers are sure and some are not

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ssgan import methods
 from ssgan.config import ImageSpec, NetConfig, Problem
 from ssgan.core.batch import Batch
-from ssgan.core.distributed import fold
+from ssgan.core.seeds import fold
 from ssgan.methods import vat
 from ssgan.nets.layers import Classifier, GaussianNoise, Out, same_noise
 

@@ -217,6 +217,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "fixmatch+softmatch": {"thresholds": "softmatch", "threshold_decay": 0.9},
 }
 
+# What methods do with options that are off by default: the method, and the options.
+OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "improved_gan": (
+        "feature_matching",
+        {"minibatch_kernels": 10, "historical_weight": 0.1, "label_smoothing": 0.1, "virtual_batch_norm": True},
+    ),
+    "bad_gan_pixels": ("bad_gan", {"density": "pixels", "density_width": 4, "density_images": 8, "variational_weight": 0.1}),
+    "muon": ("supervised", {"muon_rate": 0.02}),
+    "clipped": ("supervised", {"gradient_clip": 1.0}),
+}
+
 
 def short(name: str, **options: float) -> dict[str, Any]:
     """The ``method`` section for a run of a few steps: what begins after thousands of steps by default begins after five, and
