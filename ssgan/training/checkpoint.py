@@ -29,7 +29,7 @@ from ssgan.errors import CheckpointError, UnusableError
 from ssgan.provenance import disagreements
 from ssgan.training.context import FolderStore
 from ssgan.training.ema import Average
-from ssgan.training.optimizers import Optimizers
+from ssgan.training.optimizers import Optimizers, laid_out_as
 
 FORMAT = 1
 Tensors = dict[str, Tensor]
@@ -127,9 +127,11 @@ def _tensors(trainer: Trainer) -> Tensors:
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
     state: dict[int, dict[str, Tensor]] = {}
+    parameters = [p.detach() for group in optimizer.param_groups for p in group["params"]]
     for key, value in tensors.items():
         index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
+        parameter = parameters[int(index)]
+        state.setdefault(int(index), {})[name] = laid_out_as(parameter, value) if value.ndim else value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

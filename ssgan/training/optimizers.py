@@ -50,6 +50,15 @@ class EagerAdam(torch.optim.Adam):
 Optimizers = dict[str, EagerAdam]
 
 
+def laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """``value``, of the same shape, with the strides of a parameter.
+
+    The fused kernel walks through parameter, gradient and moments as they lie in memory, and asks nobody whether they lie the
+    same way: what belongs to a convolution in channels-last would be added to other weights.
+    """
+    return value if value.stride() == parameter.stride() else torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
 def trainable(method: SemiSupervisedMethod, phase: Phase) -> list[nn.Parameter]:
     """The parameters that a phase updates, in a fixed order."""
     return [p for name in phase.trains for p in method.nets[name].parameters()]

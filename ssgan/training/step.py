@@ -19,7 +19,7 @@ from ssgan.core.batch import Batch
 from ssgan.core.distributed import average_
 from ssgan.core.method import Phase, SemiSupervisedMethod
 from ssgan.training.finite import Watch
-from ssgan.training.optimizers import EagerAdam, Optimizers, clip_gradients_, trainable
+from ssgan.training.optimizers import EagerAdam, Optimizers, clip_gradients_, laid_out_as, trainable
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def _run_phase(
     if method.gradient_clip:
         clip_gradients_([p for p, _ in used], [g for _, g in used], optimizer, method.gradient_clip)
     for p, g in used:
-        p.grad = g
+        p.grad = laid_out_as(p, g)
     for group in optimizer.param_groups:
         group["lr"] = phase.optimizer.lr * lr_factor
     optimizer.step()

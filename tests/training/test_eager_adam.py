@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from ssgan.training.optimizers import EagerAdam
+from ssgan.training.optimizers import EagerAdam, laid_out_as
 
 STEPS = """
 import sys, torch
@@ -40,3 +40,17 @@ def test_it_computes_what_adam_does(fused: bool) -> None:
             adam.step()
         results.append(p.detach().clone())
     assert torch.equal(*results)
+
+
+def test_a_gradient_is_laid_out_as_its_weight() -> None:
+    """As a convolution on some device may give it; the fused kernel adds by memory, not by index."""
+    weight = torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last)
+    gradient = torch.randn(4, 3, 2, 2)
+    results = []
+    for fused in (True, False):
+        p = torch.nn.Parameter(weight.clone(memory_format=torch.preserve_format))
+        p.grad = laid_out_as(p, gradient)
+        torch.testing.assert_close(p.grad, gradient, rtol=0, atol=0)
+        EagerAdam([p], lr=0.1, fused=fused).step()
+        results.append(p.detach())
+    torch.testing.assert_close(*results)

@@ -40,6 +40,15 @@ def test_killed_and_resumed_equals_never_killed(
     same_when_killed(c, random.Random(name).randrange(11, 30), splits, tmp_path, monkeypatch)
 
 
+@pytest.mark.parametrize("name", ["supervised", "feature_matching", "teacher_gan", "vat"])
+def test_killed_and_resumed_with_convolutions(
+    name: str, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their weights have a layout of their own, in which Adam's moments have to lie too."""
+    c = config(method=short(name), net={"family": "compact", "width": 0.25})
+    same_when_killed(c, random.Random(name).randrange(11, 30), splits, tmp_path, monkeypatch)
+
+
 def train_on_rank(root: str, folder: str, die_at: int) -> str:
     """One rank of a run; ``die_at`` -1: to the end. Returns how it ended."""
     c = config(train={"num_workers": 2}, method={"options": {"batch_size": 20, "labeled_batch_size": 6, "augment": True}})

@@ -221,3 +221,14 @@ def test_all_ranks_stop_where_one_has_to(tmp_path: Path) -> None:
     words = run_ranks(words_of_a_rank, 2, tmp_path, 1)
     assert words[0].startswith("step 1: a gradient (of this worker or of another one) of phase 'one' is not finite")
     assert words[1].startswith("step 1: the term 'distance' and 'total' of phase 'one' is not finite")
+
+
+def test_a_gradient_that_lies_otherwise_than_its_weight_moves_the_right_numbers() -> None:
+    """The weight of a convolution in channels-last, whose gradient comes in the usual order."""
+    toy, start = Toy(), torch.zeros(2, 3, 2, 2)
+    toy.a.weight = nn.Parameter(start.to(memory_format=torch.channels_last))
+    toy.a.register_parameter("bias", None)
+    signs = torch.where(torch.rand(start.shape, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
+    toy.one = lambda batch: {"total": (toy.a.weight.contiguous() * signs).sum()}  # type: ignore[method-assign]
+    run_step(toy, make_optimizers(toy), batch(1))
+    torch.testing.assert_close(toy.a.weight.detach(), -0.1 * signs)
