@@ -107,7 +107,7 @@ def load(trainer: Trainer, identity: dict[str, Any], folder: Path) -> None:
     for name, value in _without_prefix(tensors, "average.").items():
         trainer.average.tensors[name].copy_(value)
     trainer.average.updates = state["average_updates"]
-    trainer.seen |= tensors["seen"].bool()
+    trainer.seen |= tensors["seen"].to(trainer.seen.device).bool()
     trainer.best = _without_prefix(tensors, "best.")
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     keys = ("step", "seconds", "best_step", "best_val_error")

@@ -23,6 +23,7 @@ from tests.support.data import VARIANTS, config, context, final_weights, run_of,
 from tests.support.methods import stepped
 from tests.support.ranks import run_ranks
 from tests.support.resume import KilledError, killed_at, same_when_killed
+from tests.support.silent_device import SILENT, usable
 
 pytestmark = pytest.mark.slow
 
@@ -256,3 +257,21 @@ def test_training_goes_on_while_a_checkpoint_is_uploaded(
     experiment.train(run_of(config(), splits), "main", replace(context(tmp_path), store=store))
     assert steps == list(range(30))
     assert store.keys("checkpoints/run/main") == ["checkpoints/run/main/step-00000020", "checkpoints/run/main/step-00000030"]
+
+
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
+def test_a_checkpoint_is_loaded_on_the_device(splits: SplitFiles, tmp_path: Path) -> None:
+    """``meta`` in the place of a GPU: it takes no tensor of the host beside one of its own either."""
+    run = run_of(config(), splits)
+    trainer, batches = experiment.prepared(run, "main", context(tmp_path))
+    step.run_step(trainer.method, trainer.optimizers, next(batches.iterate(0, 1)))
+    (tmp_path / "checkpoint").mkdir()
+    checkpoint.save(trainer, {}, tmp_path / "checkpoint")
+    with usable():
+        there, _ = experiment.prepared(run, "main", replace(context(tmp_path), device=SILENT))
+        checkpoint.load(there, {}, tmp_path / "checkpoint")
+    moments = [
+        value for optimizer in there.optimizers.values() for state in optimizer.state.values() for value in state.values()
+    ]
+    assert moments
+    assert {value.device for value in (*moments, *there.average.tensors.values(), there.seen)} == {SILENT}
