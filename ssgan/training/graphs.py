@@ -75,9 +75,11 @@ class CudaRecorder:
         for generator in generators:
             graph.register_generator_state(generator)
         self._capturable(True)
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # the loader may work in another thread meanwhile
-            outcome = step()
-        self._capturable(False)
+        try:
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # the loader may work in another thread meanwhile
+                outcome = step()
+        finally:
+            self._capturable(False)
         return graph.replay, outcome
 
     def _capturable(self, value: bool) -> None:

@@ -53,8 +53,8 @@ Optimizers = dict[str, EagerAdam]
 def laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
     """``value``, of the same shape, with the strides of a parameter.
 
-    The fused kernel walks through parameter, gradient and moments as they lie in memory, and asks nobody whether they lie the
-    same way: what belongs to a convolution in channels-last would be added to other weights.
+    The fused kernel walks through parameter, gradient and moments as they lie in memory. Where they do not lie the same way, as
+    with a convolution in channels-last, it refuses on a GPU, and on a CPU it changes the wrong weights and says nothing.
     """
     return value if value.stride() == parameter.stride() else torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 

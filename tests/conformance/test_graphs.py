@@ -22,7 +22,7 @@ from ssgan.training.derived import plan_of
 from ssgan.training.finite import Watch
 from ssgan.training.graphs import WARM_UP, Graphs, require_graphs
 from ssgan.training.loop import one_step
-from tests.support.data import ON_FEATURES, OPTIONS, VARIANTS, config, context, on_features, run_of, short
+from tests.support.data import ON_FEATURES, OPTIONS, VARIANTS, config, context, on_features, run_of, same, short
 from tests.support.methods import stepped
 from tests.support.replay import TapeRecorder
 
@@ -98,6 +98,19 @@ def test_no_number_of_a_step_stays_in_what_is_recorded(name: str, kind: str, spl
 def test_a_number_that_stays_is_seen(name: str, splits: SplitFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SemiSupervisedMethod, "scheduled", lambda self, name, step: self.schedule(step)[name])
     assert baked(*prepared(name, "pixels", splits, tmp_path)) != []
+
+
+@pytest.mark.parametrize("name", ["feature_matching", "teacher_gan", "muon"])
+def test_a_run_that_goes_on_warms_up_again_and_has_the_same_bits(name: str, splits: SplitFiles, tmp_path: Path) -> None:
+    weights = []
+    for parts in ([range(10, 18)], [range(10, 14), range(14, 18)]):
+        trainer, batches = prepared(name, "pixels", splits, tmp_path)
+        for steps in parts:
+            recorder = TapeRecorder()
+            learn(trainer, batches, steps, Graphs(trainer.method, trainer.optimizers, recorder=recorder))
+            assert len(recorder.warm_ups) == WARM_UP
+        weights.append(trainer.method.nets.state_dict())
+    assert same(*weights)
 
 
 def test_a_number_that_is_not_finite_is_named_as_ever(splits: SplitFiles, tmp_path: Path) -> None:
