@@ -27,8 +27,9 @@ STATISTICS: dict[str, Counter[str]] = {
     "bad_gan": Counter(all_reduce=3, all_gather=2),  # features, pull-away, share above the threshold; two batches for it
     "categorical_gan": Counter(all_reduce=2),  # mean prediction on real and on fake images
     "feature_matching": Counter(all_reduce=1),  # mean features, real and fake
-    "fixmatch+freematch": Counter(all_reduce=2),  # mean confidence and prediction, then the variance around that mean
-    "fixmatch+softmatch": Counter(all_reduce=2),
+    "fixmatch": Counter(all_reduce=1),  # mean prediction
+    "fixmatch+freematch": Counter(all_reduce=3),  # also mean confidence and aligned prediction, then the variance of confidence
+    "fixmatch+softmatch": Counter(all_reduce=3),
     "teacher_gan": Counter(all_reduce=3),  # the teacher's mean prediction, features, pull-away
     "triple_gan": Counter(all_reduce=1),  # mean prediction
     "ugan": Counter(all_reduce=3),  # mean prediction, features, pull-away
