@@ -26,7 +26,7 @@ class TrainConfig(Strict):
     step_timeout_s: float = Field(default=900.0, gt=0)  # a worker that finishes no step for so long is ended and replaced
     steps: int = Field(default=6000, gt=0)
     seed: int = Field(default=0, ge=0)  # everything random except the choice of labels (split.split_seed)
-    precision: Precision = "float32"  # auto: bf16 where the CPU or GPU has instructions for it
+    precision: Precision = "float32"  # auto: bf16 where the CPU or GPU has fast instructions for it
     # record the steps of a GPU as CUDA graphs and replay them; one worker only, and as yet unmeasured
     graphs: bool = False
     val_every: int = Field(default=500, gt=0)  # validation interval, in steps
