@@ -66,11 +66,11 @@ def a_lost_node_is_replaced(project: Project, submitter: Command, known: list[st
     assert processes(nodes, "head", "Mailbox"), "what the driver needs lives beside the driver"
     nodes.kill(WORKER)
     clock = Clock("lost node, replaced")
-    known = project.keys(f"checkpoints/{known[0].split('/')[1]}/main")
     nodes.add_worker(WORKER)
+    submitter.wait_until("a worker on the new node", lambda: training_processes(nodes, WORKER))
+    known = project.keys(f"checkpoints/{known[0].split('/')[1]}/main")  # now: the head's rank may have had one in flight
     known = project.wait_for_another_checkpoint(submitter, known)
     clock.note("the next checkpoint")
-    assert training_processes(nodes, WORKER), "the new node has a worker"
     return known
 
 
