@@ -25,7 +25,11 @@ from ssgan.nets.weight_norm import WeightNormLinear
 from ssgan.training.optimizers import MuonAdam, Optimizers, make_optimizers
 
 FAMILIES = ("mlp",)  # vmap cannot follow the memory layout of the convolutional ones
-UNSTACKABLE = {"teacher_gan": "counts the teacher's predictions beside its loss", "vat": "differentiates within its loss"}
+UNSTACKABLE = {
+    "fixmatch": "counts its predictions beside its loss",
+    "teacher_gan": "counts the predictions of its teacher beside its loss",
+    "vat": "differentiates within its loss",
+}
 TENSORS = ("x_l", "y_l", "x_u", "x_u2")  # of a batch
 
 

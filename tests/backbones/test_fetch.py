@@ -17,7 +17,7 @@ from safetensors.torch import save
 from tests.support.fake_hub import FakeHub
 from tests.support.photos import PARAMS, write_photos
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 NAME = "timm:test_vit.r160_in1k"  # 160 pixels, 370,000 weights
 
 
