@@ -83,7 +83,7 @@ def test_the_runs_of_a_stack_differ(draws: list[SplitFiles]) -> None:
 
 def test_what_cannot_be_stacked_is_refused(draws: list[SplitFiles]) -> None:
     refused = [name for name in stepped() if name not in STACKABLE]
-    assert refused == ["teacher_gan", "vat"]
+    assert refused == ["fixmatch", "teacher_gan", "vat"]
     with pytest.raises(
         ConfigError, match="'teacher_gan' counts the predictions of its teacher beside its loss: its runs cannot be"
     ):
