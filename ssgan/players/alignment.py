@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from ssgan.core.distributed import batch_mean
 
+LEAST = 1e-6  # mean prediction of a class, below which it counts as this: one that is never predicted has 0
+
 
 class ClassAlignment(nn.Module):
     """The running mean of predictions (K,), from 1/K."""
@@ -35,5 +37,5 @@ class ClassAlignment(nn.Module):
 
 def aligned(q: Tensor, predicted: Tensor) -> Tensor:
     """Predictions (N, K) and their running mean (K,) -> (N, K), each row again with sum 1."""
-    q = q / predicted
+    q = q / predicted.clamp_min(LEAST)
     return q / q.sum(1, keepdim=True)

@@ -26,3 +26,8 @@ def test_the_mean_starts_at_equal_shares_and_moves_when_a_step_ends() -> None:
     running.keep(after)
     assert running.predicted.tolist() == after.tolist()
     assert set(running.state_dict()) == {"predicted"}, "a checkpoint holds it"
+
+
+def test_a_class_that_is_never_predicted_gives_numbers() -> None:
+    """Its mean decays to 0, and 0 / 0 would be the end of the run."""
+    assert aligned(torch.tensor([[1.0, 0.0]]), torch.tensor([1.0, 0.0])).tolist() == [[1.0, 0.0]]
