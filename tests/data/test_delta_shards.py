@@ -19,6 +19,8 @@ from ssgan.errors import DataError
 from tests.support.delta import TINY, run, sha, shards, splits, work
 from tests.support.images import CONFIG, blob, digest, ingested, many, rows, write
 
+pytestmark = pytest.mark.usefixtures("settled")
+
 
 def test_small_batches_do_not_leave_small_files(tmp_path: Path) -> None:
     """100 weekly batches of 3: never more than the full shards and log2(capacity) small ones; nothing is decoded twice."""

@@ -24,6 +24,8 @@ from ssgan.data.sources.folder import Folder
 from tests.support.delta import STORE, run, work
 from tests.support.images import CONFIG, blob, digest, ingested, many, write
 
+pytestmark = pytest.mark.usefixtures("settled")
+
 
 def test_what_is_there_is_neither_read_nor_decoded_and_its_shards_keep_their_bytes(tmp_path: Path) -> None:
     raw, out = write(tmp_path / "raw", many(50) | {"a/bad": b"text", "a/twin.png": blob(1), "b/.hidden": b""}), tmp_path / "out"

@@ -16,6 +16,8 @@ from ssgan.data.sources import listing
 from tests.support.delta import TINY, run, sha, splits
 from tests.support.images import blob, ingested, write
 
+pytestmark = pytest.mark.usefixtures("settled")
+
 files = st.dictionaries(
     st.tuples(st.sampled_from("ab"), st.integers(0, 30)).map(lambda key: f"{key[0]}/{key[1]:02d}"),
     st.sampled_from([*range(12), "bad", "cut"]),
