@@ -177,19 +177,19 @@ def ran(facts: Facts) -> list[tuple[str, str]]:
     known = _parameters(facts)
     source = [known.get(f"data.source.{key}") for key in ("kind", "dataset", "url", "path")]
     size, channels = known.get("data.image_size"), known.get("data.channels")
-    seconds = m.get("seconds") or {}
+    seconds, stepped = m.get("seconds") or {}, "main" not in m.get("fitted", {})
     rows = [
         ("Source", ": ".join(str(part) for part in source if part)),
         ("Image size", f"{size} × {size}, {'gray' if channels == 1 else 'color'}" if size else ""),
         ("Backbone", f"{m['backbone']['name']}, {m['backbone']['license']}" if m.get("backbone") else ""),
         ("Method", str(known.get("method.name") or "").replace("_", " ")),
         ("Networks", NETWORKS.get(str(known.get("net.family")), str(known.get("net.family") or ""))),
-        ("Steps", number(m["steps"]) if "steps" in m and "main" not in m.get("fitted", {}) else ""),
+        ("Steps", number(m["steps"]) if "steps" in m and stepped else ""),
         ("Device", f"{m.get('device', '')}, {counted(m.get('world_size', 1), 'worker')}"),
         ("Training time, model", duration(seconds["main"]) if seconds.get("main") else ""),
         ("Training time, baseline", duration(seconds["twin"]) if seconds.get("twin") else ""),
-        ("Speed, images per second", _median(facts, "images_per_second", number)),
-        ("Time spent waiting for data", _median(facts, "data_wait_share", percent)),
+        ("Speed, images per second", _median(facts, "images_per_second", number) if stepped else ""),
+        ("Time spent waiting for data", _median(facts, "data_wait_share", percent) if stepped else ""),
     ]
     return [(title, value) for title, value in rows if value]
 
