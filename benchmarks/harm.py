@@ -42,51 +42,52 @@ PROBE = ROWS[0].title
 
 
 class Setting(NamedTuple):
-    """A draw: rows of the labeled images, their classes, the pool (U, V, P), weights of the test images."""
+    """A draw: rows of the labeled images, their classes, rows of the pool and of the foreign images in it, weights of the test
+    images."""
 
     labeled: Ints
     classes: Ints
-    pool: Tensor
+    pool: Ints
+    foreign: Ints
     weights: npt.NDArray[np.float64]
 
 
-def setting(data: Data, cell: str, per_class: int, draw: int, foreign: Tensor | None) -> Setting:
-    """A cell, drawn."""
-    random = np.random.default_rng(draw)
+def setting(train_y: Ints, test_y: Ints, cell: str, per_class: int, draw: int, foreign: int = 0) -> Setting:
+    """A cell, drawn. ``foreign``: how many foreign images there are to choose from."""
+    random, classes = np.random.default_rng(draw), int(train_y.max()) + 1
     kind, _, number = cell.partition(" ")
-    rows = skewed(data, int(number), draw, random) if number else np.arange(len(data.train))
-    labeled = labels(data, rows, per_class, kind == "random", random)
-    classes = data.train_y[labeled].copy()
-    pool = data.train[rows]
+    rows = skewed(train_y, int(number), draw, random) if number else np.arange(len(train_y))
+    labeled = labels(train_y, rows, per_class, kind == "random", random)
+    named, others = train_y[labeled].copy(), rows[:0]
     if kind == "wrong":
-        classes = spoiled(classes, data.classes, random)
+        named = spoiled(named, classes, random)
     if kind == "foreign":
-        assert foreign is not None, "the cell needs --foreign"
-        others = random.choice(len(foreign), len(pool), replace=len(foreign) < len(pool))
-        pool = torch.cat([pool, foreign[others]])
-    weights = np.ones(len(data.test_y))
+        assert foreign, "the cell needs foreign images"
+        others = random.choice(foreign, len(rows), replace=foreign < len(rows))
+    weights = np.ones(len(test_y))
     if kind == "random":
-        weights = (np.bincount(data.train_y[rows], minlength=data.classes) / np.bincount(data.test_y))[data.test_y]
-    return Setting(labeled, classes, pool, weights)
+        weights = (np.bincount(train_y[rows], minlength=classes) / np.bincount(test_y))[test_y]
+    return Setting(labeled, named, rows, others, weights)
 
 
-def skewed(data: Data, ratio: int, draw: int, random: np.random.Generator) -> Ints:
+def skewed(y: Ints, ratio: int, draw: int, random: np.random.Generator) -> Ints:
     """Rows of a pool with one image in ``ratio`` of one class of two, or of half of the classes."""
-    rare = {(draw + number) % data.classes for number in range(max(1, data.classes // 2))}
+    classes = int(y.max()) + 1
+    rare = {(draw + number) % classes for number in range(max(1, classes // 2))}
     kept = []
-    for k in range(data.classes):
-        of_class = random.permutation(np.flatnonzero(data.train_y == k))
+    for k in range(classes):
+        of_class = random.permutation(np.flatnonzero(y == k))
         kept.append(of_class[: round(len(of_class) / (ratio if k in rare else 1))])
     return np.sort(np.concatenate(kept))
 
 
-def labels(data: Data, rows: Ints, per_class: int, at_random: bool, random: np.random.Generator) -> Ints:
+def labels(y: Ints, rows: Ints, per_class: int, at_random: bool, random: np.random.Generator) -> Ints:
     """Rows of the labeled images: as many of each class, or any, but every class once."""
-    of = [rows[data.train_y[rows] == k] for k in range(data.classes)]
+    of = [rows[y[rows] == k] for k in range(int(y.max()) + 1)]
     if not at_random:
         return np.concatenate([random.choice(one, per_class, replace=False) for one in of])
     first = np.array([random.choice(one) for one in of])
-    others = random.choice(np.setdiff1d(rows, first), (per_class - 1) * data.classes, replace=False)
+    others = random.choice(np.setdiff1d(rows, first), (per_class - 1) * len(of), replace=False)
     return np.concatenate([first, others])
 
 
@@ -97,9 +98,10 @@ def spoiled(classes: Ints, number: int, random: np.random.Generator) -> Ints:
     return classes
 
 
-def error(row: Row, data: Data, given: Setting, seed: int) -> float:
+def error(row: Row, data: Data, given: Setting, foreign: Tensor | None, seed: int) -> float:
     """Test error of a method."""
-    found = answers(row, data, given.labeled, given.classes, given.pool, seed)
+    pool = data.train[given.pool] if foreign is None else torch.cat([data.train[given.pool], foreign[given.foreign]])
+    found = answers(row, data, given.labeled, given.classes, pool, seed)
     return float(np.average(found != data.test_y, weights=given.weights))
 
 
@@ -144,9 +146,10 @@ def main() -> None:
         for per_class in arguments.labels:
             column = found.setdefault(f"{cell}, {per_class}", {row.title: [] for row in rows})
             for draw in range(arguments.first, arguments.first + arguments.draws):
-                given = setting(data, cell, per_class, draw, foreign)
+                strangers = 0 if foreign is None else len(foreign)
+                given = setting(data.train_y, data.test_y, cell, per_class, draw, strangers)
                 for row in rows:
-                    column[row.title].append(error(row, data, given, draw))
+                    column[row.title].append(error(row, data, given, foreign, draw))
             arguments.out.write_text(json.dumps(found, indent=1))
             print(f"{cell}, {per_class} labels per class", flush=True)
     print(f"\n{len(data.train):,} images, {len(data.test):,} test, {data.classes} classes\n\n{table(found)}")

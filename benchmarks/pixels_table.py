@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,7 @@ class Sets:
 
     images: Images
     rows: npt.NDArray[np.int64]  # of the labels
-    features: None = None
+    features: ClassVar[None] = None
 
     def inputs(self, name: str) -> npt.NDArray[np.uint8]:
         return {"labeled": self.images.train[self.rows], "unlabeled": self.images.train}.get(name, self.images.train[:0])
@@ -90,22 +90,27 @@ def load(project: Path) -> Images:
 
 
 def error(row: Row, sets: Sets, seed: int, steps: int, flip: bool) -> float:
-    """Test error of the averaged model after the last step."""
+    """Test error of a row."""
     settings = config_of(row, seed, steps, threads=1)
     settings["augment"] = settings["augment"] | {"flip": flip}
     settings["train"]["precision"] = "auto"
-    config = parse(Config, settings, "benchmarks.mnist.rows")
+    found = averaged(parse(Config, settings, "benchmarks.mnist.rows"), sets)
+    return float((found != sets.images.test_y).mean())
+
+
+def averaged(config: Config, sets: Sets) -> npt.NDArray[np.int64]:
+    """What the averaged model after the last step answers on the test images."""
     context = RunContext(open_store("."), torch.device("cpu"), lambda role, event: None)
     trainer, batches = prepared(Run("run", {}, config, cast(SplitFiles, sets)), "main", context)
     plan = plan_of(config, trainer.method.config, in_bf16(config.train.precision, context.device)[0])
     trainer.method.nets.train()
-    for batch in batches.iterate(0, steps):
+    for batch in batches.iterate(0, config.train.steps):
         one_step(trainer, plan, batch)
     trainer.method.nets.eval()
     with torch.no_grad(), trainer.average.applied():
         parts = torch.split(torch.from_numpy(sets.images.test), 500)
-        answers = torch.cat([trainer.method.predict(part / 255.0).argmax(1) for part in parts])
-    return float((answers.numpy() != sets.images.test_y).mean())
+        answers: npt.NDArray[np.int64] = torch.cat([trainer.method.predict(p / 255.0).argmax(1) for p in parts]).numpy()
+    return answers
 
 
 def table(lines: Sequence[dict[str, Any]], name: str, budgets: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-LABELS = (20, 50, 100, 200)
+LABELS = (10, 20, 50, 100, 200)
 
 
 @dataclass(frozen=True)
