@@ -13,7 +13,7 @@ labels per class (on average, where labels are drawn at random):
 
 Options were fixed before, on draws from 100 on. Everything goes to a JSON file, the table (Markdown) to the terminal: mean test
 error of the probe, then of each method the points fewer than the probe, paired over draws, with half of the 95 % interval.
-"Behind" marks a method whose interval lies below 0.
+Bold: a method whose interval lies below 0. With --val, rows called "safest" choose between a method and the probe.
 
     python -m benchmarks.harm PROJECT --foreign OTHER --labels 2 5 20 --draws 10 --out harm.json
 """
@@ -98,11 +98,28 @@ def spoiled(classes: Ints, number: int, random: np.random.Generator) -> Ints:
     return classes
 
 
-def error(row: Row, data: Data, given: Setting, foreign: Tensor | None, seed: int) -> float:
-    """Test error of a method."""
+def wrong(row: Row, data: Data, given: Setting, foreign: Tensor | None, seed: int) -> npt.NDArray[np.bool_]:
+    """Which test images a method gets wrong."""
     pool = data.train[given.pool] if foreign is None else torch.cat([data.train[given.pool], foreign[given.foreign]])
-    found = answers(row, data, given.labeled, given.classes, pool, seed)
-    return float(np.average(found != data.test_y, weights=given.weights))
+    found: npt.NDArray[np.bool_] = answers(row, data, given.labeled, given.classes, pool, seed) != data.test_y
+    return found
+
+
+def errors(
+    rows: Sequence[Row], data: Data, given: Setting, foreign: Tensor | None, draw: int, val: Sequence[int]
+) -> dict[str, float]:
+    """Test error by title. ``val``: so many of the test images choose between a method and the probe instead, as
+    ``evaluate.serve: safest`` does."""
+    random, chance = np.random.default_rng([draw, 1]), given.weights / given.weights.sum()
+    picked = random.choice(len(data.test_y), max(val, default=0), False, chance)
+    kept = np.delete(np.arange(len(data.test_y)), picked)
+    found = {row.title: wrong(row, data, given, foreign, draw) for row in rows}
+    of = {title: float(np.average(one[kept], weights=given.weights[kept])) for title, one in found.items()}
+    for title in (title for title in found if title != PROBE):
+        for number in val:
+            better = found[title][picked[:number]].sum() < found[PROBE][picked[:number]].sum()
+            of[f"{title}, safest by {number}"] = of[title if better else PROBE]
+    return of
 
 
 def cell_text(errors: Sequence[float], probe: Sequence[float]) -> str:
@@ -135,6 +152,7 @@ def main() -> None:
     parser.add_argument("--labels", nargs="+", type=int, default=[5, 20], help="per class")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="number of the first draw")
+    parser.add_argument("--val", nargs="*", type=int, default=[], help="test images that choose between method and probe")
     parser.add_argument("--rows", nargs="+", help="parts of titles; all where not given")
     parser.add_argument("--out", type=Path, default=Path("harm.json"))
     arguments = parser.parse_args()
@@ -144,12 +162,12 @@ def main() -> None:
     found: dict[str, dict[str, list[float]]] = {}
     for cell in arguments.cells:
         for per_class in arguments.labels:
-            column = found.setdefault(f"{cell}, {per_class}", {row.title: [] for row in rows})
+            column = found.setdefault(f"{cell}, {per_class}", {})
             for draw in range(arguments.first, arguments.first + arguments.draws):
                 strangers = 0 if foreign is None else len(foreign)
                 given = setting(data.train_y, data.test_y, cell, per_class, draw, strangers)
-                for row in rows:
-                    column[row.title].append(error(row, data, given, foreign, draw))
+                for title, error in errors(rows, data, given, foreign, draw, arguments.val).items():
+                    column.setdefault(title, []).append(error)
             arguments.out.write_text(json.dumps(found, indent=1))
             print(f"{cell}, {per_class} labels per class", flush=True)
     print(f"\n{len(data.train):,} images, {len(data.test):,} test, {data.classes} classes\n\n{table(found)}")

@@ -14,7 +14,7 @@ from ssgan.data import schema
 from ssgan.data.files import SplitFiles
 from ssgan.data.index import with_paths
 from ssgan.data.previews import previews_of
-from ssgan.evaluation import KEPT_IMAGES
+from ssgan.evaluation import KEPT_IMAGES, serving
 from ssgan.evaluation.rows import answer, three_rows
 from ssgan.features.files import stored
 from ssgan.model import Model, load_model
@@ -42,13 +42,13 @@ def run() -> None:
     inputs = inputs_of(models["main"], features)
     judged = {role: judge_sets(model, inputs, val, test, config) for role, model in models.items()}
 
-    counts = {name: len(values) for name, values in ids.items()}
-    about = {"run_id": manifest["run_id"], "classes": classes}
-    numbers = evaluation.metrics(judged["main"], judged.get("twin"), proof, config, counts, about)
+    main, twin, facts = serving.served(judged, manifest["config"]["method"]["name"], config)
+    about = {"run_id": manifest["run_id"], "classes": classes, **facts}
+    numbers = evaluation.metrics(main, twin, proof, config, {name: len(values) for name, values in ids.items()}, about)
     rows = three_rows(judged, manifest, config, unlike_labeled(models["main"], features, ids, config)) if features else None
     numbers |= {"rows": rows} if rows else {}
     generated = nearest_images(models["main"], inputs, files, KEPT_IMAGES) if features else models["main"].sample(KEPT_IMAGES)
-    evaluation.write_all(test, judged["main"], judged.get("twin"), numbers, generated, TRAIN, previews_of(parameters.data))
+    evaluation.write_all(test, main, twin, numbers, generated, TRAIN, previews_of(parameters.data))
     print(evaluation.describe(numbers))
     if rows:
         print(f"  {answer(rows)}")

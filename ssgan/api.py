@@ -5,7 +5,6 @@ Letters: N images, H, W their size, K classes.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from ssgan.data.decode import DecodeLimits, decode, from_pixels
 from ssgan.data.raw import Request
 from ssgan.data.rejections import Rejected
 from ssgan.errors import CheckpointError, DataError
-from ssgan.evaluation.published import Published, published
+from ssgan.evaluation.published import Published, handed_out, published
 from ssgan.evaluation.scores import log_softmax
 from ssgan.model import Model, load_model
 
@@ -127,15 +126,11 @@ def _registered(name: str) -> Classifier:
 
 
 def _model_folder(folder: Path) -> Path:
-    """The weights in a project or a run: of the checkpoint that was judged, else the last; any other folder itself."""
+    """The weights in a project or a run: of the model that it hands out; any other folder itself."""
     run = folder / RUN if (folder / RUN).is_dir() else folder
     if not (run / "manifest.json").is_file() or (run / "model.safetensors").is_file():
         return folder
-    return run / "main" / _judged_checkpoint(run.absolute().parents[1] / METRICS)
-
-
-def _judged_checkpoint(metrics: Path) -> str:
-    return str(json.loads(metrics.read_text(encoding="utf-8"))["checkpoint"]) if metrics.is_file() else "last"
+    return handed_out(run, run.absolute().parents[1] / METRICS)
 
 
 def _project(model: Path) -> Path:

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from ssgan.cli.labels import LedgerOption, open_ledger
+from ssgan.cli.model_option import ModelOption, model_folder
 
 
 def audit(
     out: Annotated[Path, typer.Option(help="Folder for suspects.csv and suspects.html.")] = Path("audit"),
-    model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
+    model: ModelOption = None,
     show: Annotated[int, typer.Option(min=1, help="Images on the page; the table has all.")] = 120,
     ledger: LedgerOption = None,
 ) -> None:
@@ -30,7 +31,7 @@ def audit(
 
     config, files = parameters.load(), SplitFiles("data/splits")
     split = config.split
-    predict = predict_by_id(load_model(model), stored(config, Path("data/features")))
+    predict = predict_by_id(load_model(model_folder(model)), stored(config, Path("data/features")))
     labeled = audits.read(files, predict, partial(paths_of, Path("data/index")))
     group = audits.near_duplicates(labeled, split.near_duplicate_bits, split.near_duplicate_rmse)
     found = audits.audit(labeled, files.classes(), group)

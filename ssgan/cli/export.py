@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ssgan.cli.model_option import METRICS, MetricsOption, ModelOption, model_folder
+
 
 class FormatName(StrEnum):
     """What ``--format`` takes; the keys of ssgan.exporting.FORMATS, without loading torch."""
@@ -19,11 +21,9 @@ class FormatName(StrEnum):
 
 def export(
     format: Annotated[FormatName, typer.Option(help="onnx, torch-export or safetensors.")],
-    model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
+    model: ModelOption = None,
     out: Annotated[Path | None, typer.Option(help="File to write; default: runs/export/model and the suffix.")] = None,
-    metrics: Annotated[Path, typer.Option(help="Where evaluation left temperature and threshold.")] = Path(
-        "metrics/evaluate.json"
-    ),
+    metrics: MetricsOption = METRICS,
     images: Annotated[Path, typer.Option(help="Images that the file is checked on.")] = Path("data/splits/val"),
     uncalibrated: Annotated[bool, typer.Option("--uncalibrated", help="Allow a model that was not evaluated.")] = False,
     accept_license: Annotated[bool, typer.Option("--accept-license", help="You have read the backbone's license.")] = False,
@@ -42,7 +42,7 @@ def export(
     if to.exists() and not overwrite:
         raise typer.BadParameter(f"{to} exists; add --overwrite, or name another file", param_hint="--out")
     allowed = Allowed(uncalibrated, whoami() if accept_license else None)
-    done = export_model(format.value, model, to, metrics, images, allowed)
+    done = export_model(format.value, model_folder(model, metrics), to, metrics, images, allowed)
     typer.echo(f"{done.path}: {done.published.model_id}, {done.bytes / 1e6:.1f} MB")
     if done.backbone:
         typer.echo(f"  backbone: {done.backbone.name}, license {done.backbone.license}")

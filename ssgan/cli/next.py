@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ssgan.cli.labels import REGISTRY, JsonOption, LedgerOption, open_ledger
+from ssgan.cli.model_option import METRICS, MetricsOption, ModelOption, model_folder
 from ssgan.errors import ConfigError
 from ssgan.wording import counted
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ssgan.selection.choose import Selection, SelectionRules
     from ssgan.selection.files import Chooser
 
-OUT, MODEL = Path("next"), Path("runs/train/main/last")
+OUT = Path("next")
 
 WORDS = {
     "uncertain": "uncertain and different",
@@ -64,8 +65,8 @@ def choose(
     clusters: Annotated[
         int | None, typer.Option(min=2, help="Choose without a model: so many sheets of images that look alike.")
     ] = None,
-    model: Annotated[Path, typer.Option(help="Folder of a finished model. Without one: typical images, by features.")] = MODEL,
-    metrics: Annotated[Path, typer.Option(help="Where evaluation left the temperature.")] = Path("metrics/evaluate.json"),
+    model: ModelOption = None,
+    metrics: MetricsOption = METRICS,
     ledger: LedgerOption = None,
     image_url: Annotated[
         str, typer.Option(help="What Label Studio needs before a path. Default: its local files, or the S3 source.")
@@ -93,8 +94,9 @@ def choose(
     config, opened = parameters.load(), open_ledger(ledger)
     voted, taxonomy = {vote.image for votes in opened.batches().values() for vote in votes}, opened.taxonomy()
     voted |= {event.name for event in opened.aside()}  # somebody has looked at these
-    wish = Wish(budget, control, unknown, held_out, seed, clusters, model, metrics)
-    by_clusters = clusters is not None or (model == MODEL and not model.exists())
+    folder = model_folder(model, metrics)
+    wish = Wish(budget, control, unknown, held_out, seed, clusters, folder, metrics)
+    by_clusters = clusters is not None or (model is None and not folder.exists())
     picked, chooser, rules = _by_clusters(config, voted, wish) if by_clusters else _by_model(config, voted, wish)
     paths = paths_of(Path("data/index"), [pick.sha256 for pick in picked.picks])
     known = map(taxonomy.current_name, chooser.classes) if chooser else ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ssgan.cli.model_option import METRICS, MetricsOption, ModelOption, model_folder
 from ssgan.storage import is_s3
 from ssgan.wording import counted
 
@@ -31,14 +32,12 @@ def predict(
     pool: Annotated[
         Path | None, typer.Option(help="In place of it: ingested images, data/splits/unlabeled or data/images.")
     ] = None,
-    model: Annotated[Path, typer.Option(help="Folder of a finished model.")] = Path("runs/train/main/last"),
+    model: ModelOption = None,
     out: Annotated[Path, typer.Option(help="Table to write (.parquet, .csv), or a folder that can be resumed.")] = Path(
         "predictions.parquet"
     ),
     top_k: Annotated[int, typer.Option(min=1, help="How many of the most probable classes to name.")] = 3,
-    metrics: Annotated[Path, typer.Option(help="Where evaluation left temperature and threshold.")] = Path(
-        "metrics/evaluate.json"
-    ),
+    metrics: MetricsOption = METRICS,
     workers: Annotated[Workers, typer.Option(help="local, or ray: tasks of the cluster at RAY_ADDRESS.")] = Workers.local,
     part_files: Annotated[int, typer.Option(min=1, help="Files of one part of a folder: what a kill may cost.")] = 10_000,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists, in place of going on.")] = False,
@@ -53,7 +52,9 @@ def predict(
     _check_inputs(source, pool)
     _make_room(out, overwrite)
     inputs = PoolInputs(pool, _features()) if pool else FileInputs(source or "")
-    done = classify(PredictionRequest(inputs, model, metrics, top_k, part_files, workers is Workers.ray), out)
+    done = classify(
+        PredictionRequest(inputs, model_folder(model, metrics), metrics, top_k, part_files, workers is Workers.ray), out
+    )
     _say(done, out)
 
 

@@ -27,6 +27,7 @@ def summary() -> None:
 def describe(metrics: dict[str, Any]) -> str:
     """The few lines that matter, from the content of ``metrics/evaluate.json``."""
     from ssgan.evaluation.comparison import too_few
+    from ssgan.evaluation.serving import sentence
 
     def error(role: str) -> str:
         one = metrics[role]
@@ -35,6 +36,9 @@ def describe(metrics: dict[str, Any]) -> str:
     labels = metrics["budget"]["label_budget"]
     lines = ["", f"{'semi-supervised model':<25}{error('main')}"]
     gain = metrics["gain"]
+    if why := sentence(metrics):
+        lines[1] = f"{'supervised baseline':<25}{error('main')}"
+        return "\n".join([*lines, f"{metrics['left_out']['method']:<25}{error('left_out')}", why, _report()])
     if gain is None:
         return "\n".join([*lines, "no supervised baseline was trained, so the gain is not known", _report()])
     verdict = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from ssgan.config import yaml12
 from ssgan.config.base import Strict
@@ -38,6 +38,15 @@ class Config(Strict):
     report: ReportConfig = ReportConfig()
     tune: TuneConfig = TuneConfig()
     gate: GateConfig = GateConfig()
+
+    @model_validator(mode="after")
+    def _has_what_is_handed_out(self) -> Config:
+        if self.evaluate.serve == "safest" and not self.train.twin:
+            raise ValueError(
+                "`evaluate.serve` is safest, but `train.twin` is false, so there is no supervised baseline to hand out; set "
+                "`train.twin` to true, or `evaluate.serve` to method"
+            )
+        return self
 
 
 def load(path: str | Path = "params.yaml") -> Config:

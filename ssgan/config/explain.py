@@ -36,7 +36,7 @@ def explain(model: type[BaseModel], raw: Any, error: Any) -> str:
         return f"`{key}` is {value!r} and must be an integer: write {int(value)}"
     message = error["msg"].removeprefix("Value error, ")
     if kind == "value_error":
-        return f"`{key}`: {message}"
+        return f"`{key}`: {message}" if loc else message
     for words, remedy in REMEDIES:
         if message.startswith(words):
             return f"`{key}` is {value!r}; {remedy}{message.removeprefix(words)}"

@@ -13,6 +13,8 @@ class EvaluateConfig(Strict):
     """How the finished models are evaluated."""
 
     checkpoint: Literal["last", "best"] = "last"  # best is chosen on val
+    # method: its model is handed out; safest: the supervised baseline is, unless val has fewer wrong with the method's
+    serve: Literal["method", "safest"] = "method"
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     ece_bins: int = Field(default=15, ge=2)
     # share of wrong answers that the team accepts among images that are answered; null: every image is answered

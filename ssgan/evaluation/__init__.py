@@ -6,6 +6,7 @@
     comparison.py   intervals of Wilson and Tango, exact McNemar test, verdict
     proofs.py       hashes of the run, classes, label budget: what must hold before a number is worth reading
     judge.py        all of the above for one model, and for a model and its twin: the metrics
+    serving.py      which model is handed out: the method's, or its baseline
     rows.py         on features: probe, automatic choice and method, compared in pairs; foreign.py: unlabeled images of no class
     challenger.py   two finished models on the test images that both were evaluated on; gate.py: may one replace the other?
     history.py      the training history as rows

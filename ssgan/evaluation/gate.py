@@ -125,6 +125,10 @@ def _ssl_gain(challenger: dict[str, Any], gate: GateConfig) -> Rule:
     if gate.min_ssl_gain is None:
         return _off("gain over the baseline", "min_ssl_gain")
     gain = challenger["gain"]
+    if challenger.get("left_out"):
+        return Rule(
+            "gain over the baseline", gate.min_ssl_gain, 0.0, True, "it is the baseline itself (evaluate.serve is safest)"
+        )
     if gain is None:
         return Rule(
             "gain over the baseline", gate.min_ssl_gain, None, False, "not known: set `train.twin: true` and train again"

@@ -15,6 +15,7 @@ from ssgan.evaluation.calibration import Reliability, Temperature, fit_temperatu
 from ssgan.evaluation.comparison import compare, p_text, too_few, wilson
 from ssgan.evaluation.proofs import BudgetProof
 from ssgan.evaluation.scores import Floats, Ints, balanced_accuracy, checked, confusion, error_rate, log_softmax, nll, recall
+from ssgan.evaluation.serving import role_of, sentence
 from ssgan.wording import counted
 
 DIGITS = 6  # decimals of a published metric: finer than one image in 100,000, coarse enough for a readable diff
@@ -27,13 +28,14 @@ Confidences = tuple[Floats, npt.NDArray[np.bool_]]  # probability (N,) of the pr
 @dataclass(frozen=True)
 class ModelEvaluation:
     """One model on the test set. ``prediction`` (N,); ``probability`` (N,) of the predicted class and ``nll`` (N,) of the
-    label in nats, calibrated; ``right`` (N,); ``before`` and ``after`` are the reliability with T = 1 and with the fitted
-    temperature; ``curves`` are risk against coverage on val and test."""
+    label in nats, calibrated; ``right`` (N,), and ``val_right`` on val; ``before`` and ``after`` are the reliability with T = 1
+    and with the fitted temperature; ``curves`` are risk against coverage on val and test."""
 
     prediction: Ints
     probability: Floats
     nll: Floats
     right: npt.NDArray[np.bool_]
+    val_right: npt.NDArray[np.bool_]
     counts: Ints
     temperature: Temperature
     before: Reliability
@@ -85,7 +87,9 @@ def judge(
     }
     per_image: Floats = -log_softmax(logits, temperature.value)[np.arange(len(labels)), labels]
     curves = {"val": abstention.curve(*val), "test": abstention.curve(calibrated, right)}
-    return ModelEvaluation(prediction, calibrated, per_image, right, counts, temperature, before, after, curves, results)
+    return ModelEvaluation(
+        prediction, calibrated, per_image, right, val[1], counts, temperature, before, after, curves, results
+    )
 
 
 def metrics(
@@ -130,7 +134,9 @@ def describe(results: dict[str, Any]) -> str:
 
     def line(role: str) -> str:
         error, low, high = (100 * results[role][key] for key in ("error_rate", "error_rate_low", "error_rate_high"))
-        return f"  {NAMES[role]}: test error {error:.1f}% ({low:.1f} to {high:.1f})"
+        return f"  {names[role]}: test error {error:.1f}% ({low:.1f} to {high:.1f})"
+
+    names = {**NAMES, "main": NAMES[role_of(results)], "left_out": "not handed out"}
 
     interval = f"{100 * results['confidence']:.0f}% intervals"
     lines = [
@@ -140,6 +146,8 @@ def describe(results: dict[str, Any]) -> str:
     gain, promise = results["gain"], results["main"].get("abstention")
     if promise:
         lines.append(f"  abstention: {_answering(promise)}")
+    if why := sentence(results):
+        return "\n".join([*lines, line("left_out"), f"  {why}"])
     if gain is None:
         return "\n".join([*lines, "  no supervised baseline, so no gain is reported"])
     value, low, high = (100 * gain[key] for key in ("error_rate", "low", "high"))

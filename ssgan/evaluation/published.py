@@ -9,6 +9,7 @@ from typing import Any
 
 from ssgan.errors import CheckpointError
 from ssgan.evaluation.proofs import verify_run
+from ssgan.evaluation.serving import role_of
 from ssgan.provenance import file_sha256
 
 REGISTERED = ("training.json", "metrics.json")  # lie beside the weights in a version of the registry
@@ -61,12 +62,35 @@ def published(model: Path, metrics: Path) -> Published:
     try:
         results = json.loads(metrics.read_text(encoding="utf-8"))
         judged = (results["run_id"], results["checkpoint"]) == (manifest["run_id"], checkpoint)
-        if not judged or not results.get(role):
+        served = role_of(results)
+        if judged and role == "main" != served:
+            why = f"{served}/{checkpoint} is handed out in its place, see {metrics}"
+            return _uncalibrated(model_id, f"{why}; leave --model out")
+        found = results.get("main" if role == served else role)
+        if not judged or not found:
             return _uncalibrated(model_id, f"{metrics} is about another model; run `dvc repro evaluate`")
-        return _judged(model_id, results[role], metrics)
+        return _judged(model_id, found, metrics)
     except FileNotFoundError:
         return _uncalibrated(model_id, f"{metrics} does not exist; run `dvc repro evaluate`")
     except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{metrics} is damaged ({error!r}); run `dvc repro --force evaluate`") from None
+
+
+def handed_out(run: Path, metrics: Path) -> Path:
+    """The folder of the model that a run hands out: the one that ``metrics`` is about; not evaluated: the method's last one.
+
+    Raises:
+        CheckpointError: damaged metrics.
+    """
+    try:
+        results = json.loads(metrics.read_text(encoding="utf-8"))
+        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+        if results["run_id"] != manifest["run_id"]:
+            return run / "main" / "last"
+        return run / role_of(results) / str(results["checkpoint"])
+    except FileNotFoundError:
+        return run / "main" / "last"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{metrics} is damaged ({error!r}); run `dvc repro --force evaluate`") from None
 
 
@@ -75,7 +99,7 @@ def _registered(model: Path, digest: str) -> Published:
     training, metrics = (model / name for name in REGISTERED)
     try:
         manifest, results = (json.loads(path.read_text(encoding="utf-8")) for path in (training, metrics))
-        run, name = (manifest["run_id"], f"main/{results['checkpoint']}")
+        run, name = (manifest["run_id"], f"{role_of(results)}/{results['checkpoint']}")
         if results["run_id"] != run or manifest["files"][f"{name}/model.safetensors"]["sha256"] != digest:
             raise CheckpointError(f"{metrics} is about other weights than those in {model}; fetch that version again")
         return _judged(f"{run}/{name}@{digest[:12]}", results["main"], metrics)

@@ -58,7 +58,7 @@ def _row(snapshot: _Snapshot, seconds: dict[str, float]) -> RunRow | None:
             name=snapshot.name,
             when=snapshot.when,
             run_id=n["run_id"],
-            method=str((snapshot.files.get(PARAMS) or {}).get("method", {}).get("name", "")),
+            method=_method(n, snapshot.files.get(PARAMS) or {}),
             labels=n["budget"]["label_budget"],
             test=n["images"]["test"],
             error=(n["main"]["error_rate"], n["main"]["error_rate_low"], n["main"]["error_rate_high"]),
@@ -70,6 +70,12 @@ def _row(snapshot: _Snapshot, seconds: dict[str, float]) -> RunRow | None:
         )
     except (KeyError, TypeError, AttributeError):
         return None
+
+
+def _method(metrics: dict[str, Any], parameters: dict[str, Any]) -> str:
+    """What was asked for, and that its baseline was handed out in its place, where it was."""
+    name = str(parameters.get("method", {}).get("name", ""))
+    return f"baseline of {name}" if metrics.get("left_out") else name
 
 
 def _workspace(root: Path) -> list[_Snapshot]:

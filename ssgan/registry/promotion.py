@@ -17,6 +17,7 @@ from ssgan.config import Config
 from ssgan.errors import ConfigError, DataError, RefusedError
 from ssgan.evaluation.challenger import Pairs, compare_pairs, pair
 from ssgan.evaluation.gate import Rule, judge_gate, passes
+from ssgan.evaluation.serving import method_of, role_of
 from ssgan.registry.registry import PREVIOUS, Move, Reason, Registry, checked_alias
 from ssgan.registry.version import MISTAKES, Version, assemble
 from ssgan.report.challenger import KeptById, kept_images, render
@@ -209,13 +210,13 @@ def _about(version: Version) -> dict[str, Any]:
     return {
         "version": version.id,
         "run_id": training["run_id"],
-        "method": training["config"]["method"]["name"],
+        "method": method_of(metrics, training),
         "label_budget": metrics["budget"]["label_budget"],
         "unlabeled": metrics["images"]["unlabeled"],
         "steps": training["steps"],
         "error": {key: metrics["main"][key] for key in ERROR},
         "baseline": metrics["twin"] and {key: metrics["twin"][key] for key in ERROR},
-        "seconds": training.get("seconds", {}).get("main"),
+        "seconds": training.get("seconds", {}).get(role_of(metrics)),
         "device": training.get("device"),
         "test_images": metrics["images"]["test"],
         "ssl_gain": metrics["gain"] and {key: metrics["gain"][key] for key in ("error_rate", "low", "high", "verdict")},

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from ssgan.errors import CheckpointError, DataError
 from ssgan.evaluation import trained_model, verify_run
 from ssgan.evaluation.challenger import Predictions
+from ssgan.evaluation.serving import role_of
 from ssgan.provenance import file_sha256, ids_sha256
 
 CARD, METRICS, TRAINING, SPLIT = "README.md", "metrics.json", "training.json", "split.json"
@@ -76,8 +77,8 @@ def assemble(run: Path, into: Path) -> Version:
     project = train.parent.parent
     manifest = verify_run(train)
     metrics = _metrics(project / "metrics/evaluate.json", manifest)
-    model = trained_model(train, manifest, "main", metrics["checkpoint"])
-    assert model is not None  # only a twin may be missing
+    model = trained_model(train, manifest, role_of(metrics), metrics["checkpoint"])
+    assert model is not None  # it was evaluated
     evaluated = train.parent / "evaluate"
     split = _read(_present(project / "data/splits/split.json"))
     _require_its_predictions(evaluated / PREDICTIONS, metrics, split)

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from ssgan.evaluation.serving import method_of, sentence
 from ssgan.report import story
 from ssgan.wording import counted
 
@@ -33,7 +34,8 @@ def card(metrics: dict[str, Any], training: dict[str, Any], split: dict[str, Any
         "m": training,
         "sets": split["sets"],
         "source": _source(known),
-        "method": known["method.name"],
+        "method": method_of(metrics, training),
+        "left_out": sentence(metrics),
         "seeds": {"train.seed": known["train.seed"], "split.split_seed": known["split.split_seed"]},
         "hashes": [(key, training[key]) for key in HASHES],
         "worst": _worst(metrics),
@@ -87,7 +89,7 @@ def _head(metrics: dict[str, Any], training: dict[str, Any], split: dict[str, An
     return {
         "library_name": "ssgan",
         "pipeline_tag": "image-classification",
-        "tags": ["semi-supervised", known["method.name"]],
+        "tags": ["semi-supervised", method_of(metrics, training)],
         "model-index": [{"name": training["run_id"], "results": [result]}],
     }
 

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from ssgan.evaluation.comparison import p_text, too_few
+from ssgan.evaluation.serving import sentence
 from ssgan.report.inputs import Facts
 from ssgan.wording import counted
 
@@ -74,7 +75,7 @@ def tell(facts: Facts) -> Story:
     main = percent(n["main"]["error_rate"])
     headline = f"The model gets {main} of unseen images wrong."
     if labels_only(facts):
-        lead = f"It was trained on {labels} alone. This run is the comparison for runs that also use unlabeled images."
+        lead = f"It was trained on {labels} alone. {_left_out(n)}"
         return Story("unknown", "Labels only", headline, lead, _scope(n), title="Labels alone")
     start = f"With {labels} and {unlabeled}, the model gets {main} of unseen images wrong"
     if n["gain"] is None:
@@ -85,6 +86,17 @@ def tell(facts: Facts) -> Story:
     lead = f"{start}; {other} trained on the {labels} alone gets {percent(n['twin']['error_rate'])} wrong."
     badge, headline = _verdict(n)
     return Story(n["gain"]["verdict"], badge, headline, lead, f"{_chance(n)} {_scope(n)}")
+
+
+def _left_out(n: dict[str, Any]) -> str:
+    """Why a model of labels alone is handed out."""
+    if not (out := n.get("left_out")):
+        return "This run is the comparison for runs that also use unlabeled images."
+    gain = out["gain"]
+    return (
+        f"{sentence(n)} On the test images {out['method']} gets {percent(out['error_rate'])} wrong, a gain over the "
+        f"baseline of {points(gain['error_rate'])} points ({points(gain['low'])} to {points(gain['high'])})."
+    )
 
 
 def about(facts: Facts, title: str) -> str:
@@ -102,8 +114,8 @@ def unlabeled_images(facts: Facts) -> int:
 
 
 def labels_only(facts: Facts) -> bool:
-    """Whether the run itself is the supervised comparison."""
-    return _parameters(facts).get("method.name") in SUPERVISED
+    """Whether the model that is handed out is the supervised comparison."""
+    return bool(facts.metrics.get("left_out")) or _parameters(facts).get("method.name") in SUPERVISED
 
 
 def _parameters(facts: Facts) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 For each phase: freeze everything that it does not train, compute its terms, differentiate the total, average the gradients
 over ranks, clip them if the method asks for it, update. Gradients are averaged explicitly, in one all-reduce per phase
 (decision 0001): a network may be run several times before one backward pass, in part, or not at all, which
-DistributedDataParallel does not allow. A step asks the device nothing and copies nothing to it, so that the device never waits
-for the next one (decision 0024).
+DistributedDataParallel does not allow. A step asks the device nothing and copies nothing to it (decision 0024).
 """
 
 from __future__ import annotations
