@@ -46,8 +46,8 @@ def test_table_counts_each_draw_once_and_keeps_tracks_apart() -> None:
     lines = [line(a, 100, 0, 500), line(a, 100, 0, 100), line(a, 100, 1, 300), line(c, 20, 0, 20)]
     text = render(lines, ROWS)
     of_a, of_c = text.split("**C:")
-    assert "| supervised |  |  | 80.00 ± 14.14 (80.00; 2) |  |" in of_a
-    assert "| supervised | 98.00 (98.00; 1) |  |  |  |" in of_c
+    assert "| supervised |  |  |  | 80.00 ± 14.14 (80.00; 2) |  |" in of_a
+    assert "| supervised |  | 98.00 (98.00; 1) |  |  |  |" in of_c
     assert "B:" not in text
 
 
