@@ -126,7 +126,7 @@ def cell_text(errors: Sequence[float], probe: Sequence[float]) -> str:
     """Points fewer than the probe; a method that is behind stands out."""
     gain = 100 * (np.array(probe) - np.array(errors))
     half = half_width(gain)
-    text = f"{gain.mean():+.1f} ± {half:.1f}"
+    text = f"{round(gain.mean(), 1) + 0.0:+.1f} ± {half:.1f}"  # no minus sign in front of zero
     return f"**{text}**" if gain.mean() + half < 0 else text
 
 

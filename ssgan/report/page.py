@@ -80,7 +80,7 @@ def _figures(facts: Facts) -> dict[str, Draw]:
     curves = {role: history.val_errors(rows) for role, rows in facts.history.items()}
     drawn = {"errors": figures.errors(facts)}
     if any(curves.values()):
-        drawn["curves"] = figures.curves(curves, story.tell(facts).title.lower())
+        drawn["curves"] = figures.curves(curves, "labels alone" if story.supervised(facts) else "with unlabeled images")
     if len(facts.classes) <= LARGEST:
         drawn["confusion"] = matrix(facts.confusion, facts.classes)
     fitted = facts.metrics["main"]["temperature"] != 1.0

@@ -115,7 +115,12 @@ def unlabeled_images(facts: Facts) -> int:
 
 def labels_only(facts: Facts) -> bool:
     """Whether the model that is handed out is the supervised comparison."""
-    return bool(facts.metrics.get("left_out")) or _parameters(facts).get("method.name") in SUPERVISED
+    return bool(facts.metrics.get("left_out")) or supervised(facts)
+
+
+def supervised(facts: Facts) -> bool:
+    """Whether the run itself uses no unlabeled image."""
+    return _parameters(facts).get("method.name") in SUPERVISED
 
 
 def _parameters(facts: Facts) -> dict[str, Any]:
@@ -198,7 +203,10 @@ def ran(facts: Facts) -> list[tuple[str, str]]:
         ("Networks", NETWORKS.get(str(known.get("net.family")), str(known.get("net.family") or ""))),
         ("Steps", number(m["steps"]) if "steps" in m and stepped else ""),
         ("Device", f"{m.get('device', '')}, {counted(m.get('world_size', 1), 'worker')}"),
-        ("Training time, model", duration(seconds["main"]) if seconds.get("main") else ""),
+        (
+            "Training time, method" if facts.metrics.get("left_out") else "Training time, model",
+            duration(seconds["main"]) if seconds.get("main") else "",
+        ),
         ("Training time, baseline", duration(seconds["twin"]) if seconds.get("twin") else ""),
         ("Speed, images per second", _median(facts, "images_per_second", number) if stepped else ""),
         ("Time spent waiting for data", _median(facts, "data_wait_share", percent) if stepped else ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,7 +16,7 @@ import ssgan
 import ssgan.api  # before a fake stands in the place of ssgan.model
 from ssgan.cli import summary
 from ssgan.cli.model_option import model_folder
-from ssgan.config import Config, EvaluateConfig, GateConfig, parse
+from ssgan.config import Config, EvaluateConfig, GateConfig, ReportConfig, parse
 from ssgan.errors import ConfigError
 from ssgan.evaluation import serving
 from ssgan.evaluation.gate import judge_gate
@@ -24,6 +25,7 @@ from ssgan.evaluation.published import handed_out, published
 from ssgan.project.runs import runs
 from ssgan.provenance import ids_sha256
 from ssgan.registry.version import Version, assemble
+from ssgan.report import ReportInputs, render
 from tests.support.fake_run import Fake
 
 GOOD, BAD = 0.2, 3.0  # noise of the logits
@@ -138,3 +140,15 @@ def test_loading_a_project_gives_the_model_that_is_handed_out(tmp_path: Path, mo
     model = ssgan.load(tmp_path)
     assert "/twin/last@" in model.published.model_id
     assert model.model == tmp_path / "runs/train/twin/last"
+
+
+def test_the_page_says_why_the_baseline_is_handed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = project(tmp_path, monkeypatch, BAD, GOOD)
+    monkeypatch.chdir(tmp_path)
+    render(ReportInputs(), tmp_path / "report", ReportConfig())
+    text = (tmp_path / "report/index.html").read_text()
+    assert serving.sentence(metrics) in text
+    assert "a gain over the baseline of \N{MINUS SIGN}" in text
+    assert "Training time, method" in text
+    assert re.search("(?s)While training.*with unlabeled images.*labels alone", text), "both curves keep their names"
+    assert "Validation images chose the baseline, so it is the model of this page." in text
