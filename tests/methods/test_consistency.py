@@ -87,6 +87,19 @@ def test_targets_of_fixmatch_are_free_of_noise_and_aligned_to_equal_shares() -> 
     assert "alignment" not in plain.nets
 
 
+def test_the_fake_images_of_catgan_weigh_what_is_asked() -> None:
+    one, other = (build("categorical_gan", ramp_steps=4, fake_weight=weight) for weight in (1.0, 0.3))
+    b = batch(2)  # the weight of the entropies is a half
+    one.init(b)
+    other.nets.load_state_dict(one.nets.state_dict())
+    losses = []
+    for method in (one, other):
+        torch.manual_seed(0)
+        losses.append(method.phases()[0].loss(b))
+    difference = (losses[1]["total"] - losses[0]["total"]).item()
+    assert difference == pytest.approx(0.5 * 0.7 * losses[0]["fake_entropy"].item(), rel=1e-4)
+
+
 def test_catgan_moves_entropies_the_right_way() -> None:
     """One step of the discriminator: surer of real images, less sure of fake ones; of the generator: the other way."""
     from ssgan.training.optimizers import make_optimizers
