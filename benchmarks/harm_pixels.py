@@ -112,7 +112,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     whole = load(arguments.project)
-    found: Errors = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    settings = {"labels": arguments.labels, "first": arguments.first, "steps": arguments.steps}
+    before = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"settings": settings, "errors": {}}
+    if before["settings"] != settings:
+        raise SystemExit(f"{arguments.out} is of {before['settings']}, this call of {settings}; name another file by --out")
+    found: Errors = before["errors"]
     seconds = dict.fromkeys([*TWINS, *arguments.methods], 0.0)
     for cell in arguments.cells:
         images, foreign = without_foreign(whole) if cell == "foreign" else (whole, whole.train[:0])
@@ -126,7 +130,7 @@ def main() -> None:
                 begun = time.process_time()
                 of.append(error(title, sets, draw, arguments.steps))
                 seconds[title] += time.process_time() - begun
-            arguments.out.write_text(json.dumps(found, indent=1))
+            arguments.out.write_text(json.dumps({"settings": settings, "errors": found}, indent=1))
         print(cell, {title: round(value, 1) for title, value in seconds.items()}, flush=True)
     print(f"\n{len(whole.train):,} images, {len(whole.test):,} test, {len(whole.names)} classes\n\n{table(found)}")
 
