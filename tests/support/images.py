@@ -15,6 +15,8 @@ from PIL import Image
 
 from ssgan.config import DataConfig
 from ssgan.data import images, schema
+from ssgan.data.ingest_summary import IngestSummary
+from ssgan.data.sources.folder import Folder
 
 CONFIG = DataConfig(image_size=8, channels=1)
 
@@ -84,3 +86,8 @@ def ingested(out: Path) -> pa.Table:
     index, stored = (schema.read_set(out / name) for name in ("index", "images"))
     assert index["id"].equals(stored["id"])
     return index.append_column("pixels", stored["pixels"])
+
+
+def run(raw: Path, out: Path, config: DataConfig = CONFIG, **options: Any) -> IngestSummary:
+    """Ingest a folder."""
+    return images.ingest(Folder(str(raw), options.pop("layout", "auto")), config, out, **options)
